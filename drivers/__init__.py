@@ -1,0 +1,59 @@
+"""The contract of a driver, and the table of protocols.
+
+A driver is one meter's protocol as plain code over bytes: it opens nothing, sleeps never, reads
+no clock. The same object serves the gateway, a laptop, the simulator and every test.
+
+    class Driver:
+        def __init__(self, table, options): ...
+            # table: the MAP literal of a file in maps/, or None (desk use: every value found in
+            #   the bytes is given). options: dict of the meter's configuration ("unit": 1 ...).
+            # Allocates every buffer it will ever use. Raises ValueError with a plain text
+            # when table or options cannot be (agent/config.py shows it to the technician).
+        points    # tuple of Point, fixed; () when table is None
+        line      # None: the port's configured line settings hold; or (baud, bits, parity, stop)
+                  #   wanted from now on ("N", "E", "O"); looked at after each call below
+        gap_us    # silence that ends a frame, microseconds
+        reply_ms  # longest wait for an answer; for a listener, the longest normal pause
+        wait_ms   # least pause between the end of an answer and this meter's next request
+
+        def request(self, out): ...
+            # Write the next request of this turn into the bytearray out; return its length.
+            # 0: nothing (more) to ask; the turn is over and its reading was emitted; a
+            # listener always returns 0. Called again after a NoReply it repeats that request.
+            # After it has returned 0, the next call begins a new turn.
+        def sent(self, now_ms): ...
+            # The last byte of the request has left the wire (IEC 62056-21 changes baud here).
+        def feed(self, data, start, end, now_ms, emit): ...
+            # Take data[start:end] (bytes-like, not kept), call emit(reading) for each whole
+            # answer, return end. Any split of a stream gives the same readings. start == end
+            # says: the line has been silent for gap_us. Raises BadFrame or Refused, whose
+            # .resume says where to go on: no neighbour is lost to a bad frame.
+        def give_up(self, emit, quality): ...
+            # The bus has no more retries for this turn: emit what the turn got so far, the
+            # rest None with this quality (NO_REPLY or BAD_FRAME), and end the turn.
+        def reset(self): ...
+            # Forget a half frame and an unfinished turn (port reopened, power-up).
+
+Why start and end rather than a slice: a slice of a memoryview allocates on MicroPython, and the
+byte path allocates nothing. A buffer given to feed() or request() belongs to the caller.
+
+A protocol is one file and one row below. A meter that speaks a known protocol is one file in
+maps/: a docstring with its source, and one literal `MAP`. Both are found and tested by name.
+"""
+
+# protocol: (module, class, what it is for)
+DRIVERS = {}
+
+
+def load(protocol):
+    """Return the driver class of a protocol, importing its module only now (RAM is for what is used).
+
+    Raises KeyError when DRIVERS has no such protocol.
+    """
+    module, name, _ = DRIVERS[protocol]
+    return getattr(__import__("drivers." + module, None, None, (name,)), name)
+
+
+def load_map(name):
+    """Return the MAP literal of maps/<name>.py. Raises ImportError when there is none."""
+    return __import__("drivers.maps." + name, None, None, ("MAP",)).MAP
