@@ -9,7 +9,6 @@ Each takes a bytes-like object and the range [start, end) and returns an int. Th
 value so far as `crc`, so that a frame may be summed as it arrives.
 """
 
-
 # The remainder of each byte, low byte first; tests/unit/test_checksums.py computes them again.
 _TABLE_A001 = (
     b"\x00\x00\xc1\xc0\x81\xc1\x40\x01\x01\xc3\xc0\x03\x80\x02\x41\xc2\x01\xc6\xc0\x06\x80\x07"

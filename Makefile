@@ -1,0 +1,48 @@
+PYTHON ?= python3.11
+PY := .venv/bin/python
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format bench size clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv with everything that run, test and check need
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[test]'
+	for port in rp2 esp32; do \
+		$(PY) -m pip install --quiet --disable-pip-version-check --upgrade --no-deps \
+			--target .venv/typings/$$port -c requirements.lock \
+			micropython-$$port-stubs micropython-stdlib-stubs || exit 1; done
+	@touch $@
+
+run: $(READY) ## a simulated site, a gateway on MicroPython, broker, collector, live page
+	@$(PY) -m host_tools demo
+
+test: $(READY) ## all tests, on CPython and on MicroPython
+	$(PY) -m pytest -n 2
+	$(PY) -m tests.on_micropython
+
+check: $(READY) ## style, types of host code, types of device code against the boards' stubs
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy host_tools tests/host
+	$(PY) -m tests.stub_check
+
+format: $(READY) ## rewrite the sources in the project's style
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: $(READY) ## print every figure the project claims
+	$(PY) -m tests.bench
+
+size: $(READY) ## .mpy size of each device file against the committed table, heap of the agent
+	$(PY) -m tests.size
+
+clean: ## remove what make and run have made
+	rm -rf .venv .run build

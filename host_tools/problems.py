@@ -1,0 +1,32 @@
+"""Errors for people: what happened, where, what to do next, and the exit code of that cause.
+
+    raise Problem("site.yaml is not there", "give the path of a site file", code=INPUT)
+
+The codes are part of the command's interface; README.md lists them.
+"""
+
+OK = 0
+FAILED = 1  # the job ran, and its answer is no: a check found problems, readings were lost
+USAGE = 2  # the command line cannot be understood
+INPUT = 3  # a file or value given is absent or wrong
+DEVICE = 4  # a port, board or meter does not answer or refuses
+NETWORK = 5  # a broker, collector or database cannot be reached or refuses
+MISSING = 6  # something this computer needs is not installed or not permitted
+INTERRUPTED = 130  # Ctrl-C
+
+
+class Problem(Exception):
+    """One problem, in a sentence, with its remedy."""
+
+    def __init__(
+        self, what: str, remedy: str = "", *, code: int = FAILED, where: str = ""
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+        self.code = code
+        self.where = where
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the fields for --json."""
+        return {"error": self.what, "where": self.where, "remedy": self.remedy, "code": self.code}
