@@ -42,11 +42,26 @@ maps/: a docstring with its source, and one literal `MAP`. Both are found and te
 """
 
 # protocol: (module, class, what it is for)
-DRIVERS = {}
+DRIVERS = {
+    "modbus": ("modbus", "Modbus", "Modbus RTU, RTU over TCP and TCP: asks"),
+    "tic": ("tic", "TIC", "Linky TIC historique and standard, PME-PMI: listens"),
+    "pulse": ("pulse", "Pulse", "S0 pulses and contacts on input pins: listens"),
+    "level": ("level", "Level", "ultrasonic and laser distance sensors: listens"),
+    "radar": ("radar", "Radar", "radar traffic counters: listens"),
+    "mbus": ("mbus", "MBus", "wired M-Bus, EN 13757-2/-3: asks"),
+    "iec62056": (
+        "iec62056",
+        "IEC62056",
+        "IEC 62056-21 modes A to D, heat meters: asks or listens",
+    ),
+    "dsmr": ("dsmr", "DSMR", "DSMR P1 v2.2 to v5: listens"),
+    "sml": ("sml", "SML", "Smart Message Language, transport version 1: listens"),
+    "dlms": ("dlms", "DLMS", "DLMS push over HDLC: listens"),
+}
 
 
 def load(protocol):
-    """Return the driver class of a protocol, importing its module only now (RAM is for what is used).
+    """Return the driver class of a protocol; its module is imported only now, to save RAM.
 
     Raises KeyError when DRIVERS has no such protocol.
     """

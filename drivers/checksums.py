@@ -1,9 +1,9 @@
 """Checksums of the field buses, table driven, incremental, allocation-free.
 
-    crc16_modbus(data, start, end)          Modbus over Serial Line V1.02, 6.2.2; also DSMR P1 with init 0
-    crc16_x25(data, start, end)             ISO/IEC 13239 FCS-16: HDLC, SML
-    sum8(data, start, end)                  M-Bus (EN 13757-2), ultrasonic sensors
-    xor8(data, start, end)                  IEC 62056-21 block check character
+    crc16_modbus(data, start, end)  Modbus over Serial Line V1.02, 6.2.2; from 0: DSMR P1
+    crc16_x25(data, start, end)     ISO/IEC 13239 FCS-16: HDLC, SML
+    sum8(data, start, end)          M-Bus (EN 13757-2), ultrasonic sensors
+    xor8(data, start, end)          IEC 62056-21 block check character
 
 Each takes a bytes-like object and the range [start, end) and returns an int. The CRCs take the
 value so far as `crc`, so that a frame may be summed as it arrives.

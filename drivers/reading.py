@@ -5,7 +5,7 @@ have single precision, where a Wh counter loses units above 16 777 216.
 
     from drivers.reading import COUNTER, GAUGE, Point, Reading
 
-    POINTS = (Point("energy_import", "Wh", 1, COUNTER, 0x0048), Point("voltage", "V", -1, GAUGE, 0))
+    POINTS = (Point("energy", "Wh", 1, COUNTER, 0x0048), Point("voltage", "V", -1, GAUGE, 0))
     reading = Reading(POINTS)
     reading.set(1, 2304)                 # 230.4 V
     decimal_text(2304, -1)               # "230.4"

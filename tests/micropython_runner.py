@@ -1,6 +1,7 @@
 """Run one portable test file on MicroPython: `micropython tests/micropython_runner.py FILE`.
 
-Prints a line per failure with its traceback, a line per skip, then `N passed, N failed, N skipped`.
+Prints a line per failure with its traceback, a line per skip, then
+`N passed, N failed, N skipped`.
 """
 
 import gc

@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "firmware": {"firmware", "agent", "drivers", "boards"},
     "host_tools": {"host_tools", "agent", "drivers", "boards"},
 }
+DEVICE = ("drivers", "agent", "boards", "firmware")
 HARDWARE = {"machine", "network", "esp32", "rp2"}
 HAL = ("firmware/hal/", "firmware/boot.py")
 
@@ -38,48 +39,53 @@ def _imports(tree):
                 yield str(first.value), node.lineno
 
 
+def _import_breach(path, room, name):
+    """Return what is wrong with importing name in the file at path, or None."""
+    top = name.split(".", maxsplit=1)[0]
+    if room in MAY_IMPORT and top in ROOMS and top not in MAY_IMPORT[room]:
+        return f"{room}/ may not import {top}/"
+    if room not in DEVICE:
+        return None
+    if top in HARDWARE and not path.startswith(HAL):
+        return f"{top} outside firmware/hal/ and boot.py"
+    if top == "asyncio" and room != "firmware":
+        return "asyncio belongs to firmware/"
+    if top == "os" and room in ("drivers", "agent") and path != "agent/store.py":
+        return "os belongs to agent/store.py"
+    if top == "time" and room in ("drivers", "agent"):
+        return "time is an argument"
+    return None
+
+
+def _node_breach(path, room, node):
+    """Return what is wrong with one node of a device file, or None."""
+    if isinstance(node, ast.Name) and node.id == "open":
+        if room == "drivers" or (room == "agent" and path != "agent/store.py"):
+            return "open belongs to agent/store.py"
+    if isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.platform":
+        if not path.startswith(HAL):
+            return "sys.platform above hal/"
+    if isinstance(node, ast.Assert):
+        return "assert in device code: -O1 drops it"
+    if isinstance(node, ast.Raise) and node.cause is not None:
+        return "raise ... from in device code"
+    if isinstance(node, ast.ExceptHandler):
+        caught = ast.unparse(node.type) if node.type else "BaseException"
+        if caught == "BaseException":
+            return "bare except"
+        if caught == "Exception" and path != "firmware/loop.py":
+            return "except Exception outside firmware/loop.py"
+    return None
+
+
 def violations(path: str, source: str) -> list[str]:
     """Return what the file at path (relative to the project) may not do, one line each."""
-    room = path.split("/")[0]
+    room = path.split("/", maxsplit=1)[0]
     tree = ast.parse(source)
-    found = []
-
-    def report(line, what):
-        found.append(f"{path}:{line}: {what}")
-
-    for name, line in _imports(tree):
-        top = name.split(".")[0]
-        if room in MAY_IMPORT and top in ROOMS and top not in MAY_IMPORT[room]:
-            report(line, f"{room}/ may not import {top}/")
-        if room in ("drivers", "agent", "firmware", "boards"):
-            if top in HARDWARE and not path.startswith(HAL):
-                report(line, f"{top} outside firmware/hal/ and boot.py")
-            if top == "asyncio" and room != "firmware":
-                report(line, "asyncio belongs to firmware/")
-            if top == "os" and room in ("drivers", "agent") and path != "agent/store.py":
-                report(line, "os belongs to agent/store.py")
-            if top == "time" and room in ("drivers", "agent"):
-                report(line, "time is an argument")
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id == "open":
-            if room == "drivers" or (room == "agent" and path != "agent/store.py"):
-                report(node.lineno, "open belongs to agent/store.py")
-        if isinstance(node, ast.Attribute) and node.attr == "platform":
-            if isinstance(node.value, ast.Name) and node.value.id == "sys":
-                if room in ("drivers", "agent", "firmware") and not path.startswith(HAL):
-                    report(node.lineno, "sys.platform above hal/")
-        if isinstance(node, ast.Assert) and room in ("drivers", "agent", "firmware"):
-            report(node.lineno, "assert in device code: -O1 drops it")
-        if isinstance(node, ast.Raise) and node.cause is not None:
-            if room in ("drivers", "agent", "firmware"):
-                report(node.lineno, "raise ... from in device code")
-        if isinstance(node, ast.ExceptHandler) and room in ("drivers", "agent", "firmware"):
-            caught = node.type.id if isinstance(node.type, ast.Name) else ""
-            if node.type is None or caught == "BaseException":
-                report(node.lineno, "bare except")
-            if caught == "Exception" and path != "firmware/loop.py":
-                report(node.lineno, "except Exception outside firmware/loop.py")
-    return found
+    found = [(line, _import_breach(path, room, name)) for name, line in _imports(tree)]
+    if room in DEVICE:
+        found += [(getattr(n, "lineno", 0), _node_breach(path, room, n)) for n in ast.walk(tree)]
+    return [f"{path}:{line}: {what}" for line, what in found if what]
 
 
 def _sources():
