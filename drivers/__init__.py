@@ -15,6 +15,7 @@ no clock. The same object serves the gateway, a laptop, the simulator and every 
         gap_us    # silence that ends a frame, microseconds
         reply_ms  # longest wait for an answer; for a listener, the longest normal pause
         wait_ms   # least pause between the end of an answer and this meter's next request
+        waiting   # true from request() until feed() has taken the whole answer to it (or Refused)
 
         def request(self, out): ...
             # Write the next request of this turn into the bytearray out; return its length.
