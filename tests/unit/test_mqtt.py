@@ -1,0 +1,137 @@
+"""MQTT packets against the byte layouts of the standard; every split, every bit flipped."""
+
+from agent import mqtt
+
+
+def _read(data, step=0, size=256):
+    got = []
+    reader = mqtt.Reader(size, lambda k, f, d, s, e: got.append((k, f, bytes(d[s:e]))))
+    step = step or len(data)
+    for at in range(0, len(data), step):
+        reader.feed(data, at, min(at + step, len(data)))
+    return got
+
+
+def _is_malformed(data, size=256):
+    try:
+        _read(data, size=size)
+    except mqtt.Malformed:
+        return True
+    return False
+
+
+def test_connect_is_the_layout_of_section_3_1():
+    out = bytearray(64)
+    length = mqtt.connect(out, b"gw", 60, (b"u", b"p"), (b"w", b"x"))
+    assert bytes(out[:length]) == (
+        b"\x10\x1a\x00\x04MQTT\x04\xee\x00\x3c\x00\x02gw\x00\x01w\x00\x01x\x00\x01u\x00\x01p"
+    )
+    length = mqtt.connect(out, b"gw", 0)
+    assert bytes(out[:length]) == b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x00\x00\x02gw"
+
+
+def test_publish_at_both_qualities():
+    out = bytearray(32)
+    assert bytes(out[: mqtt.publish(out, b"a/b", b"hi")]) == b"\x30\x07\x00\x03a/bhi"
+    length = mqtt.publish(out, b"a/b", b"hi", 10, True)
+    assert bytes(out[:length]) == b"\x33\x09\x00\x03a/b\x00\x0ahi"
+
+
+def test_subscribe_and_ping():
+    out = bytearray(32)
+    assert bytes(out[: mqtt.subscribe(out, 1, (b"a", b"b"))]) == (
+        b"\x82\x0a\x00\x01\x00\x01a\x00\x00\x01b\x00"
+    )
+    assert bytes(out[: mqtt.bare(out, mqtt.PINGREQ)]) == b"\xc0\x00"
+
+
+def test_remaining_length_is_the_table_of_2_2_3():
+    for length, wire in (
+        (0, b"\x00"),
+        (127, b"\x7f"),
+        (128, b"\x80\x01"),
+        (16383, b"\xff\x7f"),
+        (16384, b"\x80\x80\x01"),
+        (268435455, b"\xff\xff\xff\x7f"),
+    ):
+        out = bytearray(4)
+        assert mqtt.put_length(out, 0, length) == len(wire) == mqtt.length_size(length)
+        assert bytes(out[: len(wire)]) == wire
+
+
+def test_a_packet_beyond_the_buffer_is_refused():
+    try:
+        mqtt.publish(bytearray(10), b"topic", b"payload")
+    except ValueError:
+        return
+    raise AssertionError("took it")
+
+
+STREAM = (
+    b"\x20\x02\x00\x00"
+    b"\x90\x04\x00\x01\x00\x00"
+    b"\x40\x02\x00\x07"
+    b"\xd0\x00"
+    b"\x30\x05\x00\x01aXY"
+    b"\x31\x04\x00\x01aZ" + b"\x30\x83\x01\x00\x01b" + b"q" * 128
+)
+
+
+def test_every_split_gives_the_same_packets():
+    whole = _read(STREAM)
+    assert [packet[0] for packet in whole] == [2, 9, 4, 13, 3, 3, 3]
+    assert whole[5] == (3, 1, b"\x00\x01aZ")
+    for step in range(1, len(STREAM)):
+        assert _read(STREAM, step) == whole
+
+
+def test_what_a_broker_may_not_send_is_malformed():
+    for data in (
+        b"\x10\x00",  # CONNECT
+        b"\x21\x02\x00\x00",  # reserved flags
+        b"\x20\x03\x00\x00\x00",
+        b"\x40\x01\x00",
+        b"\x34\x05\x00\x01a\x00\x01",  # QoS 2
+        b"\x36\x05\x00\x01a\x00\x01",  # QoS 3
+        b"\x30\x01\x00",
+        b"\x30\x03\x00\x02a",  # topic beyond the packet
+        b"\x30\x02\x00\x00",  # no topic
+        b"\x32\x05\x00\x01a\x00\x01",  # QoS 1: not what was subscribed
+        b"\x32\x04\x00\x01a\x00",
+        b"\x30\xff\xff\xff\xff",
+        b"\x00\x00",
+        b"\xf0\x00",
+    ):
+        assert _is_malformed(data), data
+    assert _is_malformed(b"\x30\x80\x10", size=1024)
+    assert not _is_malformed(STREAM)
+
+
+def test_every_flipped_bit_and_noise_end_in_packets_or_malformed():
+    for bit in range(8 * 40):
+        damaged = bytearray(STREAM)
+        damaged[bit // 8] ^= 0x80 >> bit % 8
+        _is_malformed(bytes(damaged))
+    state = 1
+    for _ in range(300):
+        noise = bytearray()
+        for _ in range(24):
+            state = (state * 1103515245 + 12345) & 0x7FFFFFFF
+            noise.append(state >> 16 & 0xFF)
+        _is_malformed(bytes(noise))
+
+
+def test_reading_allocates_nothing():
+    import micropython
+
+    reader = mqtt.Reader(256, _ignore)
+    reader.feed(STREAM, 0, len(STREAM))
+    micropython.heap_lock()
+    try:
+        reader.feed(STREAM, 0, len(STREAM))
+    finally:
+        micropython.heap_unlock()
+
+
+def _ignore(kind, flags, data, start, end):
+    """Take a packet and do nothing."""
