@@ -1,0 +1,394 @@
+"""The journal: numbered records that stay until the collector has them, or say that they went.
+
+Not here: files and flash (store.py), what payloads mean (codec.py), when to send (uplink.py).
+Why it is built so, and every byte on flash: agent/JOURNAL.md.
+
+    journal = Journal(Files("/flash/journal"), random_u32, 512 * 1024)
+    recovery = journal.start()
+    seq = journal.append(EVENT, payload, 0, len(payload))
+    journal.sync()
+    found, length = journal.read_from(seq, out)
+    journal.trim_through(journal.journal_id, found)
+
+Numbers are consecutive. A number is readable only once it is durable, so a power cut never
+gives a number that was sent to other content. A number that is gone is read as a LOST record.
+"""
+
+from struct import pack_into
+
+from micropython import const
+
+from agent.record import (
+    BLOCK,
+    MARK,
+    OPEN,
+    OVERHEAD,
+    PAYLOAD_MAX,
+    find_record,
+    pack_lost,
+    pack_record,
+)
+from agent.recovery import Recovery, recover
+from agent.tail import Tail
+
+_ENOSPC = const(28)  # absent from the unix port's errno; littlefs' LFS_ERR_NOSPC
+_MARK_HEAD = const(20)
+_SEALED_MAX = const(256)
+
+
+class Journal:
+    """Append, read, trim; one per gateway.
+
+    ground      where the bytes live: an object of store.py
+    random_u32  callable() -> int 0 .. 2**32 - 1, asked once, when the journal is made
+    size_bytes  what the journal may fill, whole segments
+    meter_at    index of the meter's number in a BLOCK payload (FORMAT.md)
+
+    journal_id  drawn at creation; (journal_id, seq) is unique for ever
+    first       the lowest number not acknowledged; next when nothing waits
+    next        the number the next record gets
+    acked       the highest number the collector has
+    durable     the highest number that a power cut cannot take
+    """
+
+    def __init__(self, ground, random_u32, size_bytes, meter_at=5):
+        self.ground = ground
+        self.journal_id = 0
+        self.next = 1
+        self.acked = 0
+        self.durable = 0
+        self.degraded = False  # nothing can be written: new records live in RAM
+        self.blind = False  # the flash could not even be read: it is not touched until a restart
+        self.errors = 0
+        self.damaged = 0
+        self.lost_first = 0  # the last stretch that went because the journal was full
+        self.lost_last = 0
+        self.alive_ms = 0
+        self._random_u32 = random_u32
+        self._meter_at = meter_at
+        self.segments_max = max(4, size_bytes // ground.segment_size)
+        self.segments = []  # numbers of their first records, ascending
+        self.tail = Tail(ground.segment_size)
+        self._mark = bytearray(_MARK_HEAD + _SEALED_MAX + OVERHEAD)
+        self._mark_length = 0
+        self._page = bytearray(ground.segment_size + len(self._mark))
+        self._page_of = 0  # the segment that _page holds; 0: none
+        self._page_length = 0
+        self._work = bytearray(PAYLOAD_MAX + OVERHEAD)
+        self._sealed = {}  # meter: number of its first BLOCK since save_open()
+        self._acked_kept = 0  # acked, as a start would find it
+
+    @property
+    def first(self):
+        """The lowest number not acknowledged: what read_from() gives next."""
+        return self.acked + 1
+
+    @property
+    def fill_permille(self):
+        """How full the journal is, 0 .. 1000; at 1000 the oldest segment goes."""
+        size = self.ground.segment_size
+        used = len(self.segments) * size + self.tail.fill
+        return min(1000, used * 1000 // (self.segments_max * size))
+
+    def start(self):
+        """Find what the flash holds; return a Recovery. Call once, before anything else.
+
+        Reads the directory, the slots and the last segment: a bounded amount. A flash that
+        cannot be read leaves the journal degraded, in RAM, and the gateway reading meters.
+        """
+        found = Recovery()
+        try:
+            found = recover(self, self._page, self._meter_at)
+        except OSError:
+            self._note_error()
+            try:
+                found = recover(self, self._page, self._meter_at)
+            except OSError:
+                self.degraded = self.blind = True
+        self._page_of = 0
+        self.tail.solid = self.tail.fill
+        self.durable = self.next - 1
+        self._acked_kept = self.acked
+        if not self.journal_id:
+            self.journal_id = self._random_u32() or 1
+        if not self.degraded:
+            self._attempt(self._save_mark)
+        found.first = self.first
+        found.next = self.next
+        return found
+
+    def append(self, kind, data, start, end):
+        """Take one record, return its number. It lives in RAM until sync() or save_open().
+
+        data[start:end] is copied. Flash is touched only when the tail is full, which
+        housekeep() in quiet moments prevents. Raises ValueError when the payload is too long.
+        """
+        length = end - start + OVERHEAD
+        while not self.tail.fits(length):
+            self._make_room()
+        seq = self.next
+        self.tail.add(kind, seq, self.journal_id, data, start, end)
+        self.next = seq + 1
+        if kind == BLOCK and end - start > self._meter_at:
+            self._sealed.setdefault(data[start + self._meter_at], seq)
+        return seq
+
+    def sync(self):
+        """Make every appended record durable; `durable` says how far that went."""
+        tail = self.tail
+        while tail.cut:
+            if not self._attempt(self._write_segment):
+                return
+        if tail.solid < tail.fill and self._attempt(self._save_tail):
+            tail.solid = tail.fill
+            self.durable = self.next - 1
+
+    def save_open(self, wall_ms, parts):
+        """Make records durable, then the open blocks: what a power cut then costs is nothing.
+
+        wall_ms  wall time now, 0 when it cannot be trusted; a start reports the last one
+        parts    list of (meter 0 .. 255, data, start, end): Block.snapshot() of each open block
+        """
+        self.sync()
+        if wall_ms:
+            self.alive_ms = wall_ms
+        if self.durable < self.next - 1:
+            return  # the open blocks follow blocks that a cut would take: the older save holds
+        if self._attempt(self._save_open, parts):
+            self._sealed.clear()
+            self._acked_kept = self.acked
+
+    def read_from(self, seq, out):
+        """Copy the first durable record with a number >= seq into out, in wire form.
+
+        Returns (seq, length); length 0: there is none. Acknowledged numbers are passed over.
+        A number that the journal no longer holds gives a LOST record under the number of the
+        last one missing. `out` has PAYLOAD_MAX + OVERHEAD bytes. Raises nothing.
+        """
+        wanted = max(seq, self.acked + 1)
+        if wanted > self.durable:
+            return 0, 0
+        found = 0
+        i = self._segment_of(wanted)
+        while not found and 0 <= i < len(self.segments):
+            data, length = self._load(self.segments[i])
+            found, at, size = self._find(data, length, wanted)
+            i += 1
+        if not found:
+            data = self.tail.data
+            found, at, size = self._find(data, self.tail.solid, wanted)
+        if not found:
+            return self._lost(wanted, self.durable, out)
+        if found > wanted:
+            return self._lost(wanted, found - 1, out)
+        out[0:size] = memoryview(data)[at : at + size]
+        return found, size
+
+    def trim_through(self, journal_id, seq):
+        """Take the collector's word that it has everything through seq.
+
+        Ignored when the journal id is not ours or the number was never readable: a stale or
+        foreign word frees nothing. Never goes backwards. Flash is freed later, by housekeep().
+        """
+        if journal_id != self.journal_id or not self.acked < seq <= self.durable:
+            return
+        self.acked = seq
+        self.tail.drop(self.tail.end_of(seq, self.tail.solid))
+
+    def housekeep(self, now_ms, quiet):
+        """Do one piece of slow flash work that waits, when no line is talking (quiet)."""
+        if not quiet or (self.degraded and not self._attempt(self._save_mark)):
+            return
+        if self.tail.cut:
+            self._attempt(self._write_segment)
+        elif self._removable():
+            if self._acked_kept < self.acked:
+                self._attempt(self._save_mark)
+            else:
+                self._attempt(self._remove_oldest)
+
+    def stats(self):
+        """Return what health tells about the journal, a new dict."""
+        return {
+            "segments": len(self.segments),
+            "segments_max": self.segments_max,
+            "tail_bytes": self.tail.fill,
+            "errors": self.errors,
+            "damaged": self.damaged,
+            "lost": [self.lost_first, self.lost_last],
+            "degraded": self.degraded,
+        }
+
+    # What follows writes flash and may raise OSError; _attempt() is the only caller.
+
+    def _save_tail(self):
+        """Write records of the tail: the newest alone where that is small, else all."""
+        self._pack_mark(self.next - 1)
+        tail = self.tail
+        if tail.base and self._mark_length + tail.fill - tail.base <= self.ground.small:
+            self._save("delta", tail.base)
+        else:
+            self._save("base", 0)
+            tail.base = tail.fill
+        self._acked_kept = self.acked
+
+    def _save(self, slot, start):
+        """Save a MARK and the tail's records from index start on."""
+        ground = self.ground
+        ground.begin(slot)
+        ground.put(self._mark, 0, self._mark_length)
+        if start < self.tail.fill:
+            ground.put(self.tail.data, start, self.tail.fill)
+        ground.commit()
+
+    def _save_mark(self):
+        self._pack_mark(self.durable)
+        self._save("mark", self.tail.fill)
+        self._acked_kept = self.acked
+
+    def _save_open(self, parts):
+        self._pack_mark(self.durable)
+        ground = self.ground
+        work = self._work
+        ground.begin("open")
+        ground.put(self._mark, 0, self._mark_length)
+        for meter, data, start, end in parts:
+            # The payload is the meter's number, then the snapshot; put in place, then framed.
+            size = end - start + 1
+            work[0] = meter
+            work[1:size] = memoryview(data)[start:end]
+            self._page_of = 0
+            length = pack_record(self._page, OPEN, self.next, self.journal_id, work, 0, size)
+            ground.put(self._page, 0, length)
+        ground.commit()
+
+    def _write_segment(self):
+        """Write the closed part of the tail as a segment; make room for it first."""
+        while len(self.segments) >= self.segments_max:
+            self._free_oldest()
+        tail = self.tail
+        number = tail.first
+        while True:
+            try:
+                self.ground.write_segment(number, tail.data, 0, tail.cut)
+                break
+            except OSError as error:
+                if error.errno != _ENOSPC or not self.segments:
+                    raise
+                self._free_oldest()  # someone else filled the file system
+        self.segments.append(number)
+        if tail.solid < tail.cut:
+            tail.solid = tail.cut
+            self.durable = tail.last_in(tail.cut)
+        tail.drop(tail.cut)
+
+    def _free_oldest(self):
+        if not self._removable():
+            self._give_up_oldest()
+        elif self._acked_kept < self.acked:
+            self._save_mark()
+        self._remove_oldest()
+
+    def _give_up_oldest(self):
+        """Declare the oldest segment lost, durably, before it goes."""
+        if not self.lost_first or self.acked >= self.lost_first:
+            self.lost_first = self.acked + 1
+        self.lost_last = self._after_oldest() - 1
+        self._save_mark()
+
+    def _remove_oldest(self):
+        number = self.segments[0]
+        self.ground.remove_segment(number)
+        self.segments.pop(0)
+        if self._page_of == number:
+            self._page_of = 0
+
+    # What follows touches RAM only.
+
+    def _attempt(self, work, *args):
+        """Do flash work; after an OSError mount anew and try once more. Returns success."""
+        if self.blind:
+            return False
+        for _ in range(2):
+            try:
+                work(*args)
+                self.degraded = False
+                return True
+            except OSError:
+                self._note_error()
+        self.degraded = True
+        return False
+
+    def _note_error(self):
+        """Count an OSError and mount anew: what littlefs knows after one is undefined."""
+        self.errors += 1
+        self._page_of = 0
+        try:
+            self.ground.recover()
+        except OSError:
+            self.errors += 1
+
+    def _make_room(self):
+        """The tail is full: write its closed segment now, or lose its oldest records."""
+        if not self._attempt(self._write_segment):
+            self.tail.drop(self.tail.cut)  # read_from() will declare the numbers as lost
+
+    def _after_oldest(self):
+        """Return the number that follows the oldest segment's last."""
+        if len(self.segments) > 1:
+            return self.segments[1]
+        return self.tail.first or self.next
+
+    def _removable(self):
+        """Say whether the collector has all of the oldest segment."""
+        return bool(self.segments) and self._after_oldest() - 1 <= self.acked
+
+    def _pack_mark(self, durable):
+        """Build in _mark the MARK record of a moment when numbers through `durable` are."""
+        work = self._work
+        pack_into(">III", work, 0, self.acked, self.lost_first, self.lost_last)
+        pack_into(">Q", work, 12, self.alive_ms)
+        end = _MARK_HEAD
+        for meter in self._sealed:
+            if self._sealed[meter] <= durable:
+                work[end] = meter
+                end += 1
+        self._mark_length = pack_record(
+            self._mark, MARK, durable + 1, self.journal_id, work, 0, end
+        )
+
+    def _segment_of(self, seq):
+        """Return the index of the segment where seq would be, -1 when it is past them all."""
+        if self.tail.fill and seq >= self.tail.first:
+            return -1
+        i = len(self.segments) - 1
+        while i > 0 and self.segments[i] > seq:
+            i -= 1
+        return i
+
+    def _load(self, number):
+        """Return (bytes, length) of a segment, kept in _page; length 0 when unreadable."""
+        if self._page_of != number:
+            self._page_length = 0
+            for _ in range(2):  # the second time on a file system mounted anew
+                try:
+                    self._page_length = self.ground.read_segment(number, self._page)
+                    self._page_of = number
+                    break
+                except OSError:
+                    self._note_error()
+        return self._page, self._page_length
+
+    def _find(self, data, length, wanted):
+        """Return (seq, at, size) of the first good record of ours >= wanted; seq 0: none."""
+        seq, at, size, damaged = find_record(data, length, wanted, self.journal_id)
+        self.damaged += damaged
+        return seq, at, size
+
+    def _lost(self, first, last, out):
+        """Build the LOST record of first .. last in out; return (number, length)."""
+        why = "damage"
+        if self.lost_first <= first <= self.lost_last:
+            why = "full"
+            last = min(last, self.lost_last)
+        return last, pack_lost(out, self.journal_id, first, last, why)

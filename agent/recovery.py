@@ -1,0 +1,134 @@
+"""What a start finds on the ground: the numbers, the tail, and the open blocks.
+
+Not here: the running journal (journal.py), which calls recover() once. Evidence and what
+follows from it: agent/JOURNAL.md, "Start".
+"""
+
+from struct import unpack_from
+
+from agent.record import BLOCK, MARK, OPEN, OVERHEAD, BadRecord, check_record, record_length
+
+
+class Recovery:
+    """What start() tells: the open blocks and what may be missing.
+
+    opens     list of (meter, bytes): the snapshot of each open block, none of them stale
+    alive_ms  wall time at which the gateway was last known alive; 0: unknown
+    torn      number of damaged places that were found and passed over
+    first     lowest number not acknowledged
+    next      number of the next record
+    """
+
+    def __init__(self):
+        self.opens = []
+        self.alive_ms = 0
+        self.torn = 0
+        self.first = 1
+        self.next = 1
+
+
+def recover(journal, page, meter_at):
+    """Bring journal's numbers and tail to what its ground holds; return a Recovery.
+
+    page is room for one segment. Raises OSError when the ground cannot be read.
+    """
+    ground = journal.ground
+    ground.open()
+    found = Recovery()
+    opens: list = []  # (meter, seq at which it was saved, bytes)
+    sealed: list = []  # (meter, seq after its block)
+    journal.segments = ground.segments()
+    tail = journal.tail
+    journal.next = 1
+    in_segments = 0
+    # The segments first: their records win over the slots', which may be older.
+    while journal.segments:
+        number = journal.segments[-1]
+        length = ground.read_segment(number, page)
+        if length:
+            journal.next = number
+            in_segments = _take(journal, found, page, length, None, sealed, meter_at)
+            break
+        journal.segments.pop()  # made, and cut before its content was there
+        ground.remove_segment(number)
+    for slot in ("mark", "open", "base", "delta"):
+        length = ground.load(slot, page)
+        _take(journal, found, page, length, opens, sealed, meter_at, in_segments)
+    if opens:
+        oldest = min([seq for _, seq, _ in opens])
+        _sealed_in_segments(journal, page, oldest, sealed, meter_at)
+    for meter, seq, data in opens:
+        if not [1 for other, after in sealed if other == meter and after > seq]:
+            found.opens.append((meter, data))
+    # Whole segments that the collector has wait for housekeep().
+    tail.drop(tail.end_of(journal.acked, tail.fill))
+    found.alive_ms = journal.alive_ms
+    journal.damaged += found.torn
+    return found
+
+
+def _take(journal, found, data, length, opens, sealed, meter_at, in_segments=0):  # noqa: PLR0917
+    """Take every good record of data[0:length] for what it says.
+
+    opens None: a segment, whose records stay where they are; else a slot, whose records past
+    the segments' last go to the tail. Returns the number of the last good record.
+    """
+    at = 0
+    last = 0
+    while at < length:
+        try:
+            size = record_length(data, at, length)
+            kind, seq, journal_id, start, end = check_record(data, at, at + size)
+        except BadRecord:
+            # At most this many numbers were used in the damaged rest; none may be used again.
+            found.torn += 1
+            journal.next += (length - at) // OVERHEAD
+            return last
+        at += size
+        if not journal.journal_id:
+            journal.journal_id = journal_id
+        if journal_id != journal.journal_id:
+            continue
+        if kind == MARK:
+            _take_mark(journal, data, seq, start, end, sealed)
+        elif kind == OPEN:
+            opens.append((data[start], seq, bytes(memoryview(data)[start + 1 : end])))
+        else:
+            if kind == BLOCK and end - start > meter_at:
+                sealed.append((data[start + meter_at], seq + 1))
+            tail = journal.tail
+            if opens is not None and seq > in_segments and seq > tail.last_in(tail.fill):
+                tail.take(data, at - size, at)
+            journal.next = max(journal.next, seq + 1)
+            last = seq
+    return last
+
+
+def _take_mark(journal, data, seq, start, end, sealed):  # noqa: PLR0917
+    acked, lost_first, lost_last = unpack_from(">III", data, start)
+    journal.acked = max(journal.acked, acked)
+    if lost_last > journal.lost_last:
+        journal.lost_first = lost_first
+        journal.lost_last = lost_last
+    journal.alive_ms = max(journal.alive_ms, unpack_from(">Q", data, start + 12)[0])
+    for i in range(start + 20, end):
+        sealed.append((data[i], seq))
+    journal.next = max(journal.next, seq)
+
+
+def _sealed_in_segments(journal, page, oldest, sealed, meter_at):
+    """Note the blocks that segments hold from number oldest on: their open blocks are stale."""
+    i = len(journal.segments) - 2
+    while i >= 0 and journal.segments[i + 1] > oldest:
+        length = journal.ground.read_segment(journal.segments[i], page)
+        at = 0
+        while at < length:
+            try:
+                size = record_length(page, at, length)
+                kind, seq, _, start, _ = check_record(page, at, at + size)
+            except BadRecord:
+                break
+            if kind == BLOCK:
+                sealed.append((page[start + meter_at], seq + 1))
+            at += size
+        i -= 1

@@ -1,0 +1,126 @@
+"""The only module here that touches files: segments and small saves on a file system.
+
+Not here: what the bytes mean (journal.py). A ground keeps two sorts of things:
+
+segments  immutable byte strings of up to `segment_size`, named by the number of their first
+          record: "0000002a". Written once, read often, removed whole.
+slots     four small named contents that are replaced as a whole, again and again. The old or
+          the new one survives a power cut, never a mixture: littlefs replaces a file's content
+          at close ("any updates are atomic until sync or close", littlefs README, copy on
+          write), so rewriting the existing file is the switch, at one metadata commit.
+
+Every call may raise OSError; the journal decides what follows. Nothing is cached here.
+
+    ground = Files("/flash/journal")
+    ground.begin("mark"); ground.put(data, 0, 20); ground.commit()
+"""
+
+import os
+from errno import EEXIST, ENOENT
+
+SLOTS = ("base", "delta", "open", "mark")
+
+
+class Files:
+    """Whole-segment files in one directory of a littlefs.
+
+    root          path of the directory, made when absent
+    segment_size  bytes of one segment; one littlefs block, so that a segment costs one erase
+    small         bytes that a slot may have to be stored inside its directory entry, without
+                  an erase of its own: 128 on ESP32 (32-byte programs), 512 on RP2 (256)
+    remount       callable() that mounts the file system anew after an OSError, or None
+    """
+
+    def __init__(self, root, segment_size=4096, small=128, remount=None):
+        self.root = root
+        self.segment_size = segment_size
+        self.small = small
+        self.remount = remount
+        self._files = []  # the one that is being written, if any
+
+    def open(self):
+        """Make the directory, with the directories above it, when it is absent."""
+        path = ""
+        for part in self.root.strip("/").split("/"):
+            path += ("/" if path or self.root.startswith("/") else "") + part
+            try:
+                os.mkdir(path)
+            except OSError as error:
+                if error.errno != EEXIST and not self._is_there(path):
+                    raise
+
+    def segments(self):
+        """Return the numbers of all segments, ascending, as a new list."""
+        numbers = []
+        for name in os.listdir(self.root):
+            if len(name) == 8:
+                try:
+                    numbers.append(int(name, 16))
+                except ValueError:
+                    pass  # not ours; a person's file in our directory is left alone
+        numbers.sort()
+        return numbers
+
+    def write_segment(self, number, data, start, end):
+        """Store data[start:end] as the segment of that number; durable on return."""
+        self._begin("%08x" % number)
+        self.put(data, start, end)
+        self.commit()
+
+    def read_segment(self, number, out):
+        """Copy a segment into the bytearray out, return its length; 0 when there is none."""
+        return self._read("%08x" % number, out)
+
+    def remove_segment(self, number):
+        """Remove a segment; no error when it is gone already."""
+        try:
+            os.remove(self._path("%08x" % number))
+        except OSError as error:
+            if error.errno != ENOENT:
+                raise
+
+    def begin(self, slot):
+        """Begin to replace the content of a slot; the old one holds until commit()."""
+        self._begin(slot)
+
+    def put(self, data, start, end):
+        """Add data[start:end] to what was begun."""
+        self._files[0].write(memoryview(data)[start:end])
+
+    def commit(self):
+        """Make what was put durable, at once and as a whole."""
+        self._files.pop().close()
+
+    def load(self, slot, out):
+        """Copy a slot's content into the bytearray out, return its length; 0 when empty."""
+        return self._read(slot, out)
+
+    def recover(self):
+        """Mount the file system anew after an OSError: littlefs' state may be undefined."""
+        self._files.clear()
+        if self.remount is not None:
+            self.remount()
+
+    def _path(self, name):
+        return self.root + "/" + name
+
+    def _begin(self, name):
+        self._files.clear()
+        self._files.append(open(self._path(name), "wb"))
+
+    def _read(self, name, out):
+        try:
+            file = open(self._path(name), "rb")
+        except OSError as error:
+            if error.errno == ENOENT:
+                return 0
+            raise
+        with file:
+            return file.readinto(out)
+
+    def _is_there(self, path):
+        try:
+            os.stat(path)
+        except OSError:
+            return False
+        return True

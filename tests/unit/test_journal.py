@@ -1,0 +1,352 @@
+"""agent/journal.py on a ground in memory: numbers, cuts, losses, stale snapshots, errors."""
+
+import json
+
+from agent.journal import Journal
+from agent.record import BLOCK, EVENT, LOST, check_record
+from tests.fakes.memory_ground import MemoryGround
+
+_OUT = bytearray(4096)
+
+
+def _journal(ground, segments=16):
+    journal = Journal(ground, lambda: 0x1234ABCD, segments * 4096)
+    return journal, journal.start()
+
+
+def _put(journal, text, kind=EVENT):
+    data = text.encode() if isinstance(text, str) else text
+    return journal.append(kind, data, 0, len(data))
+
+
+def _get(journal, seq):
+    found, length = journal.read_from(seq, _OUT)
+    if not length:
+        return None
+    kind, number, _, start, end = check_record(_OUT, 0, length)
+    assert number == found
+    return kind, found, bytes(_OUT[start:end])
+
+
+def _all(journal):
+    """Read as the uplink does: (number, payload), a LOST as (first, last, why)."""
+    seq = journal.first
+    result = []
+    while True:
+        got = _get(journal, seq)
+        if got is None:
+            return result
+        kind, found, payload = got
+        assert found >= seq
+        if kind == LOST:
+            lost = json.loads(payload.decode())
+            assert lost["first"] == seq and lost["last"] == found
+            result.append((lost["first"], lost["last"], lost["why"]))
+        else:
+            assert found == seq
+            result.append((found, payload))
+        seq = found + 1
+
+
+def test_a_number_is_readable_only_when_it_is_durable():
+    journal, _ = _journal(MemoryGround())
+    assert _put(journal, "a") == 1
+    assert _get(journal, 1) is None and journal.durable == 0
+    journal.sync()
+    assert _get(journal, 1) == (EVENT, 1, b"a") and journal.durable == 1
+
+
+def test_what_was_synced_survives_and_what_was_not_frees_its_number():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    _put(journal, "a")
+    journal.sync()
+    _put(journal, "never seen")
+    journal, recovery = _journal(ground.cut())
+    assert (recovery.first, recovery.next, journal.journal_id) == (1, 2, 0x1234ABCD)
+    assert _put(journal, "b") == 2
+    journal.sync()
+    assert _all(journal) == [(1, b"a"), (2, b"b")]
+
+
+def test_records_of_all_sizes_come_back_after_a_cut():
+    ground = MemoryGround()
+    journal, _ = _journal(ground, 400)
+    wanted = []
+    for i in range(90):
+        payload = bytes([i & 0xFF]) * (4000 if i % 30 == 7 else i * 37 % 700)
+        wanted.append((_put(journal, payload), payload))
+        if i % 7 == 0:
+            journal.sync()
+        if i % 3 == 0:
+            journal.housekeep(0, True)
+    journal.sync()
+    assert _all(journal) == wanted
+    journal, _ = _journal(ground.cut(), 400)
+    assert _all(journal) == wanted
+
+
+def test_an_acknowledged_record_is_passed_over_and_its_segment_freed():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    for _i in range(40):
+        _put(journal, b"x" * 500)
+    journal.sync()
+    assert len(ground.files) >= 4
+    journal.trim_through(journal.journal_id, 38)
+    assert journal.first == 39 and _get(journal, 1)[1] == 39
+    for _ in range(20):
+        journal.housekeep(0, False)
+    assert len(ground.files) >= 4
+    for _ in range(20):
+        journal.housekeep(0, True)
+    assert len(ground.files) == 0
+    journal, recovery = _journal(ground.cut())
+    assert recovery.first == 39 and recovery.next == 41
+    assert [seq for seq, _ in _all(journal)] == [39, 40]
+
+
+def test_a_word_that_is_foreign_stale_or_ahead_frees_nothing():
+    journal, _ = _journal(MemoryGround())
+    for _ in range(3):
+        _put(journal, "x")
+    journal.sync()
+    _put(journal, "not durable")
+    journal.trim_through(journal.journal_id ^ 1, 2)
+    journal.trim_through(journal.journal_id, 4)
+    assert journal.acked == 0
+    journal.trim_through(journal.journal_id, 2)
+    journal.trim_through(journal.journal_id, 1)
+    assert journal.acked == 2
+
+
+def test_acknowledged_at_once_no_segment_is_ever_written():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    for _i in range(200):
+        _put(journal, b"y" * 90)
+        journal.sync()
+        journal.trim_through(journal.journal_id, journal.durable)
+        journal.housekeep(0, True)
+    assert not ground.files and journal.first == 201
+    journal, recovery = _journal(ground.cut())
+    assert recovery.next == 201
+    assert _all(journal) == [(200, b"y" * 90)]  # its word was not kept yet: a replay, no loss
+
+
+def test_when_full_the_oldest_segment_goes_and_says_so():
+    ground = MemoryGround()
+    journal, _ = _journal(ground, 4)
+    for _i in range(60):
+        _put(journal, b"z" * 500)
+        journal.sync()
+    held = _all(journal)
+    first, last, why = held[0]
+    assert (first, why) == (1, "full") and held[1][0] == last + 1 and held[-1][0] == 60
+    assert journal.fill_permille > 700
+    journal, _ = _journal(ground.cut(), 4)
+    assert _all(journal) == held
+    journal.trim_through(journal.journal_id, last)
+    assert _get(journal, 1)[1] == last + 1
+
+
+def test_a_full_file_system_costs_the_oldest_segment():
+    ground = MemoryGround(room=3)
+    journal, _ = _journal(ground, 100)
+    for _i in range(60):
+        _put(journal, b"z" * 500)
+        journal.sync()
+    held = _all(journal)
+    assert held[0][2] == "full" and held[-1][0] == 60 and not journal.degraded
+
+
+def test_rot_in_a_segment_is_declared_and_passed_over():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    for i in range(20):
+        _put(journal, b"%02d" % i * 200)
+    journal.sync()
+    rotten = bytearray(ground.files[1])
+    rotten[500] ^= 4  # in the payload of record 2
+    ground.files[1] = bytes(rotten)
+    journal, _ = _journal(ground.cut())
+    held = _all(journal)
+    assert held[0][0] == 1 and held[1] == (2, 2, "damage") and held[2][0] == 3
+    assert journal.damaged
+
+
+def test_a_lost_segment_is_declared():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    for _i in range(40):
+        _put(journal, b"w" * 500)
+    journal.sync()
+    second = sorted(ground.files)[1]
+    third = sorted(ground.files)[2]
+    del ground.files[second]
+    journal, _ = _journal(ground.cut())
+    assert (second, third - 1, "damage") in _all(journal)
+
+
+def test_after_rot_in_the_last_save_no_number_is_used_again():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    for i in range(5):
+        _put(journal, "record %d" % i)
+    journal.sync()
+    rotten = bytearray(ground.slots["base"])
+    rotten[-3] ^= 1
+    ground.slots["base"] = bytes(rotten)
+    journal, recovery = _journal(ground.cut())
+    assert recovery.next > 5 and recovery.torn == 1
+    _put(journal, "after")
+    journal.sync()
+    held = _all(journal)
+    assert held[4][:1] == (5,) and held[4][2] == "damage" and held[5][1] == b"after"
+
+
+def _block(meter):
+    return bytes([1, 9, 9, 9, 9, meter, 0, 0])
+
+
+def test_open_blocks_come_back_with_the_time_last_known_alive():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    _put(journal, "not synced")
+    journal.save_open(1700000000123, [(0, b"-first-", 1, 6), (3, b"x" * 3999, 0, 3999)])
+    journal, recovery = _journal(ground.cut())
+    assert recovery.opens == [(0, b"first"), (3, b"x" * 3999)]
+    assert recovery.alive_ms == 1700000000123
+    assert _all(journal) == [(1, b"not synced")]
+
+
+def test_an_unset_clock_does_not_forget_the_last_good_time():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    journal.save_open(1700000000123, [])
+    journal.save_open(0, [])
+    assert _journal(ground.cut())[1].alive_ms == 1700000000123
+
+
+def test_a_sealed_block_makes_its_saved_open_block_stale():
+    for acknowledged in (False, True):
+        for big in (False, True):
+            ground = MemoryGround()
+            journal, _ = _journal(ground)
+            journal.save_open(0, [(1, b"one", 0, 3), (2, b"two", 0, 3)])
+            _put(journal, _block(1), BLOCK)
+            if big:  # the block leaves the tail in a segment, no slot is written after it
+                for _ in range(20):
+                    _put(journal, b"e" * 500)
+                journal.housekeep(0, True)
+            else:
+                journal.sync()
+            if acknowledged:
+                journal.trim_through(journal.journal_id, 1)
+                _put(journal, "next")
+                journal.sync()
+            assert _journal(ground.cut())[1].opens == [(2, b"two")]
+
+
+def test_a_block_that_was_not_durable_leaves_its_open_block_good():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    journal.save_open(0, [(1, b"one", 0, 3)])
+    _put(journal, _block(1), BLOCK)
+    assert _journal(ground.cut())[1].opens == [(1, b"one")]
+
+
+def test_the_open_block_after_a_seal_is_good_again():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    journal.save_open(0, [(1, b"one", 0, 3)])
+    _put(journal, _block(1), BLOCK)
+    journal.save_open(0, [(1, b"new", 0, 3)])
+    _put(journal, "event")
+    journal.sync()
+    assert _journal(ground.cut())[1].opens == [(1, b"new")]
+
+
+def test_one_error_of_the_flash_is_overcome():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    _put(journal, "a")
+    ground.fail = 1
+    journal.sync()
+    assert journal.durable == 1 and not journal.degraded and ground.recovered == 1
+
+
+def test_a_dead_flash_degrades_and_its_return_heals():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    ground.fail = 1000000
+    for _i in range(100):
+        _put(journal, b"v" * 500)
+        journal.sync()
+    assert journal.degraded and journal.stats()["degraded"] and journal.next == 101
+    ground.fail = 0
+    journal.housekeep(0, True)
+    journal.sync()
+    assert not journal.degraded and journal.durable == 100
+    held = _all(journal)
+    assert held[0][0] == 1 and held[0][2] == "damage" and held[-1][0] == 100
+
+
+def test_a_flash_that_cannot_be_read_at_start_is_not_overwritten():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    _put(journal, "kept")
+    journal.sync()
+    ground.fail = 1000000
+    blind, _ = _journal(ground)
+    assert blind.degraded
+    _put(blind, "in RAM")
+    ground.fail = 0
+    blind.sync()
+    blind.housekeep(0, True)
+    assert blind.degraded and _all(blind) == []
+    assert _all(_journal(ground.cut())[0]) == [(1, b"kept")]
+
+
+def _random(state):
+    state[0] = (state[0] * 1103515245 + 12345) & 0x3FFFFFFF
+    return state[0] >> 8
+
+
+def test_random_lives_lose_nothing_that_was_durable():
+    """The model: what was readable stays readable, in order, until it is acknowledged."""
+    for seed in range(12):
+        state = [seed]
+        ground = MemoryGround()
+        journal, _ = _journal(ground, 64)
+        model = {}  # number: payload, durable
+        young = {}  # appended, not durable
+        acked = 0
+        for _ in range(400):
+            dice = _random(state) % 100
+            if dice < 50:
+                payload = bytes([_random(state) & 0xFF]) * (_random(state) % 200)
+                young[_put(journal, payload)] = payload
+            elif dice < 75:
+                journal.sync()
+            elif dice < 85:
+                journal.housekeep(0, True)
+            elif dice < 92:
+                acked = max(acked, min(journal.durable, acked + _random(state) % 40))
+                journal.trim_through(journal.journal_id, acked)
+            elif dice < 95:
+                journal.save_open(0, [])
+            else:
+                before = journal.durable
+                journal, recovery = _journal(ground.cut(), 64)
+                ground = journal.ground
+                assert recovery.next == before + 1 and journal.acked <= acked
+                young = {}
+            for seq in sorted(young):
+                if seq <= journal.durable:
+                    model[seq] = young.pop(seq)
+            if dice < 90:
+                continue
+            held = dict(_all(journal))
+            for seq in range(acked + 1, journal.durable + 1):
+                assert held[seq] == model[seq], (seed, seq)

@@ -1,0 +1,59 @@
+"""agent/record.py: the framing that flash, wire and collector share."""
+
+from agent import record
+from agent.record import BadRecord, check_record, pack_record, record_length
+
+# Built by hand from agent/README.md, "The record": EVENT 7 of journal 0x01020304, payload "hi".
+_VECTOR = b"\x01\x04\x00\x02\x00\x00\x00\x07\x01\x02\x03\x04hi\x2c\xac\xca\xcc"
+
+
+def _refused(data, start, end):
+    try:
+        check_record(data, start, end)
+    except BadRecord:
+        return True
+    return False
+
+
+def test_a_record_is_drawn_as_documented():
+    out = bytearray(32)
+    length = pack_record(out, record.EVENT, 7, 0x01020304, b"-hi-", 1, 3)
+    assert bytes(out[:length]) == _VECTOR
+
+
+def test_a_record_comes_back_as_it_went():
+    out = bytearray(5000)
+    for size in (0, 1, 255, 256, record.PAYLOAD_MAX):
+        payload = bytes([i & 0xFF for i in range(size)])
+        length = pack_record(out, record.BLOCK, 0xFFFFFFFF, 0xFFFFFFFE, payload, 0, size, 3)
+        assert length == size + record.OVERHEAD == record_length(out, 3, 5000)
+        kind, seq, journal_id, start, end = check_record(out, 3, 3 + length)
+        assert (kind, seq, journal_id) == (record.BLOCK, 0xFFFFFFFF, 0xFFFFFFFE)
+        assert bytes(out[start:end]) == payload
+
+
+def test_a_payload_that_is_too_long_is_refused():
+    try:
+        pack_record(bytearray(5000), 1, 1, 1, bytes(4001), 0, 4001)
+    except ValueError:
+        return
+    raise AssertionError("packed")
+
+
+def test_every_flipped_bit_is_found():
+    for i in range(len(_VECTOR)):
+        for bit in range(8):
+            data = bytearray(_VECTOR)
+            data[i] ^= 1 << bit
+            assert _refused(data, 0, len(data)), (i, bit)
+
+
+def test_every_cut_and_every_addition_is_found():
+    for end in range(len(_VECTOR)):
+        assert _refused(_VECTOR, 0, end)
+    assert _refused(_VECTOR + b"\x00", 0, len(_VECTOR) + 1)
+
+
+def test_erased_flash_is_no_record():
+    assert _refused(b"\xff" * 64, 0, 64)
+    assert _refused(bytes(64), 0, 64)

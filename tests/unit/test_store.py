@@ -1,0 +1,95 @@
+"""agent/store.py on real files; the whole journal on a real littlefs where there is one."""
+
+import os
+
+from agent.journal import Journal
+from agent.record import EVENT
+from agent.store import Files
+from tests.skips import skip
+
+_ROOT = "build/test_store"
+
+
+def _fresh(name):
+    ground = Files(_ROOT + "/" + name)
+    ground.open()
+    for file in os.listdir(ground.root):
+        os.remove(ground.root + "/" + file)
+    return ground
+
+
+def test_segments_are_listed_by_number_and_foreign_files_left_alone():
+    ground = _fresh("segments")
+    ground.open()  # twice is no error
+    out = bytearray(16)
+    for number in (300, 7, 0xFFFFFFFF):
+        ground.write_segment(number, b"-%d-" % (number & 0xFF), 1, 3)
+    with open(ground.root + "/notes.txt", "w") as file:
+        file.write("a person's")
+    assert ground.segments() == [7, 300, 0xFFFFFFFF]
+    assert ground.read_segment(7, out) == 2 and bytes(out[:2]) == b"7-"
+    ground.remove_segment(7)
+    ground.remove_segment(7)
+    assert ground.read_segment(7, out) == 0
+    assert ground.segments() == [300, 0xFFFFFFFF]
+
+
+def test_a_slot_is_replaced_as_a_whole():
+    ground = _fresh("slots")
+    out = bytearray(16)
+    assert ground.load("mark", out) == 0
+    for text in (b"first one", b"second"):
+        ground.begin("mark")
+        ground.put(text, 0, 3)
+        ground.put(text, 3, len(text))
+        ground.commit()
+    assert ground.load("mark", out) == 6 and bytes(out[:6]) == b"second"
+
+
+class _Ram:
+    """4 KB blocks in RAM, as a littlefs wants them."""
+
+    def __init__(self, blocks):
+        self._data = bytearray(blocks * 4096)
+
+    def readblocks(self, block, buffer, offset=0):
+        at = block * 4096 + offset
+        buffer[:] = self._data[at : at + len(buffer)]
+
+    def writeblocks(self, block, buffer, offset=0):
+        at = block * 4096 + offset
+        self._data[at : at + len(buffer)] = buffer
+
+    def ioctl(self, op, argument):
+        if op == 4:
+            return len(self._data) // 4096
+        if op == 5:
+            return 4096
+        return 0
+
+
+def test_a_journal_on_littlefs_lives_through_fifty_restarts():
+    if not hasattr(os, "VfsLfs2"):
+        skip("no littlefs in this Python: runs on MicroPython")
+    device = _Ram(32)
+    os.VfsLfs2.mkfs(device)
+    wanted = 1
+    out = bytearray(4096)
+    for life in range(50):
+        os.mount(os.VfsLfs2(device), "/journaltest")
+        journal = Journal(Files("/journaltest/journal"), lambda: 77, 16 * 4096)
+        recovery = journal.start()
+        assert recovery.next == wanted and not journal.degraded, life
+        assert recovery.opens == ([] if life == 0 else [(2, b"open%d" % (life - 1))])
+        for i in range(life % 9):
+            payload = b"%d" % (wanted + i) * 100
+            journal.append(EVENT, payload, 0, len(payload))
+        part = b"open%d" % life
+        journal.save_open(1, [(2, part, 0, len(part))])
+        wanted = journal.next
+        for seq in range(journal.first, journal.next):
+            found, length = journal.read_from(seq, out)
+            assert found == seq and bytes(out[12 : length - 4]) == b"%d" % seq * 100
+        journal.trim_through(77, journal.durable - 12)
+        journal.housekeep(0, True)
+        os.umount("/journaltest")
