@@ -37,7 +37,7 @@ class BadRecord(Exception):
     """The bytes are no whole, undamaged record: drop them, count it, ask for them again."""
 
 
-def pack_record(out, kind, seq, journal_id, data, start, end, at=0):  # noqa: PLR0917
+def pack_record(out, kind, seq, journal_id, data, start, end, at=0):
     """Write one record around data[start:end] into the bytearray out at index `at`.
 
     kind 1 .. 255, seq and journal_id 0 .. 2**32 - 1. Returns the record's length in bytes

@@ -67,7 +67,7 @@ def recover(journal, page, meter_at):
     return found
 
 
-def _take(journal, found, data, length, opens, sealed, meter_at, in_segments=0):  # noqa: PLR0917
+def _take(journal, found, data, length, opens, sealed, meter_at, in_segments=0):
     """Take every good record of data[0:length] for what it says.
 
     opens None: a segment, whose records stay where they are; else a slot, whose records past
@@ -104,7 +104,7 @@ def _take(journal, found, data, length, opens, sealed, meter_at, in_segments=0):
     return last
 
 
-def _take_mark(journal, data, seq, start, end, sealed):  # noqa: PLR0917
+def _take_mark(journal, data, seq, start, end, sealed):
     acked, lost_first, lost_last = unpack_from(">III", data, start)
     journal.acked = max(journal.acked, acked)
     if lost_last > journal.lost_last:

@@ -333,7 +333,7 @@ def put16(out, at, value):
     out[at + 1] = value & 0xFF
 
 
-def write_pdu(out, at, unit, function, address, values):  # noqa: PLR0917
+def write_pdu(out, at, unit, function, address, values):
     """Write unit and PDU of FC 5, 6, 15 or 16 at out[at]; return the bytes written.
 
     values: a bool for 5, a register for 6, a sequence of bools (1..1968) for 15 or registers
