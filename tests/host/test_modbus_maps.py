@@ -21,13 +21,15 @@ UNITS |= {"m3/h", "s", "h", "lx", "lm", ""}
 
 def _map(path):
     tree = ast.parse(path.read_text())
-    found = [n for n in tree.body if isinstance(n, ast.Assign)]
-    return ast.literal_eval(found[0].value), ast.get_docstring(tree)
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "MAP":
+            return ast.literal_eval(node.value), ast.get_docstring(tree)
+    raise AssertionError(f"{path.name} has no MAP")
 
 
 def _modbus_maps():
-    maps = {p.stem: _map(p)[0] for p in sorted(MAPS.glob("*.py")) if p.stem != "__init__"}
-    return {name: table for name, table in maps.items() if table["protocol"] == "modbus"}
+    paths = [p for p in sorted(MAPS.glob("*.py")) if '"protocol": "modbus"' in p.read_text()]
+    return {p.stem: _map(p)[0] for p in paths}
 
 
 TABLES = _modbus_maps()
