@@ -39,15 +39,15 @@ class _Server:
 
     def __init__(self, kind, folder):
         self.port = _free_port()
-        self._process = None
+        self._process: subprocess.Popen[bytes] | None = None
         if kind == "nats":
-            program = Path(sys.executable).with_name("nats-server")
+            program = str(Path(sys.executable).with_name("nats-server"))
             text = (
                 f'server_name: n1\nlisten: "127.0.0.1:{_free_port()}"\n'
                 f'jetstream {{ store_dir: "{folder}/store" }}\n'
                 f'mqtt {{ listen: "127.0.0.1:{self.port}" }}\n'
             )
-            self._command = [str(program), "-c"]
+            self._command = [program, "-c"]
         else:
             program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
             if not Path(program).exists():
@@ -71,6 +71,7 @@ class _Server:
         raise AssertionError("the broker does not listen")
 
     def kill(self):
+        assert self._process is not None
         self._process.kill()
         self._process.wait()
 
