@@ -249,3 +249,21 @@ def test_puback_mode_frees_only_what_is_contiguous():
     assert journal.acked == 0
     uplink.received(bytes((0x40, 2, 0, ids[0])), 0, 4, 1)
     assert journal.acked == 2
+
+
+def test_the_real_journal_is_drained_and_trimmed():
+    from agent.journal import Journal
+    from agent.record import EVENT
+    from tests.fakes.memory_ground import MemoryGround
+
+    journal = Journal(MemoryGround(), lambda: 1, 32768)
+    journal.start()
+    begun = journal.next
+    for number in range(60):
+        journal.append(EVENT, bytes(number * 5), 0, number * 5)
+    journal.sync()
+    uplink = Uplink({}, journal, IDENTITY, lambda n: 0)
+    broker = Broker(b"gw")
+    pump(uplink, broker, 0)
+    assert broker.arrived == list(range(1, begun + 60))
+    assert journal.acked == begun + 59
