@@ -15,7 +15,7 @@ choosing points, scaling and dealing with units.
 
 from micropython import const
 
-from drivers.reading import GOOD, MISSING, TEXT, UNAVAILABLE, Point, Reading
+from drivers.reading import GOOD, KIND_NAMES, MISSING, TEXT, UNAVAILABLE, Point, Reading
 from drivers.units import relation
 
 NOT_WANTED = const(-1)  # the map has no point for this code
@@ -54,7 +54,9 @@ class Gather:
         if names:
             rows = [row for row in rows if row[0] in names]
         self.rows = tuple(rows)
-        self.points = tuple(Point(row[0], row[1], row[2], row[3], row[4]) for row in rows)
+        self.points = tuple(
+            Point(row[0], row[1], row[2], KIND_NAMES.index(row[3]), row[4]) for row in rows
+        )
         self._keys = tuple(encode(row[4]) for row in rows)
         self._reading = Reading(self.points)
         self._times = [None] * len(rows)

@@ -5,19 +5,14 @@ Source: DZG metering, DVS74 operating manual, section "SML". These units send po
 so take this map only where export is impossible, and dzg_dwsb20.py otherwise.
 """
 
-from micropython import const
-
-_GAUGE = const(0)
-_COUNTER = const(1)
-
 MAP = {
     "protocol": "sml",
     "maker": "DZG",
     "model": "DVS74",
     "source": "DZG DVS74 operating manual, SML",
     "points": (
-        ("energy_import", "Wh", -1, _COUNTER, "1-0:1.8.0*255"),
-        ("energy_export", "Wh", -1, _COUNTER, "1-0:2.8.0*255"),
-        ("power", "W", -2, _GAUGE, "1-0:16.7.0*255", "narrow_unsigned"),
+        ("energy_import", "Wh", -1, "counter", "1-0:1.8.0*255"),
+        ("energy_export", "Wh", -1, "counter", "1-0:2.8.0*255"),
+        ("power", "W", -2, "gauge", "1-0:16.7.0*255", "narrow_unsigned"),
     ),
 }

@@ -3,17 +3,13 @@
 Source: Itron Cyble M-Bus technical brochure; EN 13757-3 record headers.
 """
 
-from micropython import const
-
-_COUNTER = const(1)
-
 MAP = {
     "protocol": "mbus",
     "maker": "Itron",
     "model": "Cyble M-Bus 1.4",
     "source": "Itron Cyble M-Bus technical brochure",
     "points": (
-        ("volume", "m3", -3, _COUNTER, "04 13"),
-        ("volume_due", "m3", -3, _COUNTER, "44 13"),
+        ("volume", "m3", -3, "counter", "04 13"),
+        ("volume_due", "m3", -3, "counter", "44 13"),
     ),
 }

@@ -4,12 +4,6 @@ Source: DSMR P1 Companion Standard 4.2.2, table 6-12. Gas on M-Bus channel 1, as
 default; another channel is another row.
 """
 
-from micropython import const
-
-_GAUGE = const(0)
-_COUNTER = const(1)
-_STATE = const(2)
-
 MAP = {
     "protocol": "dsmr",
     "maker": "Landis+Gyr",
@@ -17,14 +11,14 @@ MAP = {
     "source": "DSMR P1 Companion Standard 4.2.2",
     "crc": True,
     "points": (
-        ("energy_import_t1", "Wh", 0, _COUNTER, "1-0:1.8.1"),
-        ("energy_import_t2", "Wh", 0, _COUNTER, "1-0:1.8.2"),
-        ("energy_export_t1", "Wh", 0, _COUNTER, "1-0:2.8.1"),
-        ("energy_export_t2", "Wh", 0, _COUNTER, "1-0:2.8.2"),
-        ("tariff", "", 0, _STATE, "0-0:96.14.0"),
-        ("power_import", "W", 0, _GAUGE, "1-0:1.7.0"),
-        ("power_export", "W", 0, _GAUGE, "1-0:2.7.0"),
-        ("current_l1", "A", 0, _GAUGE, "1-0:31.7.0"),
-        ("gas_volume", "m3", -3, _COUNTER, "0-1:24.2.1"),
+        ("energy_import_t1", "Wh", 0, "counter", "1-0:1.8.1"),
+        ("energy_import_t2", "Wh", 0, "counter", "1-0:1.8.2"),
+        ("energy_export_t1", "Wh", 0, "counter", "1-0:2.8.1"),
+        ("energy_export_t2", "Wh", 0, "counter", "1-0:2.8.2"),
+        ("tariff", "", 0, "state", "0-0:96.14.0"),
+        ("power_import", "W", 0, "gauge", "1-0:1.7.0"),
+        ("power_export", "W", 0, "gauge", "1-0:2.7.0"),
+        ("current_l1", "A", 0, "gauge", "1-0:31.7.0"),
+        ("gas_volume", "m3", -3, "counter", "0-1:24.2.1"),
     ),
 }

@@ -5,23 +5,18 @@ It spends about half an hour of battery on each read-out: an hour between two is
 Options that it needs: "wake": 40, "min_interval_s": 3600.
 """
 
-from micropython import const
-
-_GAUGE = const(0)
-_COUNTER = const(1)
-
 MAP = {
     "protocol": "iec62056",
     "maker": "Landis+Gyr",
     "model": "Ultraheat T550 (UH50)",
     "source": "Landis+Gyr UH 206-101",
     "points": (
-        ("energy", "Wh", 3, _COUNTER, "6.8"),
-        ("volume", "m3", -2, _COUNTER, "6.26"),
-        ("power_peak", "W", 2, _GAUGE, "6.6"),
-        ("flow_peak", "m3/h", -3, _GAUGE, "6.33"),
-        ("temperature_flow_peak", "degC", -1, _GAUGE, "9.4"),
-        ("temperature_return_peak", "degC", -1, _GAUGE, "9.4[1]"),
-        ("operating_time", "h", 0, _COUNTER, "6.31"),
+        ("energy", "Wh", 3, "counter", "6.8"),
+        ("volume", "m3", -2, "counter", "6.26"),
+        ("power_peak", "W", 2, "gauge", "6.6"),
+        ("flow_peak", "m3/h", -3, "gauge", "6.33"),
+        ("temperature_flow_peak", "degC", -1, "gauge", "9.4"),
+        ("temperature_return_peak", "degC", -1, "gauge", "9.4[1]"),
+        ("operating_time", "h", 0, "counter", "6.31"),
     ),
 }

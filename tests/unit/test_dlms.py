@@ -8,7 +8,7 @@ _CLOCK = b"\x07\xe6\x01\x18\x01\x12\x3a\x32\xff\x80\x00\x00"
 _PAIR = b"\x02\x03\x09\x06\x01\x00\x01\x07\x00\xff\x06\x00\x00\x01\x18\x02\x02\x0f\xff\x16\x1b"
 _BODY = b"\x01\x02" + _PAIR + _PAIR.replace(b"\x01\x07", b"\x02\x07")
 _PUSH = b"\xe6\xe7\x00\x0f\x40\x00\x00\x00\x0c" + _CLOCK + _BODY
-_TABLE = {"protocol": "dlms", "points": (("power", "W", 0, 0, "1-0:1.7.0*255"),)}
+_TABLE = {"protocol": "dlms", "points": (("power", "W", 0, "gauge", "1-0:1.7.0*255"),)}
 
 
 def _fcs(data):

@@ -10,7 +10,7 @@ _MESSAGE = b"\x02" + _BODY + bytes((xor8(_BODY, 0, len(_BODY)),))
 _GOOD = b"/LGZ5ident\r\n" + _MESSAGE
 _TABLE = {
     "protocol": "iec62056",
-    "points": (("energy", "Wh", 2, 1, "1.8.0"), ("return", "degC", 0, 0, "9.4[1]")),
+    "points": (("energy", "Wh", 2, "counter", "1.8.0"), ("return", "degC", 0, "gauge", "9.4[1]")),
 }
 
 

@@ -21,9 +21,9 @@ _RECORDS = (
 _TABLE = {
     "protocol": "mbus",
     "points": (
-        ("energy", "Wh", 3, 1, "04 06"),
-        ("volume", "m3", -2, 1, "0C 14"),
-        ("flow", "m3/h", -3, 0, "02 3B"),
+        ("energy", "Wh", 3, "counter", "04 06"),
+        ("volume", "m3", -2, "counter", "0C 14"),
+        ("flow", "m3/h", -3, "gauge", "02 3B"),
     ),
 }
 

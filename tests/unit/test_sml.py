@@ -11,9 +11,9 @@ from tests.fakes.collector_of_readings import Collected, ways_to_cut
 _TABLE = {
     "protocol": "sml",
     "points": (
-        ("energy", "Wh", -1, 1, "1-0:1.8.0*255"),
-        ("power", "W", 0, 0, "1-0:16.7.0*255", "narrow_unsigned"),
-        ("absent", "V", 0, 0, "1-0:32.7.0*255"),
+        ("energy", "Wh", -1, "counter", "1-0:1.8.0*255"),
+        ("power", "W", 0, "gauge", "1-0:16.7.0*255", "narrow_unsigned"),
+        ("absent", "V", 0, "gauge", "1-0:32.7.0*255"),
     ),
 }
 
