@@ -1,8 +1,8 @@
 """Carlo Gavazzi EM340, ET340, EM330, ET330: three phase, RS-485.
 
-Source: Carlo Gavazzi EM330/EM340/ET330/ET340 Serial Communication Protocol V2 R17, tables 2.1
-to 2.6: 32-bit values with the low word first; FC 3 and FC 4 read the same data. The identity
-at 0x000B must be read alone. Export counts only in measurement mode B. Overflow: 0x7FFFFFFF.
+Source: Carlo Gavazzi EM330/EM340/ET330/ET340 Serial Communication Protocol V2 R17, tables 2.1 to
+2.6: 32-bit values with the low word first; FC 3 and FC 4 read the same data. The identity at
+0x000B must be read alone. Export counts only in measurement mode B. Overflow: 0x7FFFFFFF.
 """
 
 MAP = {

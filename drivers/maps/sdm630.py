@@ -1,8 +1,8 @@
 """Eastron SDM630 (Modbus, V2 and MID): three phase meter, 1:1 or CT.
 
-Source: Eastron SDM630Modbus Smart Meter Modbus Protocol Implementation V1.8, chapter 1.1
-(input registers 3xxxx, address 0 is 30001). 40 parameters a request; address and count even.
-Field: polls closer than 100 ms make the family lose requests.
+Source: Eastron SDM630Modbus Smart Meter Modbus Protocol Implementation V1.8, chapter 1.1 (input
+registers 3xxxx, address 0 is 30001). 40 parameters a request; address and count even. Field:
+polls closer than 100 ms make the family lose requests.
 """
 
 MAP = {
