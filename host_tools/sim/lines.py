@@ -131,7 +131,7 @@ class Line:
         self.settings = settings
         self.gateway_settings = settings  # what the gateway was configured to hear
         self.gateway_on = True  # False: the gateway has no power; bytes to it are gone
-        self._tap = tap
+        self.tap = tap
         self._chance = random.Random(f"{seed} {name}")
         self._garbled_until_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -224,8 +224,8 @@ class Line:
         if arrived:
             with contextlib.suppress(BlockingIOError):  # full: lost, as in a UART's own buffer
                 os.write(master, arrived)
-        if self._tap:
-            self._tap(Piece(from_meter, data, arrived, time.time_ns() // 1_000_000))
+        if self.tap:
+            self.tap(Piece(from_meter, data, arrived, time.time_ns() // 1_000_000))
 
     def _damage(self, data: bytes) -> bytes:
         damaged = bytearray()

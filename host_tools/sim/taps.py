@@ -1,0 +1,246 @@
+"""Taps: the bytes that passed on a simulated line become entries of the ledger.
+
+A tap is the simulator's witness, so it shares no code with drivers/: registers are decoded by
+pymodbus, telegrams by a few lines here that know nothing of resynchronising or of damage (a
+line says itself which pieces it damaged). Of the maps only the literal table is used.
+
+    tap = ModbusTap({1: Tapped("main", load_map("sdm630"))}, ledger)
+    line = Line("rs485-1", settings, tap)
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from pymodbus.client.mixin import ModbusClientMixin
+from pymodbus.framer import FramerRTU
+
+from host_tools.sim.ledger import Answer, Ledger
+from host_tools.sim.lines import Piece
+
+_NAME, _UNIT, _EXPONENT, _KIND, _CODE = range(5)
+
+
+@dataclass(frozen=True)
+class Tapped:
+    """A meter behind a tap: its name in the site, and its MAP."""
+
+    meter: str
+    map: Mapping[str, Any]
+
+
+def to_integer(value: float | int | Decimal, scale: int, exponent: int) -> int:
+    """Return `value * 10 ** scale` as an integer at `10 ** exponent`, half to even."""
+    return int(Decimal(value).scaleb(scale - exponent).to_integral_value(ROUND_HALF_EVEN))
+
+
+class ModbusTap:
+    """Reads requests and answers of one RS-485 line, function codes 3 and 4."""
+
+    def __init__(self, meters: Mapping[int, Tapped], ledger: Ledger) -> None:
+        """meters: unit address -> meter."""
+        self._meters = meters
+        self._ledger = ledger
+        self._request = b""
+        self._answer = b""
+        self._intact = self._heard = True
+
+    def __call__(self, piece: Piece) -> None:
+        """Take one piece of the line."""
+        if not piece.from_meter:
+            if self._answer:
+                self._request = b""
+            self._request += piece.arrived or b""
+            self._answer, self._intact, self._heard = b"", True, True
+            return
+        self._answer += piece.sent
+        self._intact = self._intact and piece.intact
+        self._heard = self._heard and piece.arrived is not None
+        #  0     1     2       3 ..         3+n
+        #  unit  FC    n       n bytes      CRC low, high
+        if len(self._answer) < 3 or len(self._answer) < 5 + self._answer[2]:
+            return
+        answer, self._answer = self._answer, b""
+        if _crc_holds(answer) and _crc_holds(self._request[-8:]):
+            self._enter(self._request[-8:], answer, piece.at_ms)
+
+    def _enter(self, request: bytes, answer: bytes, at_ms: int) -> None:
+        unit, function = answer[0], answer[1]
+        tapped = self._meters.get(unit)
+        if tapped is None or request[0] != unit or function not in (3, 4):
+            return
+        first = int.from_bytes(request[2:4], "big")
+        registers = [int.from_bytes(answer[i : i + 2], "big") for i in range(3, 3 + answer[2], 2)]
+        values = {
+            row[_NAME]: register_value(tapped.map, row, registers[row[5] - first :])
+            for row in tapped.map["points"]
+            if row[_CODE] == function
+            and first <= row[5]
+            and row[5] + register_count(row[6]) <= first + len(registers)
+        }
+        if values:
+            self._ledger.add(
+                Answer(tapped.meter, at_ms, values, self._intact, self._heard, pushed=False)
+            )
+
+
+def _crc_holds(frame: bytes) -> bool:
+    return len(frame) >= 4 and FramerRTU.compute_CRC(frame[:-2]).to_bytes(2, "big") == frame[-2:]
+
+
+# register types of the maps that a simulated meter may have -> pymodbus's own
+_TYPES = {
+    "uint16": ModbusClientMixin.DATATYPE.UINT16,
+    "uint32": ModbusClientMixin.DATATYPE.UINT32,
+    "uint64": ModbusClientMixin.DATATYPE.UINT64,
+    "int16": ModbusClientMixin.DATATYPE.INT16,
+    "int32": ModbusClientMixin.DATATYPE.INT32,
+    "int64": ModbusClientMixin.DATATYPE.INT64,
+    "float32": ModbusClientMixin.DATATYPE.FLOAT32,
+    "float64": ModbusClientMixin.DATATYPE.FLOAT64,
+    "bits16": ModbusClientMixin.DATATYPE.UINT16,
+    "bits32": ModbusClientMixin.DATATYPE.UINT32,
+    "acc32": ModbusClientMixin.DATATYPE.UINT32,
+    "acc64": ModbusClientMixin.DATATYPE.UINT64,
+}
+
+
+def register_count(kind: str) -> int:
+    """Return how many registers a type of the maps takes; 1 << 16 for one not simulated."""
+    return _TYPES[kind].value[1] if kind in _TYPES else 1 << 16
+
+
+def register_value(table: Mapping[str, Any], row: tuple[Any, ...], words: list[int]) -> int | None:
+    """Return the integer of one row of a map from the registers at its address.
+
+    None where the registers hold a not-a-number.
+    """
+    kind = row[6]
+    order = table.get("words", "ABCD")
+    registers = words[: register_count(kind)]
+    if order in ("BADC", "DCBA"):
+        registers = [(w & 0xFF) << 8 | w >> 8 for w in registers]
+    raw = ModbusClientMixin.convert_from_registers(
+        registers, _TYPES[kind], "little" if order in ("CDAB", "DCBA") else "big"
+    )
+    if not isinstance(raw, int | float) or math.isnan(raw):
+        return None
+    scale = row[7] if len(row) > 7 and isinstance(row[7], int) else 0
+    return to_integer(raw, scale, row[_EXPONENT])
+
+
+class StreamTap:
+    """Cuts what a pushing meter sends into frames and enters each.
+
+    frame(data) looks at the bytes so far and returns (values or None, bytes used): (None, 0)
+    while a frame is not whole; used without values is noise between frames.
+    """
+
+    def __init__(
+        self,
+        meter: str,
+        ledger: Ledger,
+        frame: Callable[[bytes], tuple[Mapping[str, int | None] | None, int]],
+    ) -> None:
+        self._meter = meter
+        self._ledger = ledger
+        self._frame = frame
+        self._data = b""
+        self._marks: list[tuple[int, bool, bool]] = []  # (bytes, intact, heard) of each piece
+
+    def __call__(self, piece: Piece) -> None:
+        """Take one piece of the line."""
+        if not piece.from_meter:
+            return
+        self._data += piece.sent
+        self._marks.append((len(piece.sent), piece.intact, piece.arrived is not None))
+        while self._data:
+            values, used = self._frame(self._data)
+            if not used:
+                return
+            intact, heard = self._use(used)
+            if values:
+                self._ledger.add(
+                    Answer(self._meter, piece.at_ms, values, intact, heard, pushed=True)
+                )
+
+    def _use(self, count: int) -> tuple[bool, bool]:
+        """Drop the first bytes; return whether all pieces they came in were intact, and heard."""
+        self._data = self._data[count:]
+        all_intact = all_heard = True
+        while count:
+            size, intact, heard = self._marks[0]
+            all_intact, all_heard = all_intact and intact, all_heard and heard
+            if size > count:
+                self._marks[0] = (size - count, intact, heard)
+                return all_intact, all_heard
+            count -= size
+            del self._marks[0]
+        return all_intact, all_heard
+
+
+def tic_frame(
+    points: tuple[tuple[Any, ...], ...],
+) -> Callable[[bytes], tuple[Mapping[str, int | None] | None, int]]:
+    """Return the frame function of a Linky with this map (Enedis-NOI-CPT_54E, 6.2; CPT_02E).
+
+    A frame is STX ... ETX; a group is LF label SEP [date SEP] data SEP checksum CR, where SEP
+    is a tab (standard) or a space (historique).
+    """
+    by_label = {row[_CODE]: row for row in points}
+
+    def frame(data: bytes) -> tuple[Mapping[str, int | None] | None, int]:
+        begin = data.find(b"\x02")
+        if begin != 0:
+            return None, begin if begin > 0 else len(data)
+        end = data.find(b"\x03")
+        again = data.find(b"\x02", 1)
+        if 0 < again < (end if end > 0 else again + 1):
+            return None, again  # cut short: a new frame began
+        if end < 0:
+            return None, 0
+        values: dict[str, int | None] = {}
+        for group in data[1:end].split(b"\n")[1:]:
+            text = group.rstrip(b"\r")
+            separator = b"\t" if b"\t" in text else b" "
+            if len(text) < 5 or text[-2:-1] != separator:
+                continue
+            summed = text[:-1] if separator == b"\t" else text[:-2]
+            if (sum(summed) & 0x3F) + 0x20 != text[-1]:
+                continue
+            label, *_, content = text[:-2].split(separator)
+            row = by_label.get(label.decode("ascii", "replace"))
+            if row:
+                values[row[_NAME]] = _tic_value(row, content)
+        return values, end + 1
+
+    return frame
+
+
+def _tic_value(row: tuple[Any, ...], content: bytes) -> int | None:
+    base = 16 if row[_CODE] == "STGE" else 10
+    try:
+        return to_integer(int(content, base), 0, row[_EXPONENT])
+    except ValueError:
+        return None
+
+
+def level_frame(
+    points: tuple[tuple[Any, ...], ...],
+) -> Callable[[bytes], tuple[Mapping[str, int | None] | None, int]]:
+    """Return the frame function of an A02YYUW: FF, distance in mm (high, low), their sum."""
+    row = points[0]
+
+    def frame(data: bytes) -> tuple[Mapping[str, int | None] | None, int]:
+        begin = data.find(b"\xff")
+        if begin != 0:
+            return None, begin if begin > 0 else len(data)
+        if len(data) < 4:
+            return None, 0
+        if sum(data[:3]) & 0xFF != data[3]:
+            return None, 1
+        return {row[_NAME]: to_integer(data[1] << 8 | data[2], -3, row[_EXPONENT])}, 4
+
+    return frame
