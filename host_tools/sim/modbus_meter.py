@@ -192,6 +192,9 @@ class ModbusMeter:
         first = address - self._offset if "models" in self.table else address
         if address % align or (count % align and (function, address) not in self._identity):
             raise Illegal(2)
+        here = [self._identity.get((function, address + i)) for i in range(count)]
+        if "models" not in self.table and None not in here:
+            return b"".join((word or 0).to_bytes(self._bytes, "big") for word in here)
         alone = set(range(address, address + count)) & set(self.table.get("alone", ()))
         if alone and count > 1:
             raise Illegal(2)

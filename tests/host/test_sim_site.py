@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from host_tools.sim.site import SimulatedSite
 from host_tools.sim.taps import StreamTap, level_frame, register_value, tic_frame, to_integer
 
 _RS485 = {"name": "rs485-1", "uart": "uart1", "baud": 9600, "rs485": True}
-_METERS = (
+_METERS: tuple[dict[str, Any], ...] = (
     {
         "name": "a",
         "port": "rs485-1",
@@ -90,7 +91,7 @@ def _driver(meter):
 def test_two_meters_on_one_line_answer_what_the_ledger_says():
     site, readings = _read_site(_gateway(*_METERS), [_driver(meter) for meter in _METERS])
     for meter, (reading,) in zip(_METERS, readings, strict=True):
-        told = {}
+        told: dict[str, int | None] = {}
         for answer in site.ledger.answers():
             assert answer.intact and answer.heard and not answer.pushed
             if answer.meter == meter["name"]:
@@ -186,10 +187,10 @@ def test_a_level_frame_is_entered():
 
 
 def test_registers_become_integers_without_the_drivers_help():
-    row = ("power", "W", -1, "gauge", 4, 0, "float32")
-    assert register_value({}, row, [0x4367, 0x6666]) == 2314
-    row = ("power", "W", -1, "gauge", 4, 0, "int32", -1)
-    assert register_value({"words": "CDAB"}, row, [0xFFFE, 0xFFFF]) == -2
+    single = ("power", "W", -1, "gauge", 4, 0, "float32")
+    assert register_value({}, single, [0x4367, 0x6666]) == 2314
+    swapped = ("power", "W", -1, "gauge", 4, 0, "int32", -1)
+    assert register_value({"words": "CDAB"}, swapped, [0xFFFE, 0xFFFF]) == -2
     assert to_integer(25, -1, 0) == 2  # half to even
 
 
