@@ -1,0 +1,132 @@
+"""The emulated board: this repository's firmware on the real MicroPython, with a power switch.
+
+Not a model of a chip: the interpreter is MicroPython's unix port with a bounded heap, the flash
+an image file (host_tools/image.py), the UARTs pseudo-terminals. What a board does by itself
+happens here too: it starts again after a reset, and a watchdog bites when the firmware hangs.
+
+    board = EmulatedBoard(supervisor, folder, uarts={"uart1": line.gateway_path})
+    board.power_on()
+    board.power_cut()            # SIGKILL, at any byte
+"""
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from host_tools.broker import program
+from host_tools.image import BLOCKS, ROOT
+from host_tools.supervisor import Child, Supervisor
+
+HEAP = "384k"  # of 64-bit objects: about 192 KB on a 32-bit board
+_LINES_KEPT = 2000
+_RAPID_S = 2.0  # a start that ends sooner counts as a crash at start
+_RAPID_ENDS = 5
+# How the interpreter's exit code reads as a reset cause; any other code: it crashed, and a
+# board would hang until its watchdog bites.
+_CAUSES = {0: "soft"}
+
+
+class EmulatedBoard:
+    """One gateway; its log lines, its starts, its power switch. Usable from any thread."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        image: Path,
+        uarts: Mapping[str, str],
+        *,
+        mac: str = "02ec10000001",
+        heap: str = HEAP,
+        blocks: int = BLOCKS,
+        start: Path = ROOT / "firmware" / "host_start.py",
+        on_line: Callable[[str], None] | None = None,
+    ) -> None:
+        """uarts: the board's UART names and the terminals they are wired to.
+
+        start: the script that MicroPython runs: it gets the path of a JSON file with flash,
+        blocks, uarts, reset_cause and mac. on_line: gets each line of the firmware's log.
+        """
+        self.image = image
+        self.lines: deque[str] = deque(maxlen=_LINES_KEPT)
+        self.starts = 0
+        self.failed = ""  # why it is not started any more; "" while all is well
+        self._supervisor = supervisor
+        self._uarts = dict(uarts)
+        self._mac = mac
+        self._heap = heap
+        self._blocks = blocks
+        self._start = start
+        self._on_line = on_line
+        self._child: Child | None = None
+        self._on = False
+        self._started_s = 0.0
+        self._rapid = 0
+        self._lock = threading.RLock()
+
+    @property
+    def running(self) -> bool:
+        """Whether the interpreter runs."""
+        child = self._child
+        return child is not None and child.running
+
+    def power_on(self, cause: str = "power") -> None:
+        """Start the firmware; cause is what it will read as its reset cause."""
+        with self._lock:
+            self._on = True
+            link = self.image.with_suffix(".link.json")
+            link.write_text(
+                json.dumps(
+                    {
+                        "flash": str(self.image.resolve()),
+                        "blocks": self._blocks,
+                        "uarts": self._uarts,
+                        "reset_cause": cause,
+                        "mac": self._mac,
+                    }
+                )
+            )
+            self.starts += 1
+            self._started_s = time.monotonic()
+            self._child = self._supervisor.spawn(
+                "gateway",
+                [
+                    program("micropython"),
+                    *("-X", f"heapsize={self._heap}"),
+                    str(self._start),
+                    str(link.resolve()),
+                ],
+                cwd=self.image.parent,
+                on_line=self._line,
+                on_end=self._ended,
+            )
+
+    def power_cut(self) -> None:
+        """Take the power away: SIGKILL, whatever it is doing. It stays off."""
+        with self._lock:
+            self._on = False
+            child = self._child
+        if child:
+            child.kill()
+
+    def _line(self, line: str) -> None:
+        self.lines.append(line)
+        if self._on_line:
+            self._on_line(line)
+
+    def _ended(self, code: int) -> None:
+        with self._lock:
+            if not self._on:
+                return
+            rapid = time.monotonic() - self._started_s < _RAPID_S
+            self._rapid = self._rapid + 1 if rapid else 0
+            if self._rapid >= _RAPID_ENDS:
+                self._on = False
+                self.failed = f"the firmware ended {_RAPID_ENDS} times within {_RAPID_S:.0f} s"
+                self._line(f"board: {self.failed}, exit code {code}: it stays off")
+                return
+            cause = _CAUSES.get(code, "watchdog")
+            self._line(f"board: the firmware ended with {code}: {cause} reset")
+            self.power_on(cause)

