@@ -18,6 +18,11 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def _root() -> None:
+    """Make verbs of the commands even while there is only one."""
+
+
 def _register() -> None:
     for module in sorted(pkgutil.iter_modules(commands.__path__), key=lambda m: m.name):
         verb = importlib.import_module(f"host_tools.commands.{module.name}")
