@@ -1,0 +1,49 @@
+"""`eclor collect`: records from a broker into a database until Ctrl-C."""
+
+import json
+import logging
+import sys
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from host_tools.problems import USAGE, Problem
+
+NAME = "collect"
+
+
+def command(
+    broker: Annotated[str, typer.Option(help="HOST:PORT of the MQTT broker")] = "127.0.0.1:1883",
+    database: Annotated[
+        str, typer.Option(help="where to: sqlite:///FILE.db, postgresql+psycopg://...")
+    ] = "sqlite:///eclor.db",
+    name: Annotated[
+        str, typer.Option(help="tells collectors apart; the broker waits for this name")
+    ] = "eclor-collector",
+    seconds: Annotated[float, typer.Option(help="stop after so long; 0: at Ctrl-C")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="totals as JSON at the end")] = False,
+) -> None:
+    """Store what gateways publish and acknowledge it after the commit."""
+    from host_tools.collect import Collector
+
+    host, colon, port = broker.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise Problem(f"{broker!r} is no broker address", "write HOST:PORT", code=USAGE)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s")
+    with Collector(host, int(port), database, name=name) as collector:
+        deadline = time.monotonic() + seconds if seconds else None
+        try:
+            while deadline is None or time.monotonic() < deadline:
+                left = 5.0 if deadline is None else min(5.0, deadline - time.monotonic())
+                if collector.wait_for_batch(left):
+                    print(f"{collector.progress.readings:,} readings stored", file=sys.stderr)
+        except KeyboardInterrupt:
+            if deadline is not None:
+                raise
+        progress = collector.progress
+    if as_json:
+        totals = asdict(progress)
+        del totals["last_ack_s"]
+        print(json.dumps(totals))
