@@ -5,6 +5,7 @@ python -m tests.fakes.view_of_a_site PORT        # serves it
 
 import math
 import sys
+from collections.abc import Sequence
 
 from host_tools.view import Figures, MeterView, PointView
 
@@ -18,7 +19,7 @@ class StillView:
 
     site = "École Jules-Ferry"
     gateway = "gw-ecole"
-    meters = (
+    meters: Sequence[MeterView] = (
         MeterView(
             "main", "modbus", "sdm630", "rs485-1", "9600 8N1, RS-485", 10, (_ENERGY, _POWER)
         ),

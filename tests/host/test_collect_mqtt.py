@@ -27,10 +27,10 @@ class Gateway:
     """A gateway's side of the broker: publishes records, keeps the acknowledgements it hears."""
 
     def __init__(self, port, name="gw-a"):
-        self.acks = queue.Queue()
-        ready = queue.Queue()
+        self.acks: queue.Queue[bytes] = queue.Queue()
+        ready: queue.Queue[bool] = queue.Queue()
         self.client = mqtt.Client(CallbackAPIVersion.VERSION2, name)
-        self.client.on_message = lambda _, __, message: self.acks.put(message.payload)
+        self.client.on_message = lambda _, __, message: self.acks.put(bytes(message.payload))
         self.client.on_subscribe = lambda *_: ready.put(True)
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
@@ -172,6 +172,7 @@ def test_kill_between_commit_and_acknowledgement_loses_and_doubles_nothing(broke
         text=True,
     )
     try:
+        assert child.stdout is not None
         assert child.stdout.readline() == "up\n"
         gateway.send(birth(), *(record(BLOCK, seq, readings(1, seq)) for seq in (1, 2, 3)))
         assert child.wait(DEADLINE_S) == -signal.SIGKILL
