@@ -122,6 +122,17 @@ def test_readings_before_the_clock_was_set_are_dated_by_the_time_record(store):
     assert START_MS - 8000 in [s.at_ms for s in queries.samples(store.engine, point="power")]
 
 
+def test_of_several_time_records_the_first_at_or_after_the_reading_dates_it(store):
+    rows = [(at_ms, [1, 2], GOOD) for at_ms in (5000, 20_000, 25_000, 99_000)]
+    fixes = [(40_000, START_MS + 70_000), (20_000, START_MS)]  # the later one comes first
+    store.take([birth(), record(BLOCK, 1, block(rows, clock=0))])
+    for seq, (uptime_ms, wall_ms) in enumerate(fixes, 2):
+        fix = {"boot": 7, "uptime_ms": uptime_ms, "wall_ms": wall_ms, "source": "ntp"}
+        store.take([record(TIME, seq, fix)])
+    found = [s.at_ms - START_MS for s in queries.samples(store.engine, point="power")]
+    assert found == [-15_000, 0, 55_000, 129_000]
+
+
 def test_a_time_record_of_another_boot_dates_nothing(store):
     store.take([birth(), record(BLOCK, 1, block([(5000, [1, 2], GOOD)], clock=0))])
     fix = {"boot": 8, "uptime_ms": 20_000, "wall_ms": START_MS, "source": "ntp"}
