@@ -129,7 +129,7 @@ def test_of_several_time_records_the_first_at_or_after_the_reading_dates_it(stor
     for seq, (uptime_ms, wall_ms) in enumerate(fixes, 2):
         fix = {"boot": 7, "uptime_ms": uptime_ms, "wall_ms": wall_ms, "source": "ntp"}
         store.take([record(TIME, seq, fix)])
-    found = [s.at_ms - START_MS for s in queries.samples(store.engine, point="power")]
+    found = [(s.at_ms or 0) - START_MS for s in queries.samples(store.engine, point="power")]
     assert found == [-15_000, 0, 55_000, 129_000]
 
 
