@@ -1,0 +1,64 @@
+"""One configured meter: its driver, its counters and its health on the line.
+
+Not the driver (drivers/), not the wire (bus.py): the part that bus and App share.
+"""
+
+from micropython import const
+
+from drivers.reading import BAD_FRAME, GOOD, IMPLAUSIBLE, NO_REPLY, TEXT
+
+WAITING = const(0)  # nothing heard since the start
+OK = const(1)
+SILENT = const(2)
+GARBLED = const(3)
+STATE_NAMES = ("waiting", "ok", "silent", "garbled")
+
+
+class Meter:
+    """One meter of the configuration.
+
+    index    its place in the configuration and in the schema
+    name     the technician's name for it
+    driver   an object of the contract in drivers/__init__.py
+    config   its member of the configuration's `meters`, validated
+    """
+
+    def __init__(self, index, config, driver):
+        self.index = index
+        self.name = config["name"]
+        self.config = config
+        self.driver = driver
+        self.retries = config["retries"]
+        self.kept = tuple(i for i, p in enumerate(driver.points) if p.kind != TEXT)
+        self.listens = False  # the bus finds out: its first request was empty
+        self.state = WAITING
+        self.answers = 0  # whole readings
+        self.no_reply = 0  # turns that ended without one
+        self.bad_frames = 0
+        self.refused = 0
+        self.failures = 0  # turns in a row without an answer, the measure of the back-off
+        self.retry_at_ms = 0  # not asked before this tick while failures > 0
+        self.wanted = False  # a listener's reading of this period has not come yet
+        self.bad_at_due = 0  # bad_frames when the period began
+        self.at_ms = 0  # when the last reading came, as the block says it
+        self.values = [None] * len(self.kept)  # of the last reading, for the live view
+        self.quality = bytearray(len(self.kept))
+
+    def take(self, reading):
+        """Copy the journaled values of a reading here; return true when one of them is good."""
+        good = False
+        for to, at in enumerate(self.kept):
+            self.values[to] = reading.values[at]
+            quality = reading.quality[at]
+            self.quality[to] = quality
+            if quality in (GOOD, IMPLAUSIBLE):
+                good = True
+        return good
+
+    def take_nothing(self):
+        """Fill the values with nulls that say why: only damaged frames came, or none."""
+        quality = BAD_FRAME if self.bad_frames != self.bad_at_due else NO_REPLY
+        for i in range(len(self.values)):
+            self.values[i] = None
+            self.quality[i] = quality
+        return quality
