@@ -45,10 +45,6 @@ maps/: a docstring with its source, and one literal `MAP`. Both are found and te
 # protocol: (module, class, what it is for)
 DRIVERS = {
     "modbus": ("modbus", "Modbus", "Modbus RTU, RTU over TCP and TCP: asks"),
-    "tic": ("tic", "TIC", "Linky TIC historique and standard, PME-PMI: listens"),
-    "pulse": ("pulse", "Pulse", "S0 pulses and contacts on input pins: listens"),
-    "level": ("level", "Level", "ultrasonic and laser distance sensors: listens"),
-    "radar": ("radar", "Radar", "radar traffic counters: listens"),
     "mbus": ("mbus", "MBus", "wired M-Bus, EN 13757-2/-3: asks"),
     "iec62056": (
         "iec62056",

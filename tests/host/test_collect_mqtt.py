@@ -10,8 +10,6 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-pytest.importorskip("agent.codec", reason="the block codec is not in this tree")
-
 from agent.mac import Mac
 from agent.record import BLOCK
 from host_tools.broker import Broker

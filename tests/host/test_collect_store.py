@@ -3,8 +3,6 @@
 import pytest
 import sqlalchemy as sa
 
-pytest.importorskip("agent.codec", reason="the block codec is not in this tree")
-
 from agent.record import BLOCK, BOOT, EVENT, LOST, SCHEMA, TIME
 from host_tools.collect import queries, tables
 from host_tools.collect.messages import Message
