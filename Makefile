@@ -41,7 +41,7 @@ format: $(READY) ## rewrite the sources in the project's style
 bench: $(READY) ## print every figure the project claims
 	$(PY) -m tests.bench
 
-size: $(READY) ## .mpy size of each device file against the committed table, heap of the agent
+size: $(READY) ## .mpy size of each device file
 	$(PY) -m tests.size
 
 clean: ## remove what make and run have made

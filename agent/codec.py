@@ -126,7 +126,7 @@ class Decoded:
         self.clock = data[6]
         self.boot = int.from_bytes(data[7:11], "big")
         self.points = data[21]
-        self.rows = []
+        self.rows: list = []
 
 
 def decode(data):
@@ -148,7 +148,7 @@ def decode(data):
     for _ in range(count):
         step, at = _get_varint(data, at, end)
         at_ms += step
-        values = [None] * block.points
+        values: list = [None] * block.points
         quality = bytearray(block.points)
         for i in range(block.points):
             if at >= end:

@@ -35,7 +35,8 @@ def check(port: str, files: list[str]) -> int:
         f"custom_typeshed_dir = {typings}\n"
         f"cache_dir = {ROOT / '.mypy_cache' / port}\n"
         "explicit_package_bases = true\nnamespace_packages = true\nfollow_imports = normal\n"
-        "check_untyped_defs = true\nignore_errors = true\nno_site_packages = true\n"
+        "check_untyped_defs = true\nstrict_optional = false\n"
+        "ignore_errors = true\nno_site_packages = true\n"
         + "".join(
             f"[mypy-{room}.*]\nignore_errors = false\n"
             for room in ("drivers", "agent", "boards", "firmware")

@@ -1,0 +1,334 @@
+"""The wiring of one gateway: readings climb from the buses to the journal and leave by the uplink.
+
+Not the loop (firmware/loop.py), which owns bytes and time. Read top-down: `__init__` builds the
+rooms, `on_reading` is the way up, `step` is what time asks for.
+
+    app = App(config, journal, clock, identity, random, log)
+    app.start(now_ms, cause)
+    app.step(now_ms)
+"""
+
+import json
+from hashlib import sha256
+
+from micropython import const
+
+from agent.bus import Bus
+from agent.codec import BadBlock, Block
+from agent.meter import STATE_NAMES, Meter
+from agent.record import BLOCK, BOOT, EVENT, SCHEMA, TIME
+from agent.schedule import Schedule
+from agent.uplink import Uplink
+from drivers import load, load_map
+from drivers.ticks import ticks_add, ticks_diff
+
+_STEP_MS = const(200)  # step() is wanted at least this often
+_OPENS_BYTES = const(16)
+
+
+def make_meters(config):
+    """Return the Meters of a valid configuration. Raises ValueError with a text for a person."""
+    ports = {p["name"]: p for p in config["ports"]}
+    meters = []
+    for index, row in enumerate(config["meters"]):
+        port = ports[row["port"]]
+        options = dict(row["options"])
+        options["points"] = row["points"]
+        options["line"] = (port["baud"], port["bits"], port["parity"], port["stop"])
+        try:
+            table = load_map(row["map"])
+            driver = load(row["protocol"])(table, options)
+        except ImportError:
+            raise ValueError("meters[%d].map: there is no map %s" % (index, row["map"]))
+        except ValueError as error:
+            raise ValueError("meters[%d] (%s): %s" % (index, row["name"], error))
+        meters.append(Meter(index, row, driver))
+    return meters
+
+
+class App:
+    """One gateway.
+
+    config    from agent/config.validate, without problems
+    journal   agent/journal.Journal, not started
+    clock     agent/clock.Clock
+    identity  dict: gateway, site, board, version, runtime, boot (u32)
+    random    random(n) -> int in [0, n)
+    log       agent/log.Log
+    heap      callable() -> (used, free) in bytes
+    """
+
+    def __init__(self, config, journal, clock, identity, random, log, heap):
+        self.config = config
+        self.journal = journal
+        self.clock = clock
+        self.identity = identity
+        self.log = log
+        self.meters = make_meters(config)
+        self.buses = []
+        for port in config["ports"]:
+            on_port = [m for m in self.meters if m.config["port"] == port["name"]]
+            self.buses.append(Bus(port, on_port, self.on_reading, self.on_turn, log))
+        self._bus_of = {m.index: b for b in self.buses for m in b.meters}
+        self.schedule = Schedule([m.config["interval_s"] * 1000 for m in self.meters])
+        size = config["block"]["size"]
+        self.blocks = [Block(len(m.kept), size) for m in self.meters]
+        self._flush_ms = config["block"]["flush_s"] * 1000
+        self._save_ms = config["journal"]["max_loss_s"] * 1000
+        self._state_ms = config["uplink"]["state_s"] * 1000
+        self._saves = [bytearray(size + _OPENS_BYTES) for _ in self.meters]
+        self._heap = heap
+        self.heap_peak = 0
+        schema = self._schema()
+        text = json.dumps(schema)
+        digest = sha256(text.encode()).digest()
+        self.config_hash = digest[:4]
+        schema["config"] = "".join(["%02x" % b for b in self.config_hash])
+        self.schema = schema
+        self.uplink = Uplink(config["uplink"], journal, identity, random)
+        self.uplink.birth = self.birth
+        self.cause = ""
+        self._save_at = self._state_at = 0
+        self._opened = [0] * len(self.meters)  # tick at which each open block began
+
+    # --- the start
+
+    def start(self, now_ms, cause):
+        """Recover the journal, say what may be missing, align the schedule."""
+        self.cause = cause
+        self.clock.tick(now_ms)
+        found = self.journal.start()
+        recovered = 0
+        for meter, data in found.opens:
+            # The block of the last life is sealed as it stood: this life begins its own.
+            if self._reseal(meter, data):
+                recovered += 1
+        self._note(SCHEMA, self.schema)
+        self._note(
+            BOOT,
+            {
+                "boot": self.identity["boot"],
+                "cause": cause,
+                "version": self.identity["version"],
+                "from_ms": found.alive_ms,
+                "to_ms": self._wall_ms(now_ms),
+                "open": recovered,
+            },
+        )
+        self.journal.sync()
+        self._save_at = ticks_add(now_ms, self._save_ms)
+        self._state_at = now_ms
+        self.align(now_ms)
+        self.log.info(
+            "app", "%s: %d meters, start by %s", self.identity["gateway"], len(self.meters), cause
+        )
+
+    def align(self, now_ms):
+        """Put the schedule on the clock's multiples: after the start and after a clock step."""
+        at_ms, _ = self.clock.wall_ms_at(now_ms)
+        self.schedule.align(at_ms, now_ms)
+
+    def _reseal(self, meter, data):
+        block = self.blocks[meter] if meter < len(self.blocks) else None
+        if block is None:
+            return False
+        try:
+            block.restore(data, 0, len(data))
+        except BadBlock as error:
+            self.log.warn("app", "open block of meter %d: %s", meter, error)
+            return False
+        if block.count:
+            self._seal(meter)
+        return True
+
+    # --- the way up
+
+    def on_reading(self, meter, reading):
+        """Take one whole reading of a meter into its open block, if this period wants it."""
+        if meter.listens:
+            if not meter.wanted:
+                return
+            meter.wanted = False
+        if meter.take(reading):
+            meter.answers += 1
+        self._store(meter, reading.at_ms if meter.listens or meter.failures == 0 else self._now)
+
+    def on_turn(self, meter):
+        """Declare that a meter fell silent or came back."""
+        self._note(
+            EVENT,
+            {
+                "at_ms": self._wall_ms(self._now),
+                "boot": self.identity["boot"],
+                "uptime_ms": self.clock.uptime_ms,
+                "what": "meter_" + STATE_NAMES[meter.state],
+                "meter": meter.name,
+                "why": "%d turns without an answer" % meter.failures,
+            },
+        )
+
+    def _store(self, meter, tick):
+        index = meter.index
+        block = self.blocks[index]
+        at_ms, state = self.clock.wall_ms_at(tick)
+        if block.count and (block.data[6] != state or at_ms < block.last_at_ms):
+            self._seal(index)
+        if not block.count:
+            self._open(index, state, tick)
+        if not block.add(at_ms, meter.values, meter.quality):
+            self._seal(index)
+            self._open(index, state, tick)
+            block.add(at_ms, meter.values, meter.quality)
+        meter.at_ms = at_ms
+
+    def _open(self, index, state, tick):
+        self.blocks[index].open(self.config_hash, index, state, self.identity["boot"])
+        self._opened[index] = tick
+
+    def _seal(self, index):
+        block = self.blocks[index]
+        length = block.seal()
+        self.journal.append(BLOCK, block.data, 0, length)
+        block.count = 0
+
+    # --- what time asks for
+
+    _now = 0
+
+    def step(self, now_ms):
+        """Ask due meters, seal aged blocks, save, report; return ms until the next call."""
+        self._now = now_ms
+        self.clock.tick(now_ms)
+        self.log.now_s = self.clock.uptime_ms // 1000
+        for meter in self.meters:
+            if self.schedule.due(meter.index, now_ms):
+                self._due(meter, now_ms)
+        sealed = False
+        for index, block in enumerate(self.blocks):
+            if block.count and ticks_diff(now_ms, self._opened[index]) >= self._flush_ms:
+                self._seal(index)
+                sealed = True
+        quiet = True
+        for bus in self.buses:
+            quiet = quiet and bus.is_quiet()
+        if sealed:
+            self.journal.sync()
+        if ticks_diff(now_ms, self._save_at) >= 0:
+            self._save_at = ticks_add(now_ms, self._save_ms)
+            self.save(now_ms)
+        self.journal.housekeep(now_ms, quiet)
+        if ticks_diff(now_ms, self._state_at) >= 0:
+            self._state_at = ticks_add(now_ms, self._state_ms)
+            self.uplink.publish_state(self.state(now_ms))
+        return self.schedule.wait_ms(now_ms, _STEP_MS)
+
+    def _due(self, meter, now_ms):
+        if not meter.listens:
+            self._bus_of[meter.index].ask(meter, now_ms)
+            return
+        if meter.wanted:  # nothing came in the period that ends now: that is declared
+            meter.take_nothing()
+            meter.no_reply += 1
+            self._store(meter, now_ms)
+        meter.wanted = True
+        meter.bad_at_due = meter.bad_frames
+
+    def save(self, now_ms):
+        """Put every open block on the flash, so that a power cut costs at most max_loss_s."""
+        parts = []
+        for index, block in enumerate(self.blocks):
+            if block.count:
+                end = block.snapshot(self._saves[index], 0)
+                parts.append((index, self._saves[index], 0, end))
+        self.journal.save_open(self._wall_ms(now_ms), parts)
+
+    def set_wall(self, wall_ms, now_ms, source):
+        """Set the clock, keep the relation of uptime and wall time, and align the schedule."""
+        self.clock.set_wall(wall_ms, now_ms, source)
+        self._note(
+            TIME,
+            {
+                "boot": self.identity["boot"],
+                "uptime_ms": self.clock.uptime_ms,
+                "wall_ms": wall_ms,
+                "source": source,
+            },
+        )
+        self.align(now_ms)
+
+    # --- what is said upstream
+
+    def _wall_ms(self, now_ms):
+        at_ms, state = self.clock.wall_ms_at(now_ms)
+        return at_ms if state else 0
+
+    def _note(self, kind, tree):
+        data = json.dumps(tree).encode()
+        self.journal.append(kind, data, 0, len(data))
+
+    def _schema(self):
+        meters = []
+        for meter in self.meters:
+            points = []
+            for i in meter.kept:
+                p = meter.driver.points[i]
+                points.append([p.name, p.unit, p.exponent, p.kind, str(p.code)])
+            meters.append(
+                {
+                    "name": meter.name,
+                    "protocol": meter.config["protocol"],
+                    "map": meter.config["map"],
+                    "interval_s": meter.config["interval_s"],
+                    "personal": meter.config["personal"],
+                    "points": points,
+                }
+            )
+        return {
+            "gateway": self.identity["gateway"],
+            "site": self.identity["site"],
+            "meters": meters,
+        }
+
+    def birth(self):
+        """Return the birth message: who this is, where its journal stands, what blocks mean."""
+        tree = dict(self.identity)
+        tree["journal"] = self.journal.journal_id
+        tree["first"] = self.journal.first
+        tree["next"] = self.journal.next
+        tree["cause"] = self.cause
+        tree["config"] = self.schema["config"]
+        tree["schema"] = self.schema
+        tree["uptime_ms"] = self.clock.uptime_ms
+        tree["wall_ms"] = self._wall_ms(self._now)
+        return json.dumps(tree).encode()
+
+    def state(self, now_ms):
+        """Return the live state for a screen; losing one loses nothing."""
+        used, free = self._heap()
+        self.heap_peak = max(self.heap_peak, used)
+        return json.dumps(
+            {
+                "uptime_ms": self.clock.uptime_ms,
+                "wall_ms": self._wall_ms(now_ms),
+                "clock": self.clock.state,
+                "heap": used,
+                "heap_free": free,
+                "heap_peak": self.heap_peak,
+                "journal": self.journal.fill_permille,
+                "records": [self.journal.first, self.journal.next, self.journal.durable],
+                "in_flight": self.uplink.in_flight,
+                "uplink": self.uplink.state,
+                "meters": [
+                    {
+                        "name": m.name,
+                        "state": STATE_NAMES[m.state],
+                        "answers": m.answers,
+                        "no_reply": m.no_reply,
+                        "bad_frames": m.bad_frames,
+                        "refused": m.refused,
+                        "at_ms": m.at_ms,
+                    }
+                    for m in self.meters
+                ],
+            }
+        ).encode()

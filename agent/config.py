@@ -1,0 +1,158 @@
+"""The configuration of one gateway: validate it, complete it, say every problem at once.
+
+Not YAML: host_tools reads the technician's site.yaml and gives this module the same tree that
+the device reads from /config.json. The same rules run in both places.
+
+    config, problems = validate(tree)
+    problems    # ["ports[0].baud: 9601 is not one of 300, 600, ..."]
+"""
+
+from drivers import DRIVERS
+
+_REQUIRED = object
+_BAUDS = (300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
+
+# (key, type, default, rule); a default of _REQUIRED must be given. A rule is None, a pair of
+# limits (both included) for a number, or a tuple of the allowed values for a text.
+GATEWAY: tuple = (
+    ("gateway", str, _REQUIRED, None),
+    ("site", str, "", None),
+    ("board", str, _REQUIRED, None),
+    ("ports", list, _REQUIRED, None),
+    ("meters", list, _REQUIRED, None),
+    ("block", dict, {}, None),
+    ("journal", dict, {}, None),
+    ("uplink", dict, {}, None),
+    ("clock", dict, {}, None),
+    ("log", dict, {}, None),
+)
+PORT: tuple = (
+    ("name", str, _REQUIRED, None),
+    ("kind", str, "uart", ("uart",)),
+    ("uart", str, _REQUIRED, None),
+    ("baud", int, 9600, _BAUDS),
+    ("bits", int, 8, (7, 8)),
+    ("parity", str, "N", ("N", "E", "O")),
+    ("stop", int, 1, (1, 2)),
+    ("rs485", bool, False, None),
+)
+METER: tuple = (
+    ("name", str, _REQUIRED, None),
+    ("port", str, _REQUIRED, None),
+    ("protocol", str, _REQUIRED, None),
+    ("map", str, _REQUIRED, None),
+    ("interval_s", int, 60, (1, 86400)),
+    ("retries", int, 2, (0, 10)),
+    ("personal", bool, False, None),
+    ("points", list, [], None),
+    ("options", dict, {}, None),
+)
+SECTIONS: dict = {
+    "block": (("flush_s", int, 60, (1, 86400)), ("size", int, 1024, (128, 4000))),
+    "journal": (("size_kb", int, 512, (32, 65536)), ("max_loss_s", int, 60, (5, 86400))),
+    "uplink": (
+        ("kind", str, "mqtt", ("mqtt",)),
+        ("host", str, "127.0.0.1", None),
+        ("port", int, 1883, (1, 65535)),
+        ("tls", bool, False, (False,)),  # this version speaks plain TCP: said, not ignored
+        ("keepalive_s", int, 60, (5, 3600)),
+        ("window", int, 8, (1, 64)),
+        ("ahead", int, 64, (1, 1024)),
+        ("acknowledge", str, "application", ("application", "puback")),
+        ("key", str, "", None),
+        ("state_s", int, 10, (1, 3600)),
+    ),
+    "clock": (("ntp", list, [], None),),
+    "log": (("level", str, "info", ("debug", "info", "warn", "error")),),
+}
+SECRETS = ("uplink.key",)
+
+
+def validate(tree):
+    """Return (config, problems): the tree with its defaults, and a text per problem.
+
+    tree  dict as read from JSON or YAML; it is not changed. config is only fit for use when
+          problems is empty. Each problem reads "path: what is wrong".
+    """
+    problems: list = []
+    if not isinstance(tree, dict):
+        return {}, ["the configuration is not a mapping of keys to values"]
+    config = _fields(tree, GATEWAY, "", problems)
+    for name, fields in SECTIONS.items():
+        config[name] = _fields(config[name], fields, name + ".", problems)
+    for name, fields in (("ports", PORT), ("meters", METER)):
+        rows = []
+        for i, row in enumerate(config[name]):
+            where = "%s[%d]" % (name, i)
+            if not isinstance(row, dict):
+                problems.append("%s: is not a mapping of keys to values" % where)
+                continue
+            rows.append(_fields(row, fields, where + ".", problems))
+        config[name] = rows
+        _check_unique(rows, name, problems)
+    ports = [p["name"] for p in config["ports"]]
+    for i, meter in enumerate(config["meters"]):
+        if meter["port"] not in ports:
+            problems.append(
+                "meters[%d].port: no port is named %s; there are %s"
+                % (i, meter["port"], ", ".join([str(p) for p in ports]) or "none")
+            )
+        if meter["protocol"] not in DRIVERS:
+            problems.append(
+                "meters[%d].protocol: %s is not one of %s"
+                % (i, meter["protocol"], ", ".join(sorted(DRIVERS)))
+            )
+    return config, problems
+
+
+def _check_unique(rows, name, problems):
+    seen = set()
+    for i, row in enumerate(rows):
+        if row["name"] in seen:
+            problems.append("%s[%d].name: %s is there twice" % (name, i, row["name"]))
+        seen.add(row["name"])
+
+
+def _fields(tree, fields, where, problems):
+    """Return a dict with every field of the table; report unknown, absent and wrong ones."""
+    out = {}
+    known = [f[0] for f in fields]
+    for key in tree:
+        if key not in known:
+            problems.append("%s%s: is not a key here; known: %s" % (where, key, ", ".join(known)))
+    for key, kind, default, rule in fields:
+        if key not in tree:
+            if default is _REQUIRED:
+                problems.append("%s%s: is required" % (where, key))
+            out[key] = kind() if default is _REQUIRED else default
+            continue
+        value = tree[key]
+        out[key] = value
+        wrong = _wrong(value, kind, rule)
+        if wrong:
+            # A value that must not be printed is not printed.
+            shown = "the value" if where + key in SECRETS else repr(value)
+            problems.append("%s%s: %s %s" % (where, key, shown, wrong))
+            out[key] = default if default is not _REQUIRED else kind()
+    return out
+
+
+def _wrong(value, kind, rule):
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        return "is not %s" % _KIND_NAMES[kind]
+    if rule is None or (kind is str and not rule):
+        return ""
+    if kind is int and len(rule) == 2 and rule[1] - rule[0] > 1:
+        return "" if rule[0] <= value <= rule[1] else "is not within %d .. %d" % rule
+    if value not in rule:
+        return "is not one of " + ", ".join([str(r) for r in rule])
+    return ""
+
+
+_KIND_NAMES = {
+    str: "a text",
+    int: "a whole number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a mapping of keys to values",
+}

@@ -1,0 +1,85 @@
+"""This computer as a board, for MicroPython's unix port (boards/host.py).
+
+A UART is a pseudo-terminal in raw mode with VMIN = VTIME = 0: a read gives what is there.
+"""
+
+import gc
+import os
+import sys
+import termios
+import time
+
+_MASK = (1 << 30) - 1
+
+
+class _Uart:
+    def __init__(self, path):
+        self._file = open(path, "r+b", 0)
+        number = self._file.fileno()
+        termios.setraw(number)
+        settings = termios.tcgetattr(number)
+        settings[6][5] = settings[6][6] = 0  # VTIME, VMIN
+        termios.tcsetattr(number, termios.TCSANOW, settings)
+        stale = bytearray(256)
+        while self._file.readinto(stale):  # what came while the power was off
+            pass
+
+    def configure(self, line):
+        """Nothing to set: the simulated line behind the pseudo-terminal has the real speed."""
+
+    def write(self, data, count):
+        """Write data[0:count] whole."""
+        self._file.write(memoryview(data)[:count])
+
+    def readinto(self, buffer):
+        """Read what is there; return the count, 0 when nothing."""
+        return self._file.readinto(buffer) or 0
+
+
+class Hal:
+    """The porting contract of firmware/hal/__init__.py on this computer."""
+
+    root = "/flash"
+
+    def __init__(self, link, remount):
+        """link: dict made by the supervisor: uarts, reset_cause. remount: from host_start."""
+        self._uarts = link["uarts"]
+        self.cause = link["reset_cause"]
+        self.remount = remount
+        name, version = sys.implementation[0], sys.implementation[1]
+        self.runtime = "%s %s on %s" % (
+            name,
+            ".".join([str(v) for v in version[:3]]) + ("-" + version[3] if version[3:] else ""),
+            sys.platform,
+        )
+
+    def ticks_ms(self):
+        """Milliseconds, wrapping."""
+        return time.ticks_ms() & _MASK
+
+    def ticks_us(self):
+        """Microseconds, wrapping."""
+        return time.ticks_us() & _MASK
+
+    def wall_ms(self):
+        """This computer's clock."""
+        return time.time_ns() // 1000000
+
+    def random(self, n):
+        """Below n, from the system's entropy."""
+        return int.from_bytes(os.urandom(8), "big") % n
+
+    def heap(self):
+        """Bytes used and free, after a collection: the live heap."""
+        gc.collect()
+        return gc.mem_alloc(), gc.mem_free()
+
+    def open_uart(self, name):
+        """Open a terminal. Raises OSError when it is absent."""
+        if name not in self._uarts:
+            raise OSError(19)
+        return _Uart(self._uarts[name])
+
+    def reset(self):
+        """End the process; the emulated board starts it again."""
+        sys.exit(0)

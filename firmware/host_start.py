@@ -1,0 +1,70 @@
+"""Start the gateway on this computer: `micropython firmware/host_start.py LINK_JSON`.
+
+Mounts the littlefs image named by the link file at /flash and runs its boot.py, as a board does.
+Everything but this file and the hal comes from the image.
+"""
+
+import json
+import os
+import sys
+
+import vfs
+
+
+class ImageDevice:
+    """A file as a block device (os.AbstractBlockDev, extended interface)."""
+
+    def __init__(self, path, blocks, block_size=4096):
+        self._file = open(path, "r+b", 0)
+        self._blocks = blocks
+        self._size = block_size
+
+    def readblocks(self, block, buffer, offset=0):
+        """Read len(buffer) bytes."""
+        self._file.seek(block * self._size + offset)
+        self._file.readinto(buffer)
+
+    def writeblocks(self, block, buffer, offset=0):
+        """Write the buffer; an erase comes by ioctl."""
+        self._file.seek(block * self._size + offset)
+        self._file.write(buffer)
+
+    def ioctl(self, operation, argument):
+        """Answer count (4) and size (5) of blocks; init, sync and erase need nothing here."""
+        if operation == 4:
+            return self._blocks
+        if operation == 5:
+            return self._size
+        return 0
+
+
+def _mount(device):
+    vfs.mount(vfs.VfsLfs2(device, progsize=32, readsize=32, lookahead=32), "/flash")
+
+
+def main():
+    """Mount, then boot from the image."""
+    with open(sys.argv[1]) as file:
+        link = json.load(file)
+    device = ImageDevice(link["flash"], link["blocks"])
+
+    def remount():
+        vfs.umount("/flash")
+        _mount(device)
+
+    _mount(device)
+    os.chdir("/flash")
+    sys.path.clear()
+    sys.path.append("/flash")
+    sys.path.append(".frozen")
+    import boot
+
+    sys.path.insert(0, boot.slot_of("/flash"))
+    from firmware.hal.host import Hal
+
+    sys.path.pop(0)
+    boot.start(Hal(link, remount))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""The asyncio file: a task per port, one for the uplink, one for housekeeping.
+
+It moves bytes and nothing else: what they mean is decided in agent/. A task that fails is
+recorded, counted and started again; the others go on.
+"""
+
+import asyncio
+import socket
+
+from agent.uplink import CLOSE, OPEN
+
+_REOPEN_MS = 2000
+_IN_PROGRESS = (115, 11, 36)  # EINPROGRESS, EAGAIN of the ports
+
+
+def run(app, hal):
+    """Run for ever."""
+    asyncio.run(_main(app, hal))
+
+
+async def _main(app, hal):
+    tasks = []
+    for i, bus in enumerate(app.buses):
+        port = app.config["ports"][i]
+        tasks.append(asyncio.create_task(_forever(app, port["name"], _port, bus, port, app, hal)))
+    tasks.append(asyncio.create_task(_forever(app, "uplink", _uplink, app, hal)))
+    tasks.append(asyncio.create_task(_forever(app, "app", _house, app, hal)))
+    for task in tasks:
+        await task
+
+
+async def _forever(app, name, task, *args):
+    while True:
+        try:
+            await task(*args)
+        except Exception as error:
+            app.log.error("loop", "%s: %s: %s", name, type(error).__name__, error)
+        await asyncio.sleep_ms(_REOPEN_MS)
+
+
+async def _port(bus, port, app, hal):
+    """Carry the bytes of one port until it fails."""
+    try:
+        uart = hal.open_uart(port["uart"])
+    except OSError as error:
+        bus.failed("%s cannot be opened: %s" % (port["uart"], error), hal.ticks_ms())
+        bus.up = False
+        await asyncio.sleep_ms(_REOPEN_MS)
+        return
+    line = bus.line
+    uart.configure(line)
+    bus.opened(hal.ticks_ms())
+    try:
+        while True:
+            wait_us = bus.step(hal.ticks_ms(), hal.ticks_us())
+            if bus.line != line:
+                line = bus.line
+                uart.configure(line)
+            if bus.send_count:
+                uart.write(bus.tx, bus.send_count)
+                bus.sent(hal.ticks_ms(), hal.ticks_us())
+                continue
+            count = uart.readinto(bus.rx)
+            if count:
+                bus.received(count, hal.ticks_ms(), hal.ticks_us())
+                continue
+            await asyncio.sleep_ms(min(max(wait_us // 1000, 1), 2))
+    except OSError as error:
+        bus.failed("port failed: %s" % error, hal.ticks_ms())
+
+
+async def _uplink(app, hal):
+    """Carry the bytes of the uplink: one connection after the other."""
+    uplink = app.uplink
+    settings = app.config["uplink"]
+    while True:
+        wait_ms = uplink.step(hal.ticks_ms())
+        if uplink.action != OPEN:
+            await asyncio.sleep_ms(min(max(wait_ms or 10, 10), 500))
+            continue
+        sock = None
+        try:
+            stream, _ = await asyncio.open_connection(settings["host"], settings["port"])
+            sock = stream.s  # type: ignore[attr-defined]  # the stubs leave it out
+            _no_delay(sock)
+            uplink.opened(hal.ticks_ms())
+            await _session(sock, uplink, hal)
+            why = "closed"
+        except OSError as error:
+            why = str(error)
+        if sock:
+            sock.close()
+        uplink.closed(hal.ticks_ms(), why)
+        app.log.info("uplink", "%s", uplink.why or why)
+
+
+def _no_delay(sock):
+    """Switch Nagle off where the port can: two writes would cost 44 ms each."""
+    try:
+        sock.setsockopt(getattr(socket, "IPPROTO_TCP", 6), 1, 1)
+    except (OSError, AttributeError):
+        pass
+
+
+async def _session(sock, uplink, hal):
+    sock.setblocking(False)
+    buffer = bytearray(512)
+    while True:
+        busy = False
+        uplink.step(hal.ticks_ms())
+        if uplink.action == CLOSE:
+            return
+        length = uplink.output()
+        while length:
+            busy = True
+            await _write(sock, memoryview(uplink.out)[:length])
+            uplink.sent(hal.ticks_ms())
+            length = uplink.output()
+        try:
+            count = sock.readinto(buffer)
+        except OSError as error:
+            if error.errno not in _IN_PROGRESS:
+                raise
+            count = None
+        if count == 0:
+            return
+        if count:
+            busy = True
+            uplink.received(buffer, 0, count, hal.ticks_ms())
+        await asyncio.sleep_ms(0 if busy else 10)
+
+
+async def _write(sock, data):
+    at = 0
+    while at < len(data):
+        try:
+            count = sock.write(data[at:])
+        except OSError as error:
+            if error.errno not in _IN_PROGRESS:
+                raise
+            count = None
+        if count:
+            at += count
+        else:
+            await asyncio.sleep_ms(5)
+
+
+async def _house(app, hal):
+    while True:
+        await asyncio.sleep_ms(min(max(app.step(hal.ticks_ms()), 5), 50))

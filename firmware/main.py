@@ -1,0 +1,55 @@
+"""The composition root: board + config + hal -> App -> loop."""
+
+import json
+
+from agent import log as log_
+from agent.app import App
+from agent.clock import Clock
+from agent.config import validate
+from agent.journal import Journal
+from agent.log import Log
+from agent.store import Files
+from firmware import loop
+
+VERSION = "0.1.0"
+
+
+def run(hal):
+    """Build the gateway of /config.json and run it. Returns only when it cannot be built."""
+    log = Log(sink=print)
+    try:
+        with open(hal.root + "/config.json") as file:
+            tree = json.load(file)
+    except (OSError, ValueError) as error:
+        log.error("main", "config.json cannot be read (%s): provision this gateway", error)
+        return
+    config, problems = validate(tree)
+    for problem in problems:
+        log.error("config", "%s", problem)
+    if problems:
+        return
+    log.level = log_.LEVELS[config["log"]["level"]]
+    board = __import__("boards." + config["board"], None, None, ("BOARD",)).BOARD
+    clock = Clock(boot=hal.random(1 << 32))
+    now_ms = hal.ticks_ms()
+    clock.tick(now_ms)
+    wall_ms = hal.wall_ms()
+    if wall_ms:
+        clock.set_wall(wall_ms, now_ms, "board")
+    ground = Files(hal.root + "/journal", small=board["flash"]["small"], remount=hal.remount)
+    journal = Journal(ground, lambda: hal.random(1 << 32), config["journal"]["size_kb"] * 1024)
+    identity = {
+        "gateway": config["gateway"],
+        "site": config["site"],
+        "board": config["board"],
+        "version": VERSION,
+        "runtime": hal.runtime,
+        "boot": clock.boot,
+    }
+    try:
+        app = App(config, journal, clock, identity, hal.random, log, hal.heap)
+    except ValueError as error:
+        log.error("config", "%s", error)
+        return
+    app.start(now_ms, hal.cause)
+    loop.run(app, hal)

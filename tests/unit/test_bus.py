@@ -1,0 +1,125 @@
+"""One port under virtual time: turns, time-outs, a dead meter beside a living one."""
+
+from agent.bus import Bus
+from agent.log import ERROR, Log
+from agent.meter import OK, SILENT, Meter
+from drivers.reading import GAUGE, NO_REPLY, Point, Reading
+
+PORT = {"name": "line", "baud": 9600, "bits": 8, "parity": "N", "stop": 1}
+
+
+class Echoer:
+    """A driver that asks one byte and takes one byte as its value; 0 pushes no request."""
+
+    line = None
+    gap_us = 4000
+    reply_ms = 200
+    wait_ms = 0
+
+    def __init__(self, request):
+        self.points = (Point("x", "V", 0, GAUGE, 0),)
+        self.reading = Reading(self.points)
+        self.ask = request
+        self.reset()
+
+    def reset(self):
+        self.waiting = self.done = False
+
+    def request(self, out):
+        if self.done or not self.ask:
+            self.done = False
+            return 0
+        out[0] = self.ask
+        self.waiting = True
+        return 1
+
+    def sent(self, now_ms):
+        pass
+
+    def feed(self, data, start, end, now_ms, emit):
+        for i in range(start, end):
+            self.waiting = False
+            self.done = True
+            self.reading.set(0, data[i])
+            self.reading.at_ms = now_ms
+            emit(self.reading)
+        return end
+
+    def give_up(self, emit, quality):
+        self.reset()
+        self.reading.clear(quality)
+        emit(self.reading)
+
+
+def _bus(*requests):
+    got = []
+    meters = [
+        Meter(i, {"name": "m%d" % i, "retries": 1}, Echoer(r)) for i, r in enumerate(requests)
+    ]
+    bus = Bus(
+        PORT,
+        meters,
+        lambda m, r: got.append((m.index, r.values[0], r.quality[0])),
+        lambda m: None,
+        Log(level=ERROR),
+    )
+    bus.opened(0)
+    return bus, meters, got
+
+
+def _run(bus, answers, from_ms, to_ms):
+    """Step each ms; answer a request byte after 5 ms with answers[byte], if it is there."""
+    pending = None
+    for now in range(from_ms, to_ms):
+        bus.step(now, now * 1000)
+        if bus.send_count:
+            byte = bus.tx[0]
+            bus.sent(now, now * 1000)
+            pending = (now + 5, answers[byte]) if byte in answers else None
+        if pending and now >= pending[0]:
+            bus.rx[0] = pending[1]
+            pending = None
+            bus.received(1, now, now * 1000)
+
+
+def test_a_meter_that_answers_is_read_once_per_turn():
+    bus, meters, got = _bus(1, 2)
+    for meter in meters:
+        assert bus.ask(meter, 0)
+    _run(bus, {1: 11, 2: 22}, 0, 100)
+    assert got == [(0, 11, 0), (1, 22, 0)]
+    assert meters[0].state == OK and bus.is_quiet()
+
+
+def test_a_dead_meter_is_declared_and_backs_off_while_the_other_goes_on():
+    bus, meters, got = _bus(1, 2)
+    for meter in meters:
+        bus.ask(meter, 0)
+    _run(bus, {2: 22}, 0, 1500)
+    assert got == [(0, None, NO_REPLY), (1, 22, 0)]
+    assert meters[0].state == SILENT and meters[0].failures == 1
+    assert not bus.ask(meters[0], 1500)  # backing off: nulls at once, no time on the line
+    assert got[-1] == (0, None, NO_REPLY)
+    bus.ask(meters[1], 1500)
+    _run(bus, {2: 23}, 1500, 1520)
+    assert got[-1] == (1, 23, 0)
+    assert bus.ask(meters[0], 9000)
+    _run(bus, {1: 12}, 9000, 9100)
+    assert got[-1] == (0, 12, 0) and meters[0].failures == 0
+
+
+def test_a_listener_is_heard_without_being_asked():
+    bus, meters, got = _bus(0)
+    assert meters[0].listens
+    bus.rx[0] = 7
+    bus.received(1, 10, 10000)
+    assert got == [(0, 7, 0)] and meters[0].state == OK
+
+
+def test_a_failed_port_answers_nulls_for_all_who_wait():
+    bus, meters, got = _bus(1, 2)
+    for meter in meters:
+        bus.ask(meter, 0)
+    bus.step(0, 0)
+    bus.failed("unplugged", 1)
+    assert got == [(0, None, NO_REPLY), (1, None, NO_REPLY)]

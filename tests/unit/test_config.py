@@ -1,0 +1,46 @@
+"""Every problem of a configuration is said at once, and secrets never are."""
+
+from agent.config import validate
+
+
+def _tree():
+    return {
+        "gateway": "gw",
+        "board": "host",
+        "ports": [{"name": "line", "uart": "uart1"}],
+        "meters": [{"name": "m", "port": "line", "protocol": "modbus", "map": "sdm630"}],
+    }
+
+
+def test_defaults_complete_a_short_configuration():
+    config, problems = validate(_tree())
+    assert problems == []
+    assert config["ports"][0]["baud"] == 9600 and config["meters"][0]["retries"] == 2
+    assert config["block"]["flush_s"] == 60 and config["uplink"]["window"] == 8
+
+
+def test_all_problems_are_said_at_once():
+    tree = _tree()
+    tree["ports"][0]["baud"] = 9601
+    tree["meters"][0]["port"] = "lime"
+    tree["meters"][0]["interval_s"] = 0
+    tree["colour"] = "red"
+    tree["journal"] = {"size_kb": True}
+    del tree["board"]
+    problems = validate(tree)[1]
+    for path in ("ports[0].baud", "meters[0].port", "meters[0].interval_s", "colour", "board"):
+        assert [p for p in problems if p.startswith(path)], (path, problems)
+    assert [p for p in problems if "size_kb: True is not a whole number" in p]
+    assert len(problems) == 6
+
+
+def test_a_secret_is_not_repeated():
+    tree = _tree()
+    tree["uplink"] = {"key": 123456789}
+    problems = validate(tree)[1]
+    assert len(problems) == 1 and "123456789" not in problems[0]
+
+
+def test_nonsense_is_a_problem_and_not_a_crash():
+    for tree in (None, 5, [], {"ports": 5}, {"ports": [5], "meters": [None]}, {"block": []}):
+        assert validate(tree)[1]
