@@ -1,4 +1,4 @@
-"""The whole path on the real MicroPython: nothing lost, nothing twice, whatever button is pressed."""
+"""The whole path on the real MicroPython: nothing lost, nothing twice, whatever is pressed."""
 
 import json
 import subprocess
@@ -7,11 +7,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
+_DEMO = "demo --seconds 20 --headless --chaos 7 --json".split()
+
 
 def test_a_demo_with_cuts_loses_nothing_and_doubles_nothing():
     done = subprocess.run(
-        [sys.executable, "-m", "host_tools"]
-        + "demo --seconds 20 --headless --chaos 7 --json".split(),
+        [sys.executable, "-m", "host_tools", *_DEMO],
         cwd=ROOT,
         capture_output=True,
         text=True,
