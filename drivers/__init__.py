@@ -15,6 +15,7 @@ no clock. The same object serves the gateway, a laptop, the simulator and every 
         gap_us    # silence that ends a frame, microseconds
         reply_ms  # longest wait for an answer; for a listener, the longest normal pause
         wait_ms   # least pause between the end of an answer and this meter's next request
+        hint      # optional: what a person should look at ("" when nothing), said once in the log
         waiting   # true from request() until feed() has taken the whole answer to it (or Refused)
 
         def request(self, out): ...
@@ -45,6 +46,8 @@ maps/: a docstring with its source, and one literal `MAP`. Both are found and te
 # protocol: (module, class, what it is for)
 DRIVERS = {
     "modbus": ("modbus", "Modbus", "Modbus RTU, RTU over TCP and TCP: asks"),
+    "tic": ("tic", "TIC", "customer output of Linky and other French meters: listens"),
+    "level": ("level", "Level", "distance sensors of tanks and containers: listens"),
     "mbus": ("mbus", "MBus", "wired M-Bus, EN 13757-2/-3: asks"),
     "iec62056": (
         "iec62056",

@@ -100,7 +100,7 @@ class Gather:
         """Return whether the point at this index got something in this frame already."""
         return at >= 0 and self._reading.quality[at] != MISSING
 
-    def put(self, at, code, value, exponent, unit, kind, time, quality=GOOD):
+    def put(self, at, code, value, exponent, unit, kind, time, quality=GOOD, name=""):
         """Take one value.
 
         at        what find() returned, but not NOT_WANTED
@@ -109,13 +109,15 @@ class Gather:
         exponent  of ten, as the frame has it: the value stays exact without a map
         unit      as the frame has it, "" for none
         time      seconds since 1970 UTC of this value, or None
+        name      of the point that a NEW value makes, its code where the protocol has no names
 
         With a map a number is turned into the point's unit and resolution; one in a unit that
         cannot be turned into the point's leaves the point MISSING: the map is for another meter.
         """
         self.found += 1
         if at == NEW:
-            self._found.append((Point(code, unit, exponent, kind, code), value, quality, time))
+            point = Point(name or code, unit, exponent, kind, code)
+            self._found.append((point, value, quality, time))
             return
         point = self.points[at]
         if point.kind == TEXT:

@@ -1,0 +1,52 @@
+"""Linky, one phase, customer output in the mode standard.
+
+Source: Enedis-NOI-CPT_54E, 6.2. The contract decides which of the ten supplier indexes move: name
+those under `points`; the others stay 0.
+"""
+
+MAP = {
+    "protocol": "tic",
+    "maker": "Enedis",
+    "model": "Linky mode standard",
+    "source": "Enedis-NOI-CPT_54E, 6.2",
+    "line": (9600, 7, "E", 1),
+    "points": (
+        ("energy_import", "Wh", 0, "counter", "EAST"),
+        ("power_apparent", "VA", 0, "gauge", "SINSTS"),
+        ("voltage_l1", "V", 0, "gauge", "URMS1"),
+        ("current_l1", "A", 0, "gauge", "IRMS1"),
+        ("tariff_index", "", 0, "state", "NTARF"),
+        ("status_breaker", "", 0, "state", "STGE.breaker"),
+        ("status_over_reference_power", "", 0, "state", "STGE.over_reference_power"),
+        ("status_colour_today", "", 0, "state", "STGE.colour_today"),
+        ("status_colour_tomorrow", "", 0, "state", "STGE.colour_tomorrow"),
+        ("status_notice", "", 0, "state", "STGE.notice"),
+        ("status_mobile_peak", "", 0, "state", "STGE.mobile_peak"),
+        ("relays", "", 0, "state", "RELAIS"),
+        ("power_reference", "kVA", 0, "gauge", "PREF"),
+        ("power_cut_off", "kVA", 0, "gauge", "PCOUP"),
+        ("power_apparent_max", "VA", 0, "gauge", "SMAXSN"),
+        ("load_curve", "W", 0, "gauge", "CCASN"),
+        ("voltage_mean_l1", "V", 0, "gauge", "UMOY1"),
+        ("energy_import_t01", "Wh", 0, "counter", "EASF01"),
+        ("energy_import_t02", "Wh", 0, "counter", "EASF02"),
+        ("energy_import_t03", "Wh", 0, "counter", "EASF03"),
+        ("energy_import_t04", "Wh", 0, "counter", "EASF04"),
+        ("energy_import_t05", "Wh", 0, "counter", "EASF05"),
+        ("energy_import_t06", "Wh", 0, "counter", "EASF06"),
+        ("energy_import_t07", "Wh", 0, "counter", "EASF07"),
+        ("energy_import_t08", "Wh", 0, "counter", "EASF08"),
+        ("energy_import_t09", "Wh", 0, "counter", "EASF09"),
+        ("energy_import_t10", "Wh", 0, "counter", "EASF10"),
+        ("energy_import_distributor_t01", "Wh", 0, "counter", "EASD01"),
+        ("energy_import_distributor_t02", "Wh", 0, "counter", "EASD02"),
+        ("energy_import_distributor_t03", "Wh", 0, "counter", "EASD03"),
+        ("energy_import_distributor_t04", "Wh", 0, "counter", "EASD04"),
+        ("status", "", 0, "state", "STGE"),
+        ("meter_number", "", 0, "text", "ADSC"),
+        ("delivery_point", "", 0, "text", "PRM"),
+        ("tariff_label", "", 0, "text", "LTARF"),
+        ("contract", "", 0, "text", "NGTF"),
+        ("message", "", 0, "text", "MSG1"),
+    ),
+}

@@ -1,0 +1,414 @@
+"""TIC: the customer output ("télé-information client") of French electricity meters.
+
+Linky in its modes historique (1200 baud, space) and standard (9600 baud, tab), PME-PMI; all 7E1,
+all spoken unasked. Not here: what a label means (drivers/tic_labels.py). Sources:
+Enedis-NOI-CPT_54E, 5.3 and 6; Enedis-NOI-CPT_02E, 5.
+
+    STX group group ... ETX
+    group:  LF label SEP [date SEP] data SEP check CR
+            check = (sum & 0x3F) + 0x20 over label .. data, with the last SEP where SEP is a tab
+
+Each group stands alone: one lost in the middle of a frame costs its own value and no other. A
+frame ends with ETX, EOT, the next STX, a label that comes twice, or silence. Six bits of checksum
+let one damaged group in 64 pass, so a label must be known, its data must have the standard's
+form, and a counter must not move faster than a meter can: else the value is IMPLAUSIBLE until the
+next frame says it again. Short frames of an over-load (ADIR) give a reading at a desk only.
+
+Options: "mode": "auto" looks for the meter at 9600 and 1200 baud in turn; otherwise the port's
+settings hold. Codes of a map are labels; "STGE.tariff" is a field of the status word.
+"""
+
+from micropython import const
+
+from drivers.civil import is_eu_summer, utc_seconds
+from drivers.errors import BadFrame
+from drivers.gather import NEW, NOT_WANTED, Gather
+from drivers.reading import BAD_FRAME, COUNTER, GOOD, IMPLAUSIBLE, MISSING, STATE, TEXT
+from drivers.tic_labels import STGE, look_up
+from drivers.ticks import ticks_diff
+
+_STX = const(0x02)
+_ETX = const(0x03)
+_EOT = const(0x04)
+_HT = const(0x09)
+_LF = const(0x0A)
+_CR = const(0x0D)
+_SPACE = const(0x20)
+
+_SIZE = const(160)  # the longest group, PJOURF+1, has 109 characters
+_FAST = (9600, 7, "E", 1)
+_SLOW = (1200, 7, "E", 1)
+_SEARCH_BYTES = const(400)  # bytes without a good group after which "auto" tries the other rate
+_SEARCH_MS = const(4000)
+_POWER_KW = const(300)  # no meter with this output measures more: 250 kVA and a margin
+_SUSPECT = const(5)  # damaged groups of the last 16 that make a slow receiver likely
+_SLOW_RECEIVER = (
+    "groups are damaged at 9600 baud: an optocoupler too slow? Use a faster one, or a smaller "
+    "load resistor at its output"
+)
+
+
+def _ones(word):
+    count = 0
+    while word:
+        count += word & 1
+        word >>= 1
+    return count
+
+
+def _begins(line, stop, label):
+    """Return whether line[:stop] is this label or begins with it."""
+    if stop < len(label):
+        return False
+    for i in range(len(label)):
+        if line[i] != label[i]:
+            return False
+    return True
+
+
+def _key(code):
+    """Return the label of a map's code."""
+    label = code.split(".")[0].encode()
+    if look_up(label) is None:
+        raise ValueError("points: TIC has no label %s" % code)
+    return label
+
+
+class _Spec:
+    """How the data of one point reads."""
+
+    def __init__(self, code):
+        label, _, part = code.partition(".")
+        self.name, self.unit, self.kind, self.width, self.base = look_up(label.encode())
+        self.shift = 0
+        self.mask = 0  # 0: the whole number
+        if part:
+            for name, low, count in STGE:
+                if name == part and label == "STGE":
+                    self.shift = low
+                    self.mask = (1 << count) - 1
+        if part and not self.mask:
+            raise ValueError("points: the status word has no field %s" % code)
+
+
+class TIC:
+    """One meter's customer output. Listens only."""
+
+    waiting = False
+    wait_ms = 0
+    gap_us = 400_000  # two frames are 17 to 33 ms apart; a byte at 1200 baud takes 8 ms
+    reply_ms = 10_000
+
+    def __init__(self, table, options):
+        """table: a MAP whose codes are labels, or None; options: see the module."""
+        self._gather = Gather(table, options, _key)
+        self.points = self._gather.points
+        self._specs = tuple([_Spec(p.code) for p in self.points])
+        mode = options.get("mode", "")
+        if mode not in ("", "auto"):
+            raise ValueError("mode: %s is none of: auto" % mode)
+        self._searches = mode == "auto"
+        self.line = _FAST if self._searches else None
+        self.hint = ""  # what a person should look at, "" when nothing
+        self._line = bytearray(_SIZE)
+        count = len(self.points)
+        self._last = [None] * count  # counters: last believed value
+        self._last_ms = [0] * count
+        self._doubted = [None] * count  # one that was not believed, to be said again
+        self._history = 0  # a bit for each of the last 16 groups: damaged
+        self._is_tabbed = False  # the last good group was one of the standard mode
+        self._unknown = 0  # bytes since the last good group
+        self._good_ms = None
+        self._seen = {}  # labels of this frame, without a map
+        self.reset()
+
+    def request(self, out):
+        """Return 0: TIC is never asked."""
+        return 0
+
+    def sent(self, now_ms):
+        """Do nothing: nothing is ever sent."""
+
+    def give_up(self, emit, quality):
+        """Do nothing: there is no turn to give up."""
+
+    def reset(self):
+        """Forget a half frame."""
+        self._begin()
+        self._is_group = False
+        self._length = 0
+
+    def _begin(self):
+        self._gather.start()
+        self._damaged = 0
+        self._is_short = False
+        if self._seen:
+            self._seen = {}
+
+    def feed(self, data, start, end, now_ms, emit):
+        """Take bytes; emit a reading for each frame, with what its good groups hold."""
+        if start == end:
+            self._finish(now_ms, emit)
+            if self._is_group:
+                self._is_group = False
+                raise BadFrame("silence after %d characters of a group" % self._length, end)
+            return end
+        line = self._line
+        if self._searches:
+            self._unknown += end - start
+            self._search(now_ms)
+        for i in range(start, end):
+            byte = data[i] & 0x7F  # with its parity bit where the port reads 8N1
+            if byte == _LF:
+                # Between two groups, and at a terminal that has turned CR into LF, behind one.
+                try:
+                    if self._is_group and self._length:
+                        self._take(i + 1, now_ms, emit)
+                finally:
+                    self._is_group = True
+                    self._length = 0
+            elif byte == _CR:
+                if self._is_group:
+                    self._is_group = False
+                    self._take(i + 1, now_ms, emit)
+            elif byte in (_STX, _ETX, _EOT):
+                was_group = self._is_group
+                self._is_group = False
+                if was_group:
+                    self._damaged += 1
+                self._finish(now_ms, emit)
+                if was_group:
+                    self._spoil("frame ended inside a group", i + 1)
+            elif self._is_group:
+                if self._length == _SIZE:
+                    self._is_group = False
+                    self._spoil("group longer than %d characters" % _SIZE, i + 1)
+                line[self._length] = byte
+                self._length += 1
+        return end
+
+    def _search(self, now_ms):
+        """Change to the other rate when bytes come and nothing good is among them."""
+        if self._good_ms is None:
+            self._good_ms = now_ms
+        if self._unknown >= _SEARCH_BYTES and ticks_diff(now_ms, self._good_ms) >= _SEARCH_MS:
+            self._unknown = 0
+            self._good_ms = now_ms
+            self.line = _SLOW if self.line is _FAST else _FAST
+            self.reset()
+
+    def _spoil(self, why, resume):
+        """Count a damaged group and refuse it."""
+        self._damaged += 1
+        self._history = (self._history << 1 | 1) & 0xFFFF
+        if self._is_tabbed and _ones(self._history) >= _SUSPECT:
+            self.hint = _SLOW_RECEIVER
+        raise BadFrame("TIC: " + why, resume)
+
+    def _take(self, resume, now_ms, emit):
+        """Check the group in the line and put its value where it belongs."""
+        line = self._line
+        length = self._length
+        if length < 5:
+            self._spoil("group of %d characters" % length, resume)
+        separator = line[length - 2]
+        if separator not in (_HT, _SPACE):
+            self._spoil("0x%02x where the separator should be" % separator, resume)
+        total = 0
+        for i in range(length - 1 if separator == _HT else length - 2):
+            total += line[i]
+        check = (total & 0x3F) + 0x20
+        if check != line[length - 1]:
+            why = "check 0x%02x, computed 0x%02x" % (line[length - 1], check)
+            self._spoil(why, resume)
+        stop = 0
+        while line[stop] != separator:
+            stop += 1
+        if stop == length - 2:
+            self._spoil("group without data", resume)
+        self._history = self._history << 1 & 0xFFFF
+        self._is_tabbed = separator == _HT
+        self._unknown = 0
+        if self.hint and not self._history:
+            self.hint = ""
+        self._good_ms = now_ms
+        begin = stop + 1
+        time = None
+        if separator == _HT:
+            tab = begin
+            while tab < length - 2 and line[tab] != _HT:
+                tab += 1
+            if tab < length - 2:
+                time = self._date(begin, tab)
+                begin = tab + 1
+        self._place(stop, begin, length - 2, time, resume, now_ms, emit)
+
+    def _place(self, stop, begin, end, time, resume, now_ms, emit):
+        """Put the data line[begin:end] of label line[:stop] into every point that wants it."""
+        line = self._line
+        gather = self._gather
+        if stop == 4 and _begins(line, stop, b"DATE"):
+            if line[stop] == _HT and begin < end:
+                self._spoil("DATE with data", resume)
+            gather.time = time
+        elif _begins(line, stop, b"ADIR"):
+            self._is_short = True
+        at = gather.find(line, 0, stop)
+        if at == NEW:
+            self._show(bytes(line[:stop]), begin, end, time, resume, now_ms, emit)
+            return
+        if gather.is_filled(at):
+            self._finish(now_ms, emit)
+        while at != NOT_WANTED:
+            spec = self._specs[at]
+            if spec.base == 0:
+                gather.put(at, "", bytes(line[begin:end]), 0, "", TEXT, time)
+            elif spec.width < 0:
+                value, exponent, unit = self._united(begin, end, resume)
+                gather.put(at, "", value, exponent, unit, spec.kind, time)
+            else:
+                value = self._number(begin, end, spec.base, resume)
+                quality = GOOD if end - begin == spec.width else IMPLAUSIBLE
+                if spec.mask:
+                    value = (value >> spec.shift) & spec.mask
+                elif spec.kind == COUNTER and quality == GOOD:
+                    quality = self._believe(at, value, now_ms)
+                gather.put(at, "", value, 0, spec.unit, spec.kind, time, quality)
+            at = gather.find(line, 0, stop, at)
+
+    def _show(self, label, begin, end, time, resume, now_ms, emit):
+        """Without a map: make a point of this group."""
+        spec = look_up(label)
+        if spec is None:
+            self._spoil("no label %s is known" % label.decode(), resume)
+        if label in self._seen:
+            self._finish(now_ms, emit)
+        self._seen[label] = True
+        name, unit, kind, width, base = spec
+        gather = self._gather
+        code = label.decode()
+        if base == 0:
+            gather.put(NEW, code, bytes(self._line[begin:end]), 0, "", TEXT, time, GOOD, name)
+            return
+        exponent = 0
+        if width < 0:
+            value, exponent, unit = self._united(begin, end, resume)
+            quality = GOOD
+        else:
+            value = self._number(begin, end, base, resume)
+            quality = GOOD if end - begin == width else IMPLAUSIBLE
+        gather.put(NEW, code, value, exponent, unit, kind, time, quality, name)
+        if code == "STGE":
+            for field, low, count in STGE:
+                gather.put(
+                    NEW,
+                    "STGE." + field,
+                    (value >> low) & ((1 << count) - 1),
+                    0,
+                    "",
+                    STATE,
+                    time,
+                    quality,
+                    "status_" + field,
+                )
+
+    def _number(self, begin, end, base, resume):
+        """Return the digits line[begin:end] as an integer."""
+        line = self._line
+        value = 0
+        for i in range(begin, end):
+            digit = line[i] - 0x30
+            if digit > 9 and base == 16:
+                digit = line[i] - 0x37 if 0x41 <= line[i] <= 0x46 else -1
+            if not 0 <= digit <= 15:
+                digit = -1
+            if digit < 0 or digit >= base:
+                self._spoil("0x%02x is no digit" % line[i], resume)
+            value = value * base + digit
+        if begin == end:
+            self._spoil("a number without digits", resume)
+        return value
+
+    def _united(self, begin, end, resume):
+        """Return (value, exponent, unit) of a number that carries its unit: 12.5kWh."""
+        line = self._line
+        i = begin
+        negative = i < end and line[i] == 0x2D
+        if negative:
+            i += 1
+        value = digits = exponent = 0
+        point = False
+        while i < end and (0x30 <= line[i] <= 0x39 or (line[i] == 0x2E and not point)):
+            if line[i] == 0x2E:
+                point = True
+            else:
+                value = value * 10 + line[i] - 0x30
+                digits += 1
+                if point:
+                    exponent -= 1
+            i += 1
+        if not 0 < digits <= 15:
+            self._spoil("%d digits before a unit" % digits, resume)
+        unit = bytes(line[i:end]).strip().decode()
+        return (-value if negative else value), exponent, unit
+
+    def _date(self, begin, end):
+        """Return the seconds since 1970 UTC of a date SYYMMDDhhmmss, None when it is none.
+
+        S is the season: H winter, E summer, small when the meter's clock is not set (CPT_54E,
+        6.2.1); a space where the date was announced, not measured.
+        """
+        line = self._line
+        if end - begin != 13:
+            return None
+        pairs = []
+        for i in range(begin + 1, end, 2):
+            high = line[i] - 0x30
+            low = line[i + 1] - 0x30
+            if not (0 <= high <= 9 and 0 <= low <= 9):
+                return None
+            pairs.append(high * 10 + low)
+        year, month, day, hour, minute, second = pairs
+        season = line[begin] | 0x20
+        if season == 0x65:
+            summer = True
+        elif season == 0x68:
+            summer = False
+        elif line[begin] == _SPACE:
+            summer = is_eu_summer(2000 + year, month, day, hour)
+        else:
+            return None
+        return utc_seconds(2000 + year, month, day, hour, minute, second, 120 if summer else 60)
+
+    def _believe(self, at, value, now_ms):
+        """Return GOOD for a counter that may have got there since, else IMPLAUSIBLE.
+
+        A value that the next frame goes on from is believed: the meter was exchanged.
+        """
+        last = self._last[at]
+        doubted = self._doubted[at]
+        # kW and ms: kWh * 3 600 000; in Wh that is the elapsed ms * kW / 3600
+        room = 10 + ticks_diff(now_ms, self._last_ms[at]) * _POWER_KW // 3600
+        self._doubted[at] = None
+        if last is None or 0 <= value - last <= room:
+            pass
+        elif doubted is None or not 0 <= value - doubted <= room:
+            self._doubted[at] = value
+            return IMPLAUSIBLE
+        self._last[at] = value
+        self._last_ms[at] = now_ms
+        return GOOD
+
+    def _finish(self, now_ms, emit):
+        """Emit what the frame held, if anything; begin the next."""
+        gather = self._gather
+        if gather.found and not (self._is_short and self.points):
+            damaged = self._damaged
+            reading = gather.finish(now_ms)
+            if damaged and self.points:
+                quality = reading.quality
+                for i in range(len(quality)):
+                    if quality[i] == MISSING:
+                        quality[i] = BAD_FRAME
+            emit(reading)
+        self._begin()
