@@ -11,7 +11,8 @@ meters that push are heard whenever the line is not in a turn.
 
 A turn is a chain of transactions (request, answer). A transaction that fails is repeated
 `retries` times; then the driver gives up and the meter is asked again only after a back-off that
-doubles from 5 s to 300 s, so that a dead meter costs the others one time-out per period.
+doubles from 5 s to 300 s, so that a dead meter costs the others one time-out per period. Nothing
+is repeated once the turn's first answer is older than 1.5 s: a reading is of one instant.
 """
 
 from micropython import const
@@ -30,6 +31,7 @@ _BACKOFF_MS = const(5_000)
 _BACKOFF_CAP_MS = const(300_000)
 _IDLE_US = const(20_000)
 _QUIET_MS = const(100)  # after a time-out the line must have been silent this long
+_TURN_MS = const(1_500)  # a turn's first answer may be so old when a later one is asked again
 
 
 class Bus:
@@ -65,6 +67,8 @@ class Bus:
         self._heard_us = 0  # last byte on the line, either way
         self._gap_told = True
         self._bad = False  # the last failure of this transaction was a bad frame
+        self._is_first = True  # no answer of this turn has come
+        self._first_ms = 0  # when the first did
         for meter in meters:
             meter.listens = meter.driver.request(self.tx) == 0
             meter.driver.reset()
@@ -122,11 +126,7 @@ class Bus:
                 self.failed("down", now_ms)
             return _IDLE_US
         if self._state == _IDLE and self._queue:
-            self._meter = self._queue.pop(0)
-            self._tries = 0
-            self._bad = False
-            self._state = _PAUSE
-            self._until_ms = now_ms
+            self._begin_turn(now_ms)
         if self._state == _PAUSE:
             return self._step_pause(now_ms, now_us)
         if self._state == _ANSWER:
@@ -166,6 +166,8 @@ class Bus:
         elif self._listeners:
             for meter in self._listeners:
                 self._feed(meter, 0, count, now_ms)
+            if len(self.meters) == 1:  # it alone says which rate the line has
+                self._look_at_line(meter)
         else:
             self.noise += count
 
@@ -211,6 +213,9 @@ class Bus:
         return 0
 
     def _next_transaction(self, now_ms):
+        if self._is_first:
+            self._is_first = False
+            self._first_ms = now_ms
         self._tries = 0
         self._bad = False
         self._state = _PAUSE
@@ -221,7 +226,8 @@ class Bus:
         meter = self._meter
         self._tries += 1
         late_ms = max(_QUIET_MS, meter.driver.reply_ms)
-        if self._tries <= meter.retries and not meter.failures:
+        is_one_instant = self._is_first or ticks_diff(now_ms, self._first_ms) < _TURN_MS
+        if self._tries <= meter.retries and not meter.failures and is_one_instant:
             self._log.debug("bus", "%s: no answer from %s, retry", self.name, meter.name)
             self._state = _PAUSE
             self._until_ms = ticks_add(now_ms, late_ms)
@@ -230,11 +236,15 @@ class Bus:
         self._state = _IDLE
         # A late answer must not reach the next meter: its bytes are noise until then.
         if self._queue:
-            self._meter = self._queue.pop(0)
-            self._tries = 0
-            self._bad = False
-            self._state = _PAUSE
-            self._until_ms = ticks_add(now_ms, _QUIET_MS)
+            self._begin_turn(ticks_add(now_ms, _QUIET_MS))
+
+    def _begin_turn(self, at_ms):
+        self._meter = self._queue.pop(0)
+        self._tries = 0
+        self._bad = False
+        self._is_first = True
+        self._state = _PAUSE
+        self._until_ms = at_ms
 
     def _give_up(self, now_ms, quality):
         meter = self._meter
@@ -284,6 +294,11 @@ class Bus:
                 meter.bad_frames += 1
                 self._bad = True
                 self._log.debug("bus", "%s: %s: %s", self.name, meter.name, error)
+                hint = getattr(meter.driver, "hint", "")
+                if hint != meter.hint:
+                    meter.hint = hint
+                    if hint:
+                        self._log.warn("bus", "%s: %s: %s", self.name, meter.name, hint)
             except Refused as error:
                 start = max(error.resume, start)
                 meter.refused += 1

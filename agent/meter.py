@@ -32,6 +32,7 @@ class Meter:
         self.kept = tuple(i for i, p in enumerate(driver.points) if p.kind != TEXT)
         self.listens = False  # the bus finds out: its first request was empty
         self.state = WAITING
+        self.hint = ""  # what its driver asks a person to look at
         self.answers = 0  # whole readings
         self.no_reply = 0  # turns that ended without one
         self.bad_frames = 0

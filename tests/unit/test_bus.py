@@ -3,6 +3,7 @@
 from agent.bus import Bus
 from agent.log import ERROR, Log
 from agent.meter import OK, SILENT, Meter
+from drivers.errors import BadFrame
 from drivers.reading import GAUGE, NO_REPLY, Point, Reading
 
 PORT = {"name": "line", "baud": 9600, "bits": 8, "parity": "N", "stop": 1}
@@ -123,3 +124,88 @@ def test_a_failed_port_answers_nulls_for_all_who_wait():
     bus.step(0, 0)
     bus.failed("unplugged", 1)
     assert got == [(0, None, NO_REPLY), (1, None, NO_REPLY)]
+
+
+class TwoStep(Echoer):
+    """Asks 1, then 2, for one reading of two values."""
+
+    def __init__(self):
+        self.step = 0
+        Echoer.__init__(self, 1)
+        self.points = (Point("a", "V", 0, GAUGE, 0), Point("b", "V", 0, GAUGE, 1))
+        self.reading = Reading(self.points)
+
+    def reset(self):
+        self.waiting = False
+        self.step = 0
+
+    def request(self, out):
+        if self.step == 2:
+            self.step = 0
+            return 0
+        out[0] = self.step + 1
+        self.waiting = True
+        return 1
+
+    def feed(self, data, start, end, now_ms, emit):
+        for i in range(start, end):
+            self.reading.set(self.step, data[i])
+            self.waiting = False
+            self.step += 1
+            if self.step == 2:
+                emit(self.reading)
+        return end
+
+    def give_up(self, emit, quality):
+        for i in range(self.step, 2):
+            self.reading.set(i, None, quality)
+        self.reset()
+        emit(self.reading)
+
+
+def _ask_a_meter_that_answers_once(retries):
+    """Return (readings, requests) of a turn whose second transaction nobody answers."""
+    got = []
+    meter = Meter(0, {"name": "m", "retries": retries}, TwoStep())
+    log = Log(level=ERROR)
+    bus = Bus(PORT, [meter], lambda m, r: got.append(list(r.values)), lambda m: None, log)
+    bus.opened(0)
+    bus.ask(meter, 0)
+    requests = []
+    for now in range(6000):
+        bus.step(now, now * 1000)
+        if bus.send_count:
+            requests.append((now, bus.tx[0]))
+            bus.sent(now, now * 1000)
+            if bus.tx[0] == 1:
+                bus.rx[0] = 11
+                bus.received(1, now, now * 1000)
+    return got, requests
+
+
+def test_nothing_is_asked_again_once_the_first_answer_is_old():
+    for retries, sent in ((1, 2), (9, 5)):
+        got, requests = _ask_a_meter_that_answers_once(retries)
+        assert got == [[11, None]], got
+        assert [byte for _, byte in requests] == [1] + [2] * sent, requests
+        assert requests[-1][0] < 2000
+
+
+def test_a_listener_alone_on_its_port_chooses_the_rate_and_gives_a_hint_once():
+    lines = []
+    driver = Echoer(0)
+    meter = Meter(0, {"name": "m", "retries": 1}, driver)
+    bus = Bus(PORT, [meter], lambda m, r: None, lambda m: None, Log(sink=lines.append))
+    bus.opened(0)
+    driver.line = (1200, 7, "E", 1)
+    bus.received(1, 1, 1000)
+    assert bus.line == (1200, 7, "E", 1)
+
+    def refuse(data, start, end, now_ms, emit):
+        raise BadFrame("damaged", end)
+
+    driver.feed = refuse
+    driver.hint = "a slow optocoupler?"
+    for now in range(2, 5):
+        bus.received(1, now, now * 1000)
+    assert len([line for line in lines if "optocoupler" in line]) == 1
