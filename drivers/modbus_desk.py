@@ -69,7 +69,8 @@ class Desk:
         if left < 5:
             return 0
         maybe = False
-        if not b[at + 2] and not b[at + 3] and 3 <= (b[at + 4] << 8 | b[at + 5]) <= 254:
+        begins_tcp = left >= 6 and not b[at + 2] and not b[at + 3]
+        if begins_tcp and 3 <= (b[at + 4] << 8 | b[at + 5]) <= 254:
             size = 6 + (b[at + 4] << 8 | b[at + 5])
             if left >= 8 and (b[at + 7] & 0x7F) in (1, 2, 3, 4, 5, 6, 15, 16):
                 if left >= size:

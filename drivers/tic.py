@@ -41,7 +41,8 @@ _SLOW = (1200, 7, "E", 1)
 _SEARCH_BYTES = const(400)  # bytes without a good group after which "auto" tries the other rate
 _SEARCH_MS = const(4000)
 _POWER_KW = const(300)  # no meter with this output measures more: 250 kVA and a margin
-_SUSPECT = const(5)  # damaged groups of the last 16 that make a slow receiver likely
+_SUSPECT = const(5)  # damaged groups of the last 16, for so long, make a slow receiver likely
+_SUSPECT_MS = const(60_000)
 _SLOW_RECEIVER = (
     "groups are damaged at 9600 baud: an optocoupler too slow? Use a faster one, or a smaller "
     "load resistor at its output"
@@ -117,6 +118,8 @@ class TIC:
         self._doubted = [None] * count  # one that was not believed, to be said again
         self._history = 0  # a bit for each of the last 16 groups: damaged
         self._is_tabbed = False  # the last good group was one of the standard mode
+        self._suspect_ms = None  # since when it has been so
+        self._now_ms = 0
         self._unknown = 0  # bytes since the last good group
         self._good_ms = None
         self._seen = {}  # labels of this frame, without a map
@@ -154,6 +157,7 @@ class TIC:
                 raise BadFrame("silence after %d characters of a group" % self._length, end)
             return end
         line = self._line
+        self._now_ms = now_ms
         if self._searches:
             self._unknown += end - start
             self._search(now_ms)
@@ -201,7 +205,11 @@ class TIC:
         """Count a damaged group and refuse it."""
         self._damaged += 1
         self._history = (self._history << 1 | 1) & 0xFFFF
-        if self._is_tabbed and _ones(self._history) >= _SUSPECT:
+        if not self._is_tabbed or _ones(self._history) < _SUSPECT:
+            self._suspect_ms = None
+        elif self._suspect_ms is None:
+            self._suspect_ms = self._now_ms
+        elif ticks_diff(self._now_ms, self._suspect_ms) >= _SUSPECT_MS:
             self.hint = _SLOW_RECEIVER
         raise BadFrame("TIC: " + why, resume)
 
@@ -229,7 +237,8 @@ class TIC:
         self._history = self._history << 1 & 0xFFFF
         self._is_tabbed = separator == _HT
         self._unknown = 0
-        if self.hint and not self._history:
+        if not self._history:
+            self._suspect_ms = None
             self.hint = ""
         self._good_ms = now_ms
         begin = stop + 1

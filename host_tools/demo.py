@@ -12,6 +12,7 @@ presses the buttons, keeps the numbers and stops everything. A part that cannot 
 """
 
 import asyncio
+import copy
 import json
 import random
 import shutil
@@ -35,7 +36,7 @@ from host_tools.oracle import NEAR_MS, Stored, Verdict, judge, read_database
 from host_tools.problems import INPUT, Problem
 from host_tools.sim.ledger import Ledger
 from host_tools.sim.network import MANNERS, Network
-from host_tools.sim.site import SimulatedSite, chosen_points, kind_name
+from host_tools.sim.site import SimulatedSite, chosen_points, kind_name, match_capture
 from host_tools.supervisor import Supervisor
 from host_tools.view import Figures, MeterView, PointView
 
@@ -81,6 +82,17 @@ def load_site(path: Path) -> SiteFile:
     return SiteFile(tree["site"], tree.get("simulation") or {}, gateway)
 
 
+def _read_capture(path: Path) -> bytes:
+    """Return the bytes of a capture; a Problem when there are none."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Problem(f"{path}: {error.strerror}", "give a recorded line", code=INPUT) from None
+    if not data:
+        raise Problem(f"{path} is empty", "give a recorded line", code=INPUT)
+    return data
+
+
 @dataclass
 class _Kept:
     """What the watching thread found last."""
@@ -112,7 +124,9 @@ class Demo:
         self.gateway = str(site_file.gateway["gateway"])
         self.chaos_events: Counter[str] = Counter()
         self._folder = folder
-        self._configuration = site_file.gateway
+        self._configuration = copy.deepcopy(site_file.gateway)
+        if capture:
+            match_capture(self._configuration, _read_capture(capture))
         self._simulation = site_file.simulation
         self._series = series
         self._capture = capture
@@ -313,10 +327,13 @@ class Demo:
             self._try("gateway", self._board.power_on)
 
     def _press_at_random(self) -> None:
-        """Press one of the three buttons every 4 to 14 s, in an order that the seed gives."""
+        """Press a button every 4 to 14 s; each of the three once before any of them twice."""
         chance = random.Random(self._seed)
+        buttons: list[str] = []
         while not self._calm.wait(chance.uniform(4, 14)):
-            button = chance.choice(("power", "network", "line"))
+            if not buttons:
+                buttons = chance.sample(("power", "network", "line"), 3)
+            button = buttons.pop()
             if button == "power":
                 self.cut_power()
             elif button == "network":

@@ -42,7 +42,7 @@ def command(
 ) -> None:
     """Show a gateway at work: meters, gateway, broker, collector, and what was lost (nothing).
 
-    Exit code 1 when a reading was lost or stored twice.
+    Exit code 1 when a reading was lost, altered or stored twice.
     """
     from host_tools.demo import Demo, load_site
 
@@ -62,7 +62,8 @@ def command(
         result = demo.result()
         result["settled"] = settled
     _print(result, as_json)
-    raise typer.Exit(FAILED if result["lost"] or result["duplicated"] or not settled else OK)
+    wrong = any(result[count] for count in ("lost", "duplicated", "altered"))
+    raise typer.Exit(FAILED if wrong or not settled else OK)
 
 
 def _print(result: dict[str, Any], as_json: bool) -> None:

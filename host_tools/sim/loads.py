@@ -205,7 +205,7 @@ class Quantities:
         if "export" in name:
             return 0.0
         phase = re.search(r"_l([123])$", name)
-        if phase and not name.startswith("voltage"):
+        if phase and self._phases == 3 and not name.startswith("voltage"):
             return (0.42, 0.33, 0.25)[int(phase.group(1)) - 1]
         return 1.0
 

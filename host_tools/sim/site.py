@@ -22,10 +22,12 @@ from drivers.reading import KIND_NAMES, TEXT
 from host_tools.oracle import Rule
 from host_tools.problems import INPUT, Problem
 from host_tools.sim.ledger import Ledger
+from host_tools.sim.level_meter import LevelMeter
 from host_tools.sim.lines import Line, LineSettings, Piece
 from host_tools.sim.loads import Day, Quantities, Series
 from host_tools.sim.modbus_meter import ModbusMeter
-from host_tools.sim.taps import ModbusTap, Tapped
+from host_tools.sim.taps import ModbusTap, StreamTap, Tapped, level_frame, tic_frame
+from host_tools.sim.tic_meter import TicCapture, TicMeter, labels_of, map_of
 
 _REQUEST_GAP_S = 0.05  # silence after which a simulated meter forgets a half request
 _DEFAULT_LINES = {
@@ -245,5 +247,64 @@ def _attach_modbus(
     return ModbusTap(tapped, site.ledger)
 
 
-ATTACH: dict[str, Callable[..., Callable[[Piece], None]]] = {"modbus": _attach_modbus}
+def _attach_tic(
+    site: SimulatedSite, end: MeterEnd, meters: _Meters, tables: _Tables
+) -> Callable[[Piece], None]:
+    meter = _only(meters)
+    table = tables[meter["name"]]
+    if site.capture:
+        end.push(TicCapture(site.capture).frame)
+    else:
+        end.push(TicMeter(table, site.quantities(meter["name"], phases=1).value).frame)
+    return StreamTap(meter["name"], site.ledger, tic_frame(table["points"]))
+
+
+def _attach_level(
+    site: SimulatedSite, end: MeterEnd, meters: _Meters, tables: _Tables
+) -> Callable[[Piece], None]:
+    meter = _only(meters)
+    table = tables[meter["name"]]
+    end.push(LevelMeter(table, site.quantities(meter["name"]).value).frame)
+    options = meter.get("options", {})
+    depth = options.get("empty_mm", 0), options.get("full_mm", 0)
+    return StreamTap(meter["name"], site.ledger, level_frame(table, *depth))
+
+
+def _only(meters: _Meters) -> Mapping[str, Any]:
+    """Return the one meter of a line on which meters speak unasked."""
+    if len(meters) > 1:
+        names = ", ".join(str(meter["name"]) for meter in meters)
+        raise Problem(
+            f"{names} share {meters[0]['port']}, and each speaks when it likes",
+            "give each a port of its own",
+            code=INPUT,
+        )
+    return meters[0]
+
+
+def match_capture(gateway: dict[str, Any], capture: bytes) -> None:
+    """Change the gateway's first TIC meter so that it reads this capture: map, points, rate."""
+    for meter in gateway["meters"]:
+        if meter["protocol"] == "tic":
+            meter["map"], baud = map_of(capture)
+            labels = labels_of(capture)
+            meter["points"] = [
+                row[0]
+                for row in load_map(meter["map"])["points"]
+                if row[4].split(".")[0] in labels and kind_name(row[3]) != KIND_NAMES[TEXT]
+            ]
+            for port in gateway["ports"]:
+                if port["name"] == meter["port"]:
+                    port |= {"baud": baud, "bits": 7, "parity": "E", "stop": 1}
+            return
+    raise Problem(
+        "no meter of this site speaks TIC", "give a site with one, or leave --tic out", code=INPUT
+    )
+
+
+ATTACH: dict[str, Callable[..., Callable[[Piece], None]]] = {
+    "modbus": _attach_modbus,
+    "tic": _attach_tic,
+    "level": _attach_level,
+}
 ASKING = {"modbus", "mbus"}

@@ -2,7 +2,8 @@
 
 A tap is the simulator's witness, so it shares no code with drivers/: registers are decoded by
 pymodbus, telegrams by a few lines here that know nothing of resynchronising or of damage (a
-line says itself which pieces it damaged). Of the maps only the literal table is used.
+line says itself which pieces it damaged). Of drivers/ only data is used: the
+literal table of a map, the fields of a status word, numbers of kinds.
 
     tap = ModbusTap({1: Tapped("main", load_map("sdm630"))}, ledger)
     line = Line("rs485-1", settings, tap)
@@ -11,12 +12,14 @@ line says itself which pieces it damaged). Of the maps only the literal table is
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from typing import Any
 
 from pymodbus.client.mixin import ModbusClientMixin
 from pymodbus.framer import FramerRTU
 
+from drivers.reading import TEXT
+from drivers.tic_labels import STGE
 from host_tools.sim.ledger import Answer, Ledger
 from host_tools.sim.lines import Piece
 
@@ -189,58 +192,97 @@ def tic_frame(
     A frame is STX ... ETX; a group is LF label SEP [date SEP] data SEP checksum CR, where SEP
     is a tab (standard) or a space (historique).
     """
-    by_label = {row[_CODE]: row for row in points}
+    by_label: dict[str, list[tuple[Any, ...]]] = {}
+    for row in points:
+        if row[_KIND] not in ("text", TEXT):
+            by_label.setdefault(row[_CODE].split(".")[0], []).append(row)
 
     def frame(data: bytes) -> tuple[Mapping[str, int | None] | None, int]:
-        begin = data.find(b"\x02")
-        if begin != 0:
-            return None, begin if begin > 0 else len(data)
-        end = data.find(b"\x03")
-        again = data.find(b"\x02", 1)
-        if 0 < again < (end if end > 0 else again + 1):
-            return None, again  # cut short: a new frame began
+        begin = next((i for i, byte in enumerate(data) if byte in b"\x02\n"), len(data))
+        if begin:
+            return None, begin
+        end = next((i for i, byte in enumerate(data) if i and byte in b"\x02\x03\x04"), -1)
         if end < 0:
             return None, 0
         values: dict[str, int | None] = {}
-        for group in data[1:end].split(b"\n")[1:]:
-            text = group.rstrip(b"\r")
-            separator = b"\t" if b"\t" in text else b" "
-            if len(text) < 5 or text[-2:-1] != separator:
-                continue
+        seen = set()
+        at = data.find(b"\n", 0, end)
+        while 0 <= at < end:
+            after = data.find(b"\n", at + 1, end)
+            after = end if after < 0 else after
+            text = data[at + 1 : after].rstrip(b"\r")
+            separator = b"\t" if text[-2:-1] == b"\t" else b" "
             summed = text[:-1] if separator == b"\t" else text[:-2]
-            if (sum(summed) & 0x3F) + 0x20 != text[-1]:
-                continue
-            label, *_, content = text[:-2].split(separator)
-            row = by_label.get(label.decode("ascii", "replace"))
-            if row:
-                values[row[_NAME]] = _tic_value(row, content)
-        return values, end + 1
+            is_whole = len(text) >= 5 and text[-2:-1] == separator
+            if is_whole and (sum(summed) & 0x3F) + 0x20 == text[-1]:
+                label, *_, content = text[:-2].split(separator)
+                rows = by_label.get(label.decode("ascii", "replace"), [])
+                if rows and label in seen:
+                    return values, at  # the end of the frame was lost
+                for row in rows:
+                    value = _tic_value(row, content)
+                    if value is not None:
+                        seen.add(label)
+                        values[row[_NAME]] = value
+            at = after if after < end else -1
+        return values, end + (data[end] != 0x02)
 
     return frame
 
 
 def _tic_value(row: tuple[Any, ...], content: bytes) -> int | None:
-    base = 16 if row[_CODE] == "STGE" else 10
+    label, _, field = row[_CODE].partition(".")
     try:
-        return to_integer(int(content, base), 0, row[_EXPONENT])
-    except ValueError:
+        if label == "STGE":
+            word = int(content, 16)
+            for name, low, count in STGE:
+                if name == field:
+                    return word >> low & (1 << count) - 1
+            return word
+        number = content.decode("ascii").removesuffix(row[_UNIT])
+        return to_integer(Decimal(number), 0, row[_EXPONENT])
+    except (ValueError, ArithmeticError):
         return None
 
 
 def level_frame(
-    points: tuple[tuple[Any, ...], ...],
+    table: Mapping[str, Any], empty_mm: int = 0, full_mm: int = 0
 ) -> Callable[[bytes], tuple[Mapping[str, int | None] | None, int]]:
-    """Return the frame function of an A02YYUW: FF, distance in mm (high, low), their sum."""
-    row = points[0]
+    """Return the frame function of a distance sensor: FF high low sum, or R digits CR.
+
+    empty_mm, full_mm: what it shows over an empty and a full container, for the share.
+    """
+
+    def values(count: int) -> dict[str, int | None]:
+        told: dict[str, int | None] = {}
+        distance_um = Decimal(count * table["step_um"])
+        for row in table["points"]:
+            if count < table["least"] or count == table["none"]:
+                told[row[_NAME]] = None
+            elif row[_CODE] == "distance":
+                told[row[_NAME]] = _half_up(distance_um.scaleb(-6 - row[_EXPONENT]))
+            elif empty_mm > full_mm:
+                share = (empty_mm * 1000 - distance_um) / ((empty_mm - full_mm) * 1000)
+                share = min(max(share, Decimal(0)), Decimal(1))
+                told[row[_NAME]] = _half_up(share.scaleb(-row[_EXPONENT]))
+        return told
 
     def frame(data: bytes) -> tuple[Mapping[str, int | None] | None, int]:
-        begin = data.find(b"\xff")
-        if begin != 0:
+        head = b"R" if table["frame"] == "R" else b"\xff"
+        begin = data.find(head)
+        if begin:
             return None, begin if begin > 0 else len(data)
+        if head == b"R":
+            end = data.find(b"\r")
+            return (values(int(data[1:end])), end + 1) if end > 0 else (None, 0)
         if len(data) < 4:
             return None, 0
         if sum(data[:3]) & 0xFF != data[3]:
             return None, 1
-        return {row[_NAME]: to_integer(data[1] << 8 | data[2], -3, row[_EXPONENT])}, 4
+        return values(data[1] << 8 | data[2]), 4
 
     return frame
+
+
+def _half_up(number: Decimal) -> int:
+    return int(number.to_integral_value(ROUND_HALF_UP))

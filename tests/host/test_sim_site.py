@@ -12,8 +12,9 @@ from host_tools.problems import Problem
 from host_tools.sim.ledger import Ledger
 from host_tools.sim.lines import LineSettings, Piece
 from host_tools.sim.loads import Day, Quantities, Series
-from host_tools.sim.site import SimulatedSite
+from host_tools.sim.site import SimulatedSite, match_capture
 from host_tools.sim.taps import StreamTap, level_frame, register_value, tic_frame, to_integer
+from host_tools.sim.tic_meter import TicMeter
 
 _RS485 = {"name": "rs485-1", "uart": "uart1", "baud": 9600, "rs485": True}
 _METERS: tuple[dict[str, Any], ...] = (
@@ -181,9 +182,58 @@ def test_a_frame_that_the_line_damaged_is_marked():
 
 def test_a_level_frame_is_entered():
     ledger = Ledger()
-    frame = level_frame((("distance", "m", -3, 0, "distance"),))
+    frame = level_frame(load_map("a02yyuw"))
     _pieces(StreamTap("bin", ledger, frame), b"\x00\xff\x07\xa1\xa7\xff\x07\xa1\xa8", 3)
     assert [a.values for a in ledger.answers()] == [{"distance": 1953}]
+
+
+def test_a_share_is_half_up_and_the_blind_zone_nothing():
+    frame = level_frame(load_map("a02yyuw"), 1650, 150)
+    assert frame(b"\xff\x07\xa1\xa7") == ({"distance": 1953, "level": 0}, 4)
+    assert frame(bytes((255, 3, 0x84, 0x86))) == ({"distance": 900, "level": 500}, 4)
+    assert frame(bytes((255, 0, 29, 28))) == ({"distance": None, "level": None}, 4)
+
+
+@pytest.mark.parametrize("name", ["linky_standard", "linky_producer", "tic_historique_3p"])
+def test_what_a_simulated_tic_meter_says_is_read_by_tap_and_driver_alike(name):
+    table = load_map(name)
+    meter = TicMeter(table, Quantities(Day("household"), "linky").value)
+    data, _ = meter.frame(1_783_152_672.0)
+    values, used = tic_frame(table["points"])(data)
+    assert used == len(data)
+    assert values
+    readings = []
+
+    def emit(reading):
+        kept = zip(reading.points, reading.values, strict=True)
+        readings.append({p.name: v for p, v in kept if isinstance(v, int)})
+
+    driver = load("tic")(table, {})
+    driver.feed(data, 0, len(data), 0, emit)
+    assert readings == [{name: value for name, value in values.items() if value is not None}]
+    assert len(readings[0]) >= 8
+
+
+def test_a_capture_says_which_map_and_rate_it_wants():
+    gateway: dict[str, Any] = {
+        "ports": [{"name": "p", "uart": "uart1", "baud": 9600}],
+        "meters": [{"name": "linky", "port": "p", "protocol": "tic", "map": "linky_standard"}],
+    }
+    match_capture(gateway, b"\x02\nADCO 012345678901 A\r\nBASE 000000001 B\r\x03")
+    assert gateway["meters"][0]["map"] == "tic_historique"
+    assert gateway["meters"][0]["points"] == ["energy_import"]
+    assert gateway["ports"][0]["baud"] == 1200
+    with pytest.raises(Problem):
+        match_capture({"meters": [], "ports": []}, b"\x02")
+
+
+def test_two_meters_that_speak_unasked_are_not_put_on_one_line():
+    meters = [
+        {"name": n, "port": "p", "protocol": "level", "map": "a02yyuw"} for n in ("one", "two")
+    ]
+    gateway = {"ports": [{"name": "p", "uart": "uart1"}], "meters": meters}
+    with pytest.raises(Problem, match="one, two"):
+        SimulatedSite(gateway, {}, Ledger())
 
 
 def test_registers_become_integers_without_the_drivers_help():

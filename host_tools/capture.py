@@ -1,0 +1,147 @@
+"""Captured bytes to values, by the gateway's own drivers.
+
+Not a recorder: `eclor capture` writes what this reads. Every protocol of drivers/__init__.py is
+used without a map, so that each value in the bytes is given under the protocol's own code.
+
+    parser = Parser("tic", {})
+    for value in parser.values(read_capture(Path("line.bin"))):
+        value.code, value.value, value.unit          # "EAST", "11887649", "Wh"
+    parser.errors                                    # what was damaged, in words
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from drivers import DRIVERS, load
+from drivers.errors import BadFrame, DriverError, Refused
+from drivers.reading import QUALITY_NAMES, Reading, decimal_text
+from host_tools.problems import INPUT, USAGE, Problem
+
+_PIECE = 256  # bytes fed at once, as a gateway's port gives them
+_HEX = re.compile(rb"[\s0-9A-Fa-f:]+\Z")
+_SPELLINGS = {
+    "p1": "dsmr",
+    "linky": "tic",
+    "iec62056-21": "iec62056",
+    "m-bus": "mbus",
+    "hdlc": "dlms",
+}
+# codes of values that name a household
+_PERSONAL = {"tic": {"ADCO", "ADSC", "ADS", "PRM"}}
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of one frame."""
+
+    code: str  # the protocol's own identifier
+    name: str
+    value: str | None  # exact decimal text, or the text; None: see quality
+    unit: str
+    quality: str
+    time: str | None  # ISO 8601, UTC, where the frame has one
+
+    def as_dict(self) -> dict[str, str | None]:
+        """Return the fields for --json."""
+        return asdict(self)
+
+
+def read_capture(path: Path, stdin: IO[bytes] | None = None) -> bytes:
+    """Return the bytes of a capture; a text of hexadecimal digits is turned into its bytes."""
+    try:
+        data = stdin.read() if stdin and str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise Problem(
+            f"{path}: {error.strerror}", "give the path of a recorded line", code=INPUT
+        ) from None
+    digits = re.sub(rb"[\s:]", b"", data)
+    if _HEX.match(data) and digits and len(digits) % 2 == 0:
+        return bytes.fromhex(digits.decode("ascii"))
+    return data
+
+
+class Parser:
+    """One protocol at a desk. `errors` grows while values() is used."""
+
+    def __init__(
+        self, protocol: str, options: dict[str, Any] | None = None, *, identities: bool = False
+    ) -> None:
+        """protocol: a row of DRIVERS. options: of the driver. identities: show meter numbers."""
+        name = _SPELLINGS.get(protocol.lower(), protocol.lower())
+        if name not in DRIVERS:
+            raise Problem(
+                f"no driver reads {protocol}", f"one of {', '.join(DRIVERS)}", code=USAGE
+            )
+        try:
+            self._driver = load(name)(None, dict(options or {}))
+        except (ValueError, TypeError, KeyError) as error:
+            raise Problem(f"{name}: {error}", "correct the --option", code=USAGE) from None
+        self._hidden = set() if identities else _PERSONAL.get(name, set())
+        self._key = secrets.token_bytes(16)  # a pseudonym holds within one run
+        self._found: list[Value] = []
+        self.errors: list[str] = []
+
+    def values(self, data: bytes) -> Iterator[Value]:
+        """Yield every value, frame after frame."""
+        for begin in range(0, len(data), _PIECE):
+            piece = data[begin : begin + _PIECE]
+            at = 0
+            while at < len(piece):
+                at = self._feed(piece, at, len(piece), begin)
+            yield from self._taken()
+        self._feed(b"", 0, 0, len(data))  # silence: what is whole is given
+        yield from self._taken()
+
+    def _feed(self, piece: bytes, at: int, end: int, offset: int) -> int:
+        try:
+            return int(self._driver.feed(piece, at, end, 0, self._emit))
+        except (BadFrame, Refused) as error:
+            resume = max(error.resume, min(at + 1, end))
+            self.errors.append(f"byte {offset + resume}: {error}")
+            return resume
+        except DriverError as error:
+            self.errors.append(f"byte {offset + at}: {error}")
+            return end
+
+    def _taken(self) -> list[Value]:
+        found, self._found = self._found, []
+        return found
+
+    def _emit(self, reading: Reading) -> None:
+        times = reading.times or [None] * len(reading.points)
+        rows = zip(reading.points, reading.values, reading.quality, times, strict=True)
+        for point, value, quality, time in rows:
+            self._found.append(
+                Value(
+                    str(point.code),
+                    point.name,
+                    self._text(str(point.code), value, point.exponent),
+                    point.unit,
+                    QUALITY_NAMES[quality],
+                    _iso(time),
+                )
+            )
+
+    def _text(self, code: str, value: int | bytes | None, exponent: int) -> str | None:
+        if value is None:
+            return None
+        if code in self._hidden:
+            told = value if isinstance(value, bytes) else str(value).encode()
+            return "pseudonym-" + hmac.new(self._key, told, hashlib.sha256).hexdigest()[:16]
+        if isinstance(value, int):
+            return decimal_text(value, exponent)
+        text = value.decode("latin-1")
+        return text if text.isprintable() else value.hex()
+
+
+def _iso(time: int | None) -> str | None:
+    if time is None:
+        return None
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

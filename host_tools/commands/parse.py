@@ -1,0 +1,69 @@
+"""`eclor parse`: what the bytes of a recorded line say, by the gateway's own drivers."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from host_tools.problems import FAILED, INPUT, OK, Problem
+
+NAME = "parse"
+_TOLD = 5  # damaged frames shown one by one
+
+
+def command(
+    protocol: Annotated[str, typer.Argument(help="tic, dsmr, sml, mbus, iec62056, dlms ...")],
+    file: Annotated[
+        Path, typer.Argument(help="Bytes as recorded, or as hex digits; - for stdin.")
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line and value.")
+    ] = False,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", "-o", help="NAME=VALUE of the protocol, as in a site file."),
+    ] = None,
+    identities: Annotated[
+        bool, typer.Option(help="Show a household's meter numbers instead of pseudonyms.")
+    ] = False,
+) -> None:
+    """Show every value found in captured bytes.
+
+    Damaged frames are counted on stderr. Exit code 1 when nothing could be read.
+    """
+    from host_tools.capture import Parser, read_capture
+
+    parser = Parser(protocol, _options(option or []), identities=identities)
+    data = read_capture(file, sys.stdin.buffer)
+    table = Table("code", "name", "value", "unit", "quality", "time")
+    count = 0
+    for value in parser.values(data):
+        count += 1
+        if as_json:
+            print(json.dumps(value.as_dict(), ensure_ascii=False))
+        else:
+            table.add_row(*(str(cell) for cell in value.as_dict().values() if cell is not None))
+    if count and not as_json:
+        Console().print(table)
+    for text in parser.errors[:_TOLD]:
+        print(f"eclor: {text}", file=sys.stderr)
+    if parser.errors or not count:
+        print(f"eclor: {count} values, {len(parser.errors)} damaged frames", file=sys.stderr)
+    raise typer.Exit(OK if count else FAILED)
+
+
+def _options(texts: list[str]) -> dict[str, object]:
+    options: dict[str, object] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise Problem(f"{text!r} is no option", "write NAME=VALUE", code=INPUT)
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    return options

@@ -1,0 +1,115 @@
+"""`eclor parse` as a technician runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from drivers import DRIVERS
+from host_tools.capture import Parser, read_capture
+from host_tools.problems import Problem
+
+ROOT = Path(__file__).resolve().parents[2]
+CORPUS = ROOT / "../shared/corpus"
+# edited after their checksum was made, or without any value
+_WITHOUT_VALUES = {
+    "lvzon_p1-example-4.0.telegram",
+    "lvzon_p1-example-5.0.telegram",
+    "amshan_hdlc_FRAME_SHORT_INFO.hdlc.hex",
+    "amshan_hdlc_STUFFED_FRAME_SHORT_INFO.hdlc.hex",
+    "DZG_DVS-7420.2V.G2_mtr1_error.bin",
+}
+_GROUPS = ("ADSC\t012345678901", "EAST\t011887649", "SMAXSN\tH240210110331\t00986")
+
+
+def _tic(*groups: str) -> bytes:
+    parts = []
+    for group in groups:
+        summed = (group + "\t").encode()
+        parts.append(b"\n" + summed + bytes([(sum(summed) & 0x3F) + 0x20]) + b"\r")
+    return b"\x02" + b"".join(parts) + b"\x03"
+
+
+def _eclor(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "host_tools", "parse", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_each_value_is_a_line_of_json(tmp_path: Path) -> None:
+    path = tmp_path / "line.bin"
+    path.write_bytes(b"noise\r" + _tic(*_GROUPS) + _tic("EAST\t011887650")[:-4] + b"\x03")
+    done = _eclor("tic", str(path), "--json")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0
+    assert [line["code"] for line in lines] == ["ADSC", "EAST", "SMAXSN"]
+    assert lines[1] == {
+        "code": "EAST",
+        "name": "energy_import",
+        "value": "11887649",
+        "unit": "Wh",
+        "quality": "good",
+        "time": None,
+    }
+    assert lines[2]["time"] == "2024-02-10T10:03:31Z"
+    assert "012345678901" not in done.stdout
+    assert "3 values, 1 damaged frames" in done.stderr
+
+
+def test_nothing_readable_is_said_with_its_exit_code(tmp_path: Path) -> None:
+    path = tmp_path / "line.bin"
+    path.write_bytes(b"\x00\x01\x02nothing")
+    assert _eclor("tic", str(path)).returncode == 1
+    assert _eclor("tic", str(tmp_path / "absent")).returncode == 3
+    assert _eclor("telex", str(path)).returncode == 2
+
+
+def test_meter_numbers_are_shown_on_demand_only() -> None:
+    shown = list(Parser("tic", identities=True).values(_tic(*_GROUPS)))
+    assert shown[0].value == "012345678901"
+    hidden = list(Parser("tic").values(_tic(*_GROUPS) * 2))
+    assert hidden[0].value == hidden[3].value != shown[0].value
+
+
+def test_hexadecimal_text_is_taken_for_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "frame.hex"
+    path.write_text("ff 07 a1\nA7\n")
+    assert [v.value for v in Parser("level").values(read_capture(path))] == ["1.953"]
+
+
+@pytest.mark.parametrize("protocol", sorted(DRIVERS))
+def test_every_protocol_survives_noise(protocol: str) -> None:
+    for data in (b"", bytes(range(256)) * 4, b"\x00" * 700, b"\xff" * 700, b"/\n\x02\x68" * 200):
+        parser = Parser(protocol)
+        assert all(value.code for value in parser.values(data))
+
+
+def test_a_wrong_option_is_a_problem() -> None:
+    with pytest.raises(Problem, match="mode"):
+        Parser("tic", {"mode": "fast"})
+
+
+@pytest.mark.skipif(not CORPUS.exists(), reason="no ../shared/corpus here")
+@pytest.mark.parametrize(
+    ("protocol", "pattern"),
+    [
+        ("tic", "tic/*.bin"),
+        ("sml", "sml/*.bin"),
+        ("dsmr", "dsmr/*.telegram"),
+        ("iec62056", "iec62056-21/*.d0"),
+        ("mbus", "mbus/test-frames/*.hex"),
+        ("dlms", "hdlc-dlms/*.hex"),
+    ],
+)
+def test_captures_of_the_field_give_values(protocol: str, pattern: str) -> None:
+    files = sorted(CORPUS.glob(pattern))
+    silent = {f.name for f in files if not list(Parser(protocol).values(read_capture(f)))}
+    assert files
+    assert silent <= _WITHOUT_VALUES
