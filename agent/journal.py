@@ -75,7 +75,7 @@ class Journal:
         self._page_of = 0  # the segment that _page holds; 0: none
         self._page_length = 0
         self._work = bytearray(PAYLOAD_MAX + OVERHEAD)
-        self._sealed = {}  # meter: number of its first BLOCK since save_open()
+        self.sealed: dict = {}  # meter: number of its first BLOCK since save_open()
         self._acked_kept = 0  # acked, as a start would find it
 
     @property
@@ -130,7 +130,7 @@ class Journal:
         self.tail.add(kind, seq, self.journal_id, data, start, end)
         self.next = seq + 1
         if kind == BLOCK and end - start > self._meter_at:
-            self._sealed.setdefault(data[start + self._meter_at], seq)
+            self.sealed.setdefault(data[start + self._meter_at], seq)
         return seq
 
     def sync(self):
@@ -155,7 +155,7 @@ class Journal:
         if self.durable < self.next - 1:
             return  # the open blocks follow blocks that a cut would take: the older save holds
         if self._attempt(self._save_open, parts):
-            self._sealed.clear()
+            self.sealed.clear()
             self._acked_kept = self.acked
 
     def read_from(self, seq, out):
@@ -268,6 +268,8 @@ class Journal:
             self._free_oldest()
         tail = self.tail
         number = tail.first
+        if self._acked_kept < number - 1 <= self.acked:
+            self._save_mark()  # else a start would miss the numbers that trimming dropped here
         while True:
             try:
                 self.ground.write_segment(number, tail.data, 0, tail.cut)
@@ -349,8 +351,8 @@ class Journal:
         pack_into(">III", work, 0, self.acked, self.lost_first, self.lost_last)
         pack_into(">Q", work, 12, self.alive_ms)
         end = _MARK_HEAD
-        for meter in self._sealed:
-            if self._sealed[meter] <= durable:
+        for meter in self.sealed:
+            if self.sealed[meter] <= durable:
                 work[end] = meter
                 end += 1
         self._mark_length = pack_record(

@@ -58,7 +58,11 @@ def recover(journal, page, meter_at):
         oldest = min([seq for _, seq, _ in opens])
         _sealed_in_segments(journal, page, oldest, sealed, meter_at)
     for meter, seq, data in opens:
-        if not [1 for other, after in sealed if other == meter and after > seq]:
+        stale = [after for other, after in sealed if other == meter and after > seq]
+        if stale:
+            # The marks of this life go on saying so, until save_open() replaces the open block.
+            journal.sealed.setdefault(meter, stale[0] - 1)
+        else:
             found.opens.append((meter, data))
     # Whole segments that the collector has wait for housekeep().
     tail.drop(tail.end_of(journal.acked, tail.fill))

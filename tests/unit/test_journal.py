@@ -248,6 +248,39 @@ def test_a_sealed_block_makes_its_saved_open_block_stale():
             assert _journal(ground.cut())[1].opens == [(2, b"two")]
 
 
+def test_a_stale_open_block_stays_stale_after_further_starts():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    journal.save_open(0, [(1, b"one", 0, 3), (2, b"two", 0, 3)])
+    _put(journal, _block(1), BLOCK)
+    journal.sync()
+    journal.trim_through(journal.journal_id, 1)
+    for life in range(4):  # each start writes a mark of its own, each sync all the others
+        ground = ground.cut()
+        journal, recovery = _journal(ground)
+        assert recovery.opens == [(2, b"two")], life
+        _put(journal, "event")
+        journal.sync()
+        journal.trim_through(journal.journal_id, journal.durable)
+        _put(journal, "event")
+        journal.sync()
+
+
+def test_what_was_acknowledged_in_ram_is_not_declared_lost_behind_a_segment():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    for _i in range(5):
+        _put(journal, b"a" * 500)
+    journal.sync()
+    journal.trim_through(journal.journal_id, 5)
+    for _i in range(9):
+        _put(journal, b"b" * 500)
+    journal.housekeep(0, True)  # a segment that begins at 6; no slot has said that 5 is acked
+    journal, _ = _journal(ground.cut())
+    held = _all(journal)
+    assert not [entry for entry in held if len(entry) == 3], held
+
+
 def test_a_block_that_was_not_durable_leaves_its_open_block_good():
     ground = MemoryGround()
     journal, _ = _journal(ground)
