@@ -3,7 +3,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench size clean
+.PHONY: help setup run test check format bench size powercut clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: $(READY) ## print every figure the project claims
 
 size: $(READY) ## .mpy size of each device file
 	$(PY) -m tests.size
+
+powercut: $(READY) ## power cuts in the journal, N=1000000 for a release; goes on where it was
+	@$(PY) -m tests.powercut $(N)
 
 clean: ## remove what make and run have made
 	rm -rf .venv .run build

@@ -3,7 +3,8 @@
     python -m tests.on_micropython [--heap 384k] [FILE ...]
 
 A file that ran nothing, printed no closing line or was killed counts as failed. The heap is
-bounded: 384 KB of 64-bit objects is about what 192 KB is on a 32-bit board.
+bounded: 384 KB of 64-bit objects is about what 192 KB is on a 32-bit board. A file that simulates
+more than a board holds (copies of a flash) says so in a line of its own: `# heap: 4m`.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 _CLOSING = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
+_HEAP = re.compile(r"^# heap: (\d+[km])$", re.MULTILINE)
 _FILE_SECONDS = 300
 
 
@@ -32,6 +34,8 @@ def interpreter() -> str:
 def run_file(path: Path, heap: str) -> tuple[Path, int, int, int, str]:
     """Run one file; return (path, passed, failed, skipped, output)."""
     name = path.relative_to(ROOT).as_posix()
+    own = _HEAP.search(path.read_text())
+    heap = own[1] if own else heap
     command = [interpreter(), "-X", f"heapsize={heap}", "tests/micropython_runner.py", name]
     environment = {**os.environ, "MICROPYPATH": ".:.frozen"}
     try:

@@ -1,0 +1,81 @@
+"""Where a day of tests/system/journal_day.py may live: littlefs here, littlefs on MicroPython."""
+
+import json
+import os
+
+from tests.fakes.nor_flash import NorFlash
+from tests.system.journal_day import Day, Tally
+
+
+class Littlefs:
+    """Whole-segment files on the real littlefs: VfsLfs2 on MicroPython, its C code on CPython.
+
+    program_size  32 as on ESP32, 256 as on RP2
+    """
+
+    def __init__(self, program_size=32, blocks=24, segments=6):
+        self.segments = segments
+        self._size = program_size
+        self._small = 128 if program_size == 32 else 512
+        self._blocks = blocks
+        self._mounted = 0
+        self._copies = {}
+
+    def fresh(self):
+        """Return a flash with an empty file system."""
+        flash = self.again(bytearray(b"\xff" * (self._blocks * 4096)))
+        if hasattr(os, "VfsLfs2"):
+            os.VfsLfs2.mkfs(flash, progsize=self._size)
+        else:
+            from tests.fakes.littlefs_host import format_littlefs
+
+            format_littlefs(flash)
+        return flash
+
+    def copy(self, data, depth):
+        """Return a copy of a flash's bytes, valid until the next one for that depth."""
+        if depth not in self._copies:
+            self._copies[depth] = bytearray(len(data))
+        self._copies[depth][:] = data
+        return self._copies[depth]
+
+    def again(self, data):
+        """Return a flash of these bytes."""
+        return NorFlash(data, program_size=self._size)
+
+    def mount(self, flash):
+        """Mount, return the ground. Raises OSError when the file system cannot be mounted."""
+        if hasattr(os, "VfsLfs2"):
+            from agent.store import Files
+
+            self._mounted += 1
+            root = "/w%d" % self._mounted
+            os.mount(os.VfsLfs2(flash, progsize=self._size), root)
+            return Files(root + "/j", small=self._small)
+        from tests.fakes.littlefs_host import files_on
+
+        return files_on(flash, "/j", small=self._small)
+
+    def unmount(self, ground):
+        """Let go of what mount() gave."""
+        if hasattr(os, "VfsLfs2"):
+            os.umount("/" + ground.root.split("/")[1])
+
+
+WORLDS = {
+    "files-esp32": lambda **sizes: Littlefs(32, **sizes),
+    "files-rp2": lambda **sizes: Littlefs(256, **sizes),
+}
+
+
+def explore(name, seed, every, phase, ticks=288):
+    """Live a day in the world of that name, one operation in `every` cut; return its Tally."""
+    tally = Tally()
+    Day(WORLDS[name](), seed, every=every, phase=phase, ticks=ticks).run(tally)
+    return tally
+
+
+def report(name, seed, every, phase):
+    """Print the counts of explore() as one line of JSON: how another process is asked."""
+    tally = explore(name, seed, every, phase)
+    print(json.dumps([tally.operations, tally.cuts, tally.deep, tally.broken, tally.first]))
