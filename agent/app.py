@@ -8,6 +8,7 @@ rooms, `on_reading` is the way up, `step` is what time asks for.
     app.step(now_ms)
 """
 
+import gc
 import json
 from hashlib import sha256
 
@@ -19,7 +20,7 @@ from agent.meter import STATE_NAMES, Meter
 from agent.record import BLOCK, BOOT, EVENT, SCHEMA, TIME
 from agent.schedule import Schedule
 from agent.uplink import Uplink
-from drivers import load, load_map
+from drivers import forget_maps, load, load_map
 from drivers.ticks import ticks_add, ticks_diff
 
 _STEP_MS = const(200)  # step() is wanted at least this often
@@ -43,6 +44,8 @@ def make_meters(config):
         except ValueError as error:
             raise ValueError("meters[%d] (%s): %s" % (index, row["name"], error))
         meters.append(Meter(index, row, driver))
+    forget_maps()
+    gc.collect()  # what follows wants large pieces: let them lie together
     return meters
 
 

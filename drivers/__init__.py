@@ -43,6 +43,8 @@ A protocol is one file and one row below. A meter that speaks a known protocol i
 maps/: a docstring with its source, and one literal `MAP`. Both are found and tested by name.
 """
 
+import sys
+
 # protocol: (module, class, what it is for)
 DRIVERS = {
     "modbus": ("modbus", "Modbus", "Modbus RTU, RTU over TCP and TCP: asks"),
@@ -72,3 +74,15 @@ def load(protocol):
 def load_map(name):
     """Return the MAP literal of maps/<name>.py. Raises ImportError when there is none."""
     return __import__("drivers.maps." + name, None, None, ("MAP",)).MAP
+
+
+def forget_maps():
+    """Drop the modules of all maps read so far; their tables go once no driver holds them.
+
+    A gateway reads each map once, at its start, and a table of fifty points takes 8 KB of RAM.
+    """
+    prefix = "drivers.maps."
+    for name in [name for name in sys.modules if name.startswith(prefix)]:
+        del sys.modules[name]
+        if hasattr(sys.modules["drivers.maps"], name[len(prefix) :]):
+            delattr(sys.modules["drivers.maps"], name[len(prefix) :])

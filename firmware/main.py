@@ -1,5 +1,6 @@
 """The composition root: board + config + hal -> App -> loop."""
 
+import gc
 import json
 
 from agent import log as log_
@@ -24,6 +25,8 @@ def run(hal):
         log.error("main", "config.json cannot be read (%s): provision this gateway", error)
         return
     config, problems = validate(tree)
+    del tree
+    gc.collect()
     for problem in problems:
         log.error("config", "%s", problem)
     if problems:

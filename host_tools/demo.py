@@ -482,6 +482,7 @@ class Demo:
             if self._collector:
                 stored = read_database(self.database, self.gateway, silent_ms)
             settled = set(self._simulated.rules) <= {row.meter for row in stored.rows}
+        self._call(self._simulated.end_frames)
         self._look(final=True)
         return settled
 

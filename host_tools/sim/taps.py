@@ -134,39 +134,56 @@ def register_value(table: Mapping[str, Any], row: tuple[Any, ...], words: list[i
     return to_integer(raw, scale, row[_EXPONENT])
 
 
+# (bytes so far, is_over) -> (values or None, bytes used)
+FrameFunction = Callable[[bytes, bool], tuple[Mapping[str, int | None] | None, int]]
+_SILENCE_MS = 350  # longer than a meter's pause inside a frame, or between two
+
+
 class StreamTap:
     """Cuts what a pushing meter sends into frames and enters each.
 
-    frame(data) looks at the bytes so far and returns (values or None, bytes used): (None, 0)
-    while a frame is not whole; used without values is noise between frames.
+    frame(data, is_over) looks at the bytes so far and returns (values or None, bytes used):
+    (None, 0) while a frame is not whole; used without values is noise between frames. is_over:
+    the line fell silent, nothing more belongs to these bytes.
     """
 
     def __init__(
         self,
         meter: str,
         ledger: Ledger,
-        frame: Callable[[bytes], tuple[Mapping[str, int | None] | None, int]],
+        frame: FrameFunction,
     ) -> None:
         self._meter = meter
         self._ledger = ledger
         self._frame = frame
         self._data = b""
         self._marks: list[tuple[int, bool, bool]] = []  # (bytes, intact, heard) of each piece
+        self._last_ms = 0
 
     def __call__(self, piece: Piece) -> None:
         """Take one piece of the line."""
         if not piece.from_meter:
             return
+        if piece.at_ms - self._last_ms > _SILENCE_MS:
+            self.silence()
+        self._last_ms = piece.at_ms
         self._data += piece.sent
         self._marks.append((len(piece.sent), piece.intact, piece.arrived is not None))
+        self._enter(is_over=False)
+
+    def silence(self) -> None:
+        """Nothing more belongs to what has passed: enter what it holds."""
+        self._enter(is_over=True)
+
+    def _enter(self, *, is_over: bool) -> None:
         while self._data:
-            values, used = self._frame(self._data)
+            values, used = self._frame(self._data, is_over)
             if not used:
                 return
             intact, heard = self._use(used)
             if values:
                 self._ledger.add(
-                    Answer(self._meter, piece.at_ms, values, intact, heard, pushed=True)
+                    Answer(self._meter, self._last_ms, values, intact, heard, pushed=True)
                 )
 
     def _use(self, count: int) -> tuple[bool, bool]:
@@ -186,7 +203,7 @@ class StreamTap:
 
 def tic_frame(
     points: tuple[tuple[Any, ...], ...],
-) -> Callable[[bytes], tuple[Mapping[str, int | None] | None, int]]:
+) -> FrameFunction:
     """Return the frame function of a Linky with this map (Enedis-NOI-CPT_54E, 6.2; CPT_02E).
 
     A frame is STX ... ETX; a group is LF label SEP [date SEP] data SEP checksum CR, where SEP
@@ -197,13 +214,14 @@ def tic_frame(
         if row[_KIND] not in ("text", TEXT):
             by_label.setdefault(row[_CODE].split(".")[0], []).append(row)
 
-    def frame(data: bytes) -> tuple[Mapping[str, int | None] | None, int]:
+    def frame(data: bytes, is_over: bool = False) -> tuple[Mapping[str, int | None] | None, int]:
         begin = next((i for i, byte in enumerate(data) if byte in b"\x02\n"), len(data))
         if begin:
             return None, begin
         end = next((i for i, byte in enumerate(data) if i and byte in b"\x02\x03\x04"), -1)
+        is_open = end < 0 and not is_over
         if end < 0:
-            return None, 0
+            end = len(data) if is_over else data.rfind(b"\n")  # its last group is not whole yet
         values: dict[str, int | None] = {}
         seen = set()
         at = data.find(b"\n", 0, end)
@@ -225,7 +243,9 @@ def tic_frame(
                         seen.add(label)
                         values[row[_NAME]] = value
             at = after if after < end else -1
-        return values, end + (data[end] != 0x02)
+        return (
+            (None, 0) if is_open else (values, end + (data[end : end + 1] in (b"\x03", b"\x04")))
+        )
 
     return frame
 
@@ -245,9 +265,7 @@ def _tic_value(row: tuple[Any, ...], content: bytes) -> int | None:
         return None
 
 
-def level_frame(
-    table: Mapping[str, Any], empty_mm: int = 0, full_mm: int = 0
-) -> Callable[[bytes], tuple[Mapping[str, int | None] | None, int]]:
+def level_frame(table: Mapping[str, Any], empty_mm: int = 0, full_mm: int = 0) -> FrameFunction:
     """Return the frame function of a distance sensor: FF high low sum, or R digits CR.
 
     empty_mm, full_mm: what it shows over an empty and a full container, for the share.
@@ -267,16 +285,18 @@ def level_frame(
                 told[row[_NAME]] = _half_up(share.scaleb(-row[_EXPONENT]))
         return told
 
-    def frame(data: bytes) -> tuple[Mapping[str, int | None] | None, int]:
+    def frame(data: bytes, is_over: bool = False) -> tuple[Mapping[str, int | None] | None, int]:
         head = b"R" if table["frame"] == "R" else b"\xff"
         begin = data.find(head)
         if begin:
             return None, begin if begin > 0 else len(data)
         if head == b"R":
             end = data.find(b"\r")
+            if end < 0 and is_over:
+                return None, len(data)
             return (values(int(data[1:end])), end + 1) if end > 0 else (None, 0)
         if len(data) < 4:
-            return None, 0
+            return None, len(data) if is_over else 0
         if sum(data[:3]) & 0xFF != data[3]:
             return None, 1
         return values(data[1] << 8 | data[2]), 4

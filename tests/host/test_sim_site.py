@@ -173,6 +173,16 @@ def test_a_pushed_frame_is_entered_however_it_is_cut(size):
     assert all(a.intact and a.pushed for a in ledger.answers())
 
 
+def test_what_was_said_before_a_silence_is_entered():
+    ledger = Ledger()
+    tap = StreamTap("linky", ledger, tic_frame(_TIC_ROWS))
+    data = _tic(b"EASF01\t003519703", b"EASF02\t003519703")
+    _pieces(tap, data[:-12], 5)
+    assert not ledger.answers()
+    tap.silence()
+    assert [a.values for a in ledger.answers()] == [{"energy": 3519703}]
+
+
 def test_a_frame_that_the_line_damaged_is_marked():
     ledger = Ledger()
     data = _tic(b"EASF01\t003519703")
@@ -189,9 +199,9 @@ def test_a_level_frame_is_entered():
 
 def test_a_share_is_half_up_and_the_blind_zone_nothing():
     frame = level_frame(load_map("a02yyuw"), 1650, 150)
-    assert frame(b"\xff\x07\xa1\xa7") == ({"distance": 1953, "level": 0}, 4)
-    assert frame(bytes((255, 3, 0x84, 0x86))) == ({"distance": 900, "level": 500}, 4)
-    assert frame(bytes((255, 0, 29, 28))) == ({"distance": None, "level": None}, 4)
+    assert frame(b"\xff\x07\xa1\xa7", False) == ({"distance": 1953, "level": 0}, 4)
+    assert frame(bytes((255, 3, 0x84, 0x86)), False) == ({"distance": 900, "level": 500}, 4)
+    assert frame(bytes((255, 0, 29, 28)), False) == ({"distance": None, "level": None}, 4)
 
 
 @pytest.mark.parametrize("name", ["linky_standard", "linky_producer", "tic_historique_3p"])
@@ -199,7 +209,7 @@ def test_what_a_simulated_tic_meter_says_is_read_by_tap_and_driver_alike(name):
     table = load_map(name)
     meter = TicMeter(table, Quantities(Day("household"), "linky").value)
     data, _ = meter.frame(1_783_152_672.0)
-    values, used = tic_frame(table["points"])(data)
+    values, used = tic_frame(table["points"])(data, False)
     assert used == len(data)
     assert values
     readings = []
