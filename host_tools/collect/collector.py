@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.exc import DBAPIError
 
+from host_tools.collect.database import open_database
 from host_tools.collect.intake import Intake
 from host_tools.collect.store import Store
-from host_tools.collect.tables import open_database
 
 _BATCH = 500  # messages in one transaction: a commit costs about one fsync whatever its size
 _IDLE_S = 0.2  # how often a waiting collector looks whether it shall stop
@@ -46,7 +46,7 @@ class Collector:
     """Collects from one broker into one database until stopped.
 
     host, port  the broker
-    url         of the database (tables.open_database)
+    url         of the database (database.open_database)
     name        tells collectors apart; the broker keeps messages for this name
     keys        per gateway the key of its acknowledgements (intake.Intake)
 

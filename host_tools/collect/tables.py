@@ -1,21 +1,16 @@
-"""What the collector keeps: tables, their meaning, and the views that people query.
+"""What the collector keeps: tables and their meaning.
 
-Not the queries (queries.py) and not the writing (store.py). Times are milliseconds since 1970
-UTC. A value is `(value + high * 2**64) * 10 ** exponent` in `unit` (numbers.py).
+Not the views that people query (views.py), the queries (queries.py), the writing (store.py) or
+the opening (database.py). Times are milliseconds since 1970 UTC. A value is
+`(value + high * 2**64) * 10 ** exponent` in `unit` (numbers.py).
 
-    engine = open_database("sqlite:///readings.db")
+    sa.select(tables.reading).where(tables.reading.c.meter_id == 3)
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import sqlalchemy as sa
-from sqlalchemy.pool import ConnectionPoolEntry
 
-from drivers.reading import KIND_NAMES, QUALITY_NAMES
-from host_tools.problems import INPUT, MISSING, NETWORK, Problem
-
-VERSION = 1
+# The version of these tables; a change is a step in database.py, and tests/host keeps the old.
+VERSION = 2
 # A reading's id is its record's id times this, plus its row: unique without asking the database.
 ROWS_MAX = 1 << 16
 
@@ -46,6 +41,7 @@ gateway = sa.Table(
     sa.Column("birth", sa.Text, comment="the last birth, JSON as it came"),
     sa.Column("state", sa.Text, comment="the last live state, JSON as it came"),
     sa.Column("state_ms", sa.BigInteger, comment="when that state came"),
+    sa.Column("journal", sa.BigInteger, comment="of the last birth"),
     comment="A gateway that was heard of",
 )
 
@@ -243,129 +239,61 @@ clock_fix = sa.Table(
 )
 
 
-def _names(column: str, names: tuple[str, ...]) -> str:
-    return (
-        f"CASE {column} "
-        + " ".join(f"WHEN {code} THEN '{name}'" for code, name in enumerate(names))
-        + " ELSE 'unknown' END"
-    )
+arrival = sa.Table(
+    "arrival",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("record_id", sa.ForeignKey("record.id"), nullable=False),
+    comment="Blocks in the order in which their readings became readable, again when re-dated",
+)
 
+cursor = sa.Table(
+    "cursor",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("arrival_id", sa.BigInteger, nullable=False, comment="all through this is done"),
+    comment="How far each output, and the summaries, have followed the arrivals",
+)
 
-def _views(dialect: str) -> dict[str, str]:
-    at = (
-        "strftime('%Y-%m-%dT%H:%M:%fZ', r.at_ms / 1000.0, 'unixepoch')"
-        if dialect == "sqlite"
-        else "to_timestamp(r.at_ms / 1000.0)"
-    )
-    real = "double precision" if dialect == "postgresql" else "REAL"
-    power = (
-        "power(CAST(10 AS double precision), p.exponent)"
-        if dialect == "postgresql"
-        else (
-            "CASE WHEN p.exponent >= 0 THEN CAST('1e' || p.exponent AS REAL)"
-            " ELSE 1.0 / CAST('1e' || (-p.exponent) AS REAL) END"
-        )
-    )
-    return {
-        "readings": f"""
-            SELECT g.site, g.name AS gateway, m.name AS meter, p.name AS point,
-                   r.at_ms, {at} AS at,
-                   v.value AS integer, v.high, p.exponent, p.unit,
-                   (CAST(v.value AS {real}) + v.high * 18446744073709551616.0) * {power}
-                       AS approximate,
-                   {_names("v.quality", QUALITY_NAMES)} AS quality,
-                   {_names("p.kind", KIND_NAMES)} AS kind,
-                   r.clock, r.id AS reading_id, m.id AS meter_id, p.id AS point_id
-            FROM value v
-            JOIN reading r ON r.id = v.reading_id
-            JOIN point p ON p.id = v.point_id
-            JOIN meter m ON m.id = r.meter_id
-            JOIN gateway g ON g.id = m.gateway_id""",
-        "gaps": f"""
-            SELECT g.name AS gateway, m.name AS meter, r.at_ms AS from_ms, r.at_ms AS to_ms,
-                   {_names("MAX(v.quality)", QUALITY_NAMES)} AS why, 1 AS readings
-            FROM reading r
-            JOIN value v ON v.reading_id = r.id
-            JOIN meter m ON m.id = r.meter_id
-            JOIN gateway g ON g.id = m.gateway_id
-            GROUP BY g.name, m.name, r.id, r.at_ms
-            HAVING COUNT(v.value) = 0
-            UNION ALL
-            SELECT g.name, '', h.from_ms, h.to_ms, 'lost: ' || h.why, NULL
-            FROM hole h JOIN gateway g ON g.id = h.gateway_id
-            UNION ALL
-            SELECT g.name, '', b.from_ms, b.to_ms, 'restart: ' || b.cause, NULL
-            FROM boot b JOIN gateway g ON g.id = b.gateway_id""",
-    }
+summary = sa.Table(
+    "summary",
+    metadata,
+    sa.Column("point_id", sa.ForeignKey("point.id"), primary_key=True),
+    sa.Column("step_s", sa.Integer, primary_key=True),
+    sa.Column("start_ms", sa.BigInteger, primary_key=True),
+    sa.Column("readings", sa.Integer, nullable=False, comment="with a value, within the step"),
+    sa.Column("minimum", sa.BigInteger, comment="gauges only, as the other values here"),
+    sa.Column("maximum", sa.BigInteger),
+    sa.Column("mean", sa.BigInteger, comment="rounded at the point's exponent"),
+    sa.Column("consumption", sa.BigInteger, comment="counters only"),
+    sa.Column("estimated", sa.BigInteger, nullable=False, comment="of it spread over a gap"),
+    sa.Column("resets", sa.Integer, nullable=False, comment="times the counter went back"),
+    comment="One point over one step of time; start_ms is included, the next start is not",
+    sqlite_with_rowid=False,
+)
 
+exchange = sa.Table(
+    "exchange",
+    metadata,
+    sa.Column("meter_id", sa.ForeignKey("meter.id"), primary_key=True),
+    sa.Column("at_ms", sa.BigInteger, primary_key=True),
+    sa.Column("point", sa.Text, primary_key=True, comment="name of the counter"),
+    sa.Column("final", sa.Text, comment="what the old device showed, decimal; null: not known"),
+    sa.Column("initial", sa.Text, comment="what the new one shows, decimal; null: not known"),
+    comment="A device was exchanged at a metering place",
+)
 
-def _prepare_sqlite(engine: sa.Engine) -> None:
-    @sa.event.listens_for(engine, "connect")
-    def connected(connection: Any, _: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None  # BEGIN is said below
-        cursor = connection.cursor()
-        # FULL: an acknowledged commit must survive a power cut of the collector's computer.
-        for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @sa.event.listens_for(engine, "begin")
-    def begun(connection: sa.Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        # A reader that turns writer in mid-transaction would fail when another wrote meanwhile.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def writing(engine: sa.Engine) -> sa.Engine:
-    """Return the same database for transactions that write from their first statement."""
-    return engine.execution_options(writes=True)
-
-
-def open_database(url: str, create: Callable[..., sa.Engine] = sa.create_engine) -> sa.Engine:
-    """Open a database, creating tables and views where they are absent.
-
-    url  an SQLAlchemy URL: "sqlite:///readings.db", "postgresql+psycopg://user@host/name"
-
-    A Problem when it cannot be understood, reached, or was made by a newer version.
-    """
-    try:
-        engine = create(url)
-    except sa.exc.ArgumentError:
-        raise Problem(
-            f"{url!r} is no database URL", "write sqlite:///FILE.db", code=INPUT
-        ) from None
-    except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
-        raise Problem(
-            f"the database of {url!r} needs a package: {error}",
-            "install it, or write sqlite:///FILE.db",
-            code=MISSING,
-        ) from None
-    if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine)
-    try:
-        with writing(engine).begin() as connection:
-            _create(connection)
-    except sa.exc.OperationalError as error:
-        raise Problem(
-            f"the database {engine.url.render_as_string()} cannot be opened: {error.orig}",
-            "is its folder there, does the server run, is the password right?",
-            code=NETWORK,
-        ) from None
-    return engine
-
-
-def _create(connection: sa.Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(63116)"))
-    metadata.create_all(connection)
-    found = connection.scalar(sa.select(layout_version.c.version))
-    if found is None:
-        connection.execute(layout_version.insert().values(version=VERSION))
-        for name, query in _views(connection.dialect.name).items():
-            connection.execute(sa.text(f"CREATE VIEW {name} AS {query}"))
-    elif found > VERSION:
-        raise Problem(
-            f"the database has layout {found}, this version knows up to {VERSION}",
-            "update Éclor on this computer",
-            code=INPUT,
-        )
+alarm = sa.Table(
+    "alarm",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("gateway", sa.Text, nullable=False),
+    sa.Column("meter", sa.Text, nullable=False),
+    sa.Column("opened_ms", sa.BigInteger, nullable=False),
+    sa.Column("closed_ms", sa.BigInteger, comment="null: it is still so"),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("told", sa.Integer, nullable=False, comment="0 nobody, 1 opening, 2 closing too"),
+    sa.Index("alarm_open", "rule", "gateway", "meter"),
+    comment="A rule that came true; one row per rule, gateway and meter until it is closed",
+)

@@ -14,7 +14,7 @@ from agent.mac import Mac
 from agent.record import BLOCK
 from host_tools.broker import Broker
 from host_tools.collect import Collector, queries
-from host_tools.collect.tables import open_database
+from host_tools.collect.database import open_database
 from host_tools.supervisor import Supervisor
 from tests.fakes.gateway_messages import JOURNAL, birth, readings, record
 

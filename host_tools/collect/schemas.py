@@ -1,0 +1,105 @@
+"""What blocks mean: schemas kept for ever, and the blocks that waited for theirs.
+
+Not the check of a schema's JSON (messages.py).
+
+    learn(transaction, "gw-ecole", read_schema(tree, "gw-ecole"))
+    layout(transaction, gateway_id, "0a0b0c0d")     # {0: (meter id, [point ids])}
+"""
+
+import sqlalchemy as sa
+
+from host_tools.collect import tables as t
+from host_tools.collect.messages import MeterRow, Refused, Schema
+from host_tools.collect.transaction import STORED, Transaction
+
+Layout = dict[int, tuple[int, list[int]]]  # meter's place in blocks: (meter id, point ids)
+
+
+def learn(to: Transaction, gateway: str, schema: Schema) -> None:
+    """Keep a schema, then decode what waited for it; Refused when it is known otherwise."""
+    from host_tools.collect.blocks import take_blocks
+
+    gateway_id = to.gateway_id(gateway)
+    c = t.configuration.c
+    same = sa.select(c.schema).where((c.gateway_id == gateway_id) & (c.hash == schema.hash))
+    known = to.connection.scalar(same)
+    if known is None and to.hold(gateway_id):
+        known = to.connection.scalar(same)
+    if known == schema.text:
+        return
+    if known is not None:
+        raise Refused(f"schema {schema.hash} is known with other content")
+    configuration_id = to.connection.scalar(
+        t.configuration.insert().returning(c.id),
+        {"gateway_id": gateway_id, "hash": schema.hash, "schema": schema.text},
+    )
+    places = []
+    for index, meter in enumerate(schema.meters):
+        meter_id = _keep_meter(to, gateway_id, meter)
+        for column, point in enumerate(meter.points):
+            row = {"meter_id": meter_id, **vars(point)}
+            point_id = to.connection.scalar(
+                to.insert(t.point)
+                .values(row)
+                # Something must be set for the row to be returned when it was there.
+                .on_conflict_do_update(index_elements=list(row), set_={"code": point.code})
+                .returning(t.point.c.id)
+            )
+            places.append((configuration_id, index, column, meter_id, point_id))
+    if places:
+        names = ("configuration_id", "meter_index", "column", "meter_id", "point_id")
+        to.connection.execute(
+            t.layout.insert(), [dict(zip(names, place, strict=True)) for place in places]
+        )
+    take_blocks(to, _unpark(to, gateway_id, gateway, schema.hash))
+
+
+def _keep_meter(to: Transaction, gateway_id: int, meter: MeterRow) -> int:
+    columns = {
+        "protocol": meter.protocol,
+        "map": meter.map,
+        "interval_s": meter.interval_s,
+        "personal": meter.personal,
+    }
+    meter_id = to.connection.scalar(
+        to.insert(t.meter)
+        .values(gateway_id=gateway_id, name=meter.name, **columns)
+        .on_conflict_do_update(index_elements=["gateway_id", "name"], set_=columns)
+        .returning(t.meter.c.id)
+    )
+    assert isinstance(meter_id, int)
+    return meter_id
+
+
+def _unpark(
+    to: Transaction, gateway_id: int, gateway: str, config_hash: str
+) -> list[tuple[int, str, bytes]]:
+    """Take what waited for a schema out of its parking; return it for take_blocks()."""
+    where = (t.parked.c.gateway_id == gateway_id) & (t.parked.c.hash == config_hash)
+    waiting = to.connection.execute(
+        sa.select(t.parked.c.record_id, t.parked.c.data).where(where)
+    ).all()
+    if not waiting:
+        return []
+    ids = [row.record_id for row in waiting]
+    to.connection.execute(t.parked.delete().where(where))
+    to.connection.execute(t.record.update().where(t.record.c.id.in_(ids)).values(fate=STORED))
+    return [(row.record_id, gateway, bytes(row.data)) for row in waiting]
+
+
+def layout(to: Transaction, gateway_id: int, config_hash: str) -> Layout | None:
+    """Return what the columns of a configuration's blocks are; None: its schema is not known."""
+    c = t.configuration.c
+    configuration_id = to.connection.scalar(
+        sa.select(c.id).where((c.gateway_id == gateway_id) & (c.hash == config_hash))
+    )
+    if configuration_id is None:
+        return None
+    found: Layout = {}
+    for row in to.connection.execute(
+        sa.select(t.layout)
+        .where(t.layout.c.configuration_id == configuration_id)
+        .order_by(t.layout.c.meter_index, t.layout.c.column)
+    ):
+        found.setdefault(row.meter_index, (row.meter_id, []))[1].append(row.point_id)
+    return found

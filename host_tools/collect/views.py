@@ -1,0 +1,66 @@
+"""The views that people query; README.md documents their columns.
+
+Not tables. A view is made anew whenever the layout changes, so one may grow columns, never lose
+or rename one.
+
+    SELECT at, approximate, unit FROM readings WHERE meter = 'main' AND point = 'power'
+"""
+
+from drivers.reading import KIND_NAMES, QUALITY_NAMES
+
+
+def _names(column: str, names: tuple[str, ...]) -> str:
+    return (
+        f"CASE {column} "
+        + " ".join(f"WHEN {code} THEN '{name}'" for code, name in enumerate(names))
+        + " ELSE 'unknown' END"
+    )
+
+
+def views(dialect: str) -> dict[str, str]:
+    """Return {name: SELECT} in the words of "sqlite" or "postgresql"."""
+    at = (
+        "strftime('%Y-%m-%dT%H:%M:%fZ', r.at_ms / 1000.0, 'unixepoch')"
+        if dialect == "sqlite"
+        else "to_timestamp(r.at_ms / 1000.0)"
+    )
+    real = "double precision" if dialect == "postgresql" else "REAL"
+    power = (
+        "power(CAST(10 AS double precision), p.exponent)"
+        if dialect == "postgresql"
+        else (
+            "CASE WHEN p.exponent >= 0 THEN CAST('1e' || p.exponent AS REAL)"
+            " ELSE 1.0 / CAST('1e' || (-p.exponent) AS REAL) END"
+        )
+    )
+    return {
+        "readings": f"""
+            SELECT g.site, g.name AS gateway, m.name AS meter, p.name AS point,
+                   r.at_ms, {at} AS at,
+                   v.value AS integer, v.high, p.exponent, p.unit,
+                   (CAST(v.value AS {real}) + v.high * 18446744073709551616.0) * {power}
+                       AS approximate,
+                   {_names("v.quality", QUALITY_NAMES)} AS quality,
+                   {_names("p.kind", KIND_NAMES)} AS kind,
+                   r.clock, r.id AS reading_id, m.id AS meter_id, p.id AS point_id
+            FROM value v
+            JOIN reading r ON r.id = v.reading_id
+            JOIN point p ON p.id = v.point_id
+            JOIN meter m ON m.id = r.meter_id
+            JOIN gateway g ON g.id = m.gateway_id""",
+        "gaps": f"""
+            SELECT g.name AS gateway, m.name AS meter, r.at_ms AS from_ms, r.at_ms AS to_ms,
+                   {_names("MAX(v.quality)", QUALITY_NAMES)} AS why, 1 AS readings
+            FROM reading r
+            JOIN value v ON v.reading_id = r.id
+            JOIN meter m ON m.id = r.meter_id
+            JOIN gateway g ON g.id = m.gateway_id
+            GROUP BY g.name, m.name, r.id, r.at_ms
+            HAVING COUNT(v.value) = 0
+            UNION ALL
+            SELECT g.name, '', h.from_ms, h.to_ms, 'lost: ' || h.why, NULL
+            FROM hole h JOIN gateway g ON g.id = h.gateway_id
+            UNION ALL
+            SELECT g.name, '', b.from_ms, b.to_ms, 'restart: ' || b.cause, NULL
+            FROM boot b JOIN gateway g ON g.id = b.gateway_id""",
+    }
