@@ -18,6 +18,7 @@ from host_tools.problems import INPUT, MISSING, NETWORK, Problem
 _STEPS = {
     2: (
         "ALTER TABLE gateway ADD COLUMN journal BIGINT",
+        "ALTER TABLE meter ADD COLUMN forgotten_ms BIGINT",
         "INSERT INTO arrival (record_id) SELECT id FROM record WHERE readings > 0 ORDER BY id",
     ),
 }

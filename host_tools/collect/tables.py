@@ -107,6 +107,7 @@ meter = sa.Table(
     sa.Column("map", sa.Text, nullable=False),
     sa.Column("interval_s", sa.Integer, nullable=False),
     sa.Column("personal", sa.Boolean, nullable=False),
+    sa.Column("forgotten_ms", sa.BigInteger, comment="by rule: readings before this may be gone"),
     sa.UniqueConstraint("gateway_id", "name"),
     comment="A metering place: the device that hangs there may be exchanged",
 )
@@ -293,7 +294,7 @@ alarm = sa.Table(
     sa.Column("opened_ms", sa.BigInteger, nullable=False),
     sa.Column("closed_ms", sa.BigInteger, comment="null: it is still so"),
     sa.Column("detail", sa.Text, nullable=False),
-    sa.Column("told", sa.Integer, nullable=False, comment="0 nobody, 1 opening, 2 closing too"),
+    sa.Column("told", sa.Text, nullable=False, comment="JSON: who was told what"),
     sa.Index("alarm_open", "rule", "gateway", "meter"),
     comment="A rule that came true; one row per rule, gateway and meter until it is closed",
 )

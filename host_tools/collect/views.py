@@ -33,6 +33,8 @@ def views(dialect: str) -> dict[str, str]:
             " ELSE 1.0 / CAST('1e' || (-p.exponent) AS REAL) END"
         )
     )
+    start = at.replace("r.at_ms", "s.start_ms")
+    scale = f" * {power}"
     return {
         "readings": f"""
             SELECT g.site, g.name AS gateway, m.name AS meter, p.name AS point,
@@ -63,4 +65,26 @@ def views(dialect: str) -> dict[str, str]:
             UNION ALL
             SELECT g.name, '', b.from_ms, b.to_ms, 'restart: ' || b.cause, NULL
             FROM boot b JOIN gateway g ON g.id = b.gateway_id""",
+        "consumption": f"""
+            SELECT g.site, g.name AS gateway, m.name AS meter, p.name AS point, s.step_s,
+                   s.start_ms, {start} AS start,
+                   s.consumption AS integer, p.exponent, p.unit,
+                   CAST(s.consumption AS {real}){scale} AS approximate,
+                   CAST(s.estimated AS {real}){scale} AS estimated, s.resets, s.readings
+            FROM summary s
+            JOIN point p ON p.id = s.point_id
+            JOIN meter m ON m.id = p.meter_id
+            JOIN gateway g ON g.id = m.gateway_id
+            WHERE p.kind = 1""",
+        "ranges": f"""
+            SELECT g.site, g.name AS gateway, m.name AS meter, p.name AS point, s.step_s,
+                   s.start_ms, {start} AS start,
+                   CAST(s.minimum AS {real}){scale} AS minimum,
+                   CAST(s.mean AS {real}){scale} AS mean,
+                   CAST(s.maximum AS {real}){scale} AS maximum, p.unit, s.readings
+            FROM summary s
+            JOIN point p ON p.id = s.point_id
+            JOIN meter m ON m.id = p.meter_id
+            JOIN gateway g ON g.id = m.gateway_id
+            WHERE p.kind <> 1""",
     }
