@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy.exc import DBAPIError
 
 from host_tools.collect.database import open_database
-from host_tools.collect.intake import Intake
+from host_tools.collect.intake import Intake, Source
 from host_tools.collect.store import Store
 
 _BATCH = 500  # messages in one transaction: a commit costs about one fsync whatever its size
@@ -49,6 +49,7 @@ class Collector:
     url         of the database (database.open_database)
     name        tells collectors apart; the broker keeps messages for this name
     keys        per gateway the key of its acknowledgements (intake.Intake)
+    source      makes another intake than MQTT, given what to call when its state changes
 
     Raises Problem when the database cannot be opened; an absent broker is waited for.
     """
@@ -61,10 +62,15 @@ class Collector:
         *,
         name: str = "eclor-collector",
         keys: Mapping[str, bytes] | None = None,
+        source: Callable[[Callable[[str], None]], Source] | None = None,
     ) -> None:
         self.engine = open_database(url)
         self._store = Store(self.engine)
-        self._intake = Intake(host, port, name, keys, self._broker_changed)
+        self._intake: Source = (
+            source(self._broker_changed)
+            if source
+            else Intake(host, port, name, keys, self._broker_changed)
+        )
         self._progress = Progress()
         self._changed = threading.Condition()
         self._stopping = threading.Event()

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from struct import pack
-from typing import Any
+from typing import Any, Protocol
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -40,6 +40,35 @@ class Token:
     mid: int
     qos: int
     session: int
+
+
+def ack_bytes(ack: Ack, macs: Mapping[str, Mac]) -> bytes:
+    """Return an acknowledgement's bytes (agent/README.md), with a MAC where a key is known."""
+    payload = pack(">II", ack.journal, ack.seq)
+    mac = macs.get(ack.gateway)
+    return payload + mac.tag(b"ack" + ack.gateway.encode(), payload) if mac else payload
+
+
+class Source(Protocol):
+    """Where messages come from and acknowledgements go: MQTT, JetStream, a test.
+
+    A token stands for one delivery; what is not given to done() comes again.
+    """
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+
+    def stop(self) -> None:
+        """Leave; what was not done stays where it came from."""
+
+    def batch(self, most: int, wait_s: float) -> list[tuple[Message, Any]]:
+        """Return what has come, at most `most`; wait up to wait_s for the first."""
+
+    def done(self, tokens: Iterable[Any]) -> None:
+        """Say that these deliveries are stored."""
+
+    def acknowledge(self, ack: Ack) -> None:
+        """Tell a gateway what it may forget."""
 
 
 class Intake:
@@ -107,11 +136,7 @@ class Intake:
 
         QoS 0 and not kept: a lost one is followed by the next, and a birth asks again.
         """
-        payload = pack(">II", ack.journal, ack.seq)
-        mac = self._macs.get(ack.gateway)
-        if mac:
-            payload += mac.tag(b"ack" + ack.gateway.encode(), payload)
-        self._client.publish(f"eclor/1/{ack.gateway}/ack", payload, qos=0)
+        self._client.publish(f"eclor/1/{ack.gateway}/ack", ack_bytes(ack, self._macs), qos=0)
 
     # -- callbacks, on paho's thread ---------------------------------------------------------
 
