@@ -57,7 +57,7 @@ class Broker:
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         self.mqtt_port = free_port()
-        self._client_port = free_port()
+        self.client_port = free_port()
         self._supervisor = supervisor
         self._folder = folder
         self._on_line = on_line
@@ -74,7 +74,7 @@ class Broker:
         configuration = self._folder / "nats.conf"
         configuration.write_text(
             _CONFIGURATION.format(
-                client=self._client_port, mqtt=self.mqtt_port, store=self._folder / "store"
+                client=self.client_port, mqtt=self.mqtt_port, store=self._folder / "store"
             )
         )
         self._child = self._supervisor.spawn(

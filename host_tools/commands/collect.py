@@ -2,47 +2,87 @@
 
 import json
 import logging
+import ssl
 import sys
 import time
 from contextlib import ExitStack
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from host_tools.problems import USAGE, Problem
+from host_tools.problems import INPUT, NETWORK, USAGE, Problem
 
 NAME = "collect"
 
 
 def command(
     broker: Annotated[str, typer.Option(help="HOST:PORT of the MQTT broker")] = "127.0.0.1:1883",
+    jetstream: Annotated[
+        str | None,
+        typer.Option(help="instead of MQTT: nats://HOST:PORT of each node, commas between"),
+    ] = None,
+    replicas: Annotated[int, typer.Option(help="copies of the stream when it is made")] = 1,
+    since: Annotated[
+        str | None,
+        typer.Option(help="take again what the stream holds from 2026-05-04T10:30+02:00 on"),
+    ] = None,
     database: Annotated[
         str, typer.Option(help="where to: sqlite:///FILE.db, postgresql+psycopg://...")
     ] = "sqlite:///eclor.db",
     name: Annotated[
-        str, typer.Option(help="tells collectors apart; the broker waits for this name")
+        str,
+        typer.Option(help="tells collectors apart; with --jetstream the same name shares work"),
     ] = "eclor-collector",
     rules: Annotated[
         Path | None, typer.Option(help="a file: what is kept, what is an alarm, who is told")
+    ] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="JSON: gateway to the 64 hex digits of its key")
+    ] = None,
+    https: Annotated[
+        str | None, typer.Option(help="HOST:PORT of the way in for POST; see --certificate")
+    ] = None,
+    certificate: Annotated[Path | None, typer.Option(help="PEM of --https, key included")] = None,
+    client_ca: Annotated[
+        Path | None, typer.Option(help="PEM: gateways must show a certificate of this CA")
     ] = None,
     seconds: Annotated[float, typer.Option(help="stop after so long; 0: at Ctrl-C")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="totals as JSON at the end")] = False,
 ) -> None:
     """Store what gateways publish, acknowledge it after the commit, keep the rules."""
     from host_tools.collect import Collector
+    from host_tools.collect.endpoint import Endpoint
     from host_tools.collect.keeper import Keeper
     from host_tools.collect.rules import Rules, read_rules
+    from host_tools.collect.store import Store
 
     read = read_rules(rules) if rules else Rules()
-    host, colon, port = broker.rpartition(":")
-    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise Problem(f"{broker!r} is no broker address", "write HOST:PORT", code=USAGE)
+    known = _read_keys(keys) if keys else {}
+    host, port = _address(broker, "broker")
+    tls = _context(certificate, client_ca)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s")
+    source = None
+    if jetstream:
+        from host_tools.collect.jetstream import JetStream
+
+        begin = _moment(since) if since else None
+        nodes = jetstream.split(",")
+        source = lambda change: JetStream(nodes, name, change, known, replicas, begin)  # noqa: E731
     with ExitStack() as stack:
-        collector = stack.enter_context(Collector(host, int(port), database, name=name))
+        collector = Collector(host, port, database, name=name, keys=known, source=source)
+        stack.enter_context(collector)
         stack.enter_context(Keeper(collector.engine, read))
+        if https:
+            listen = _address(https, "listening")
+            try:
+                endpoint = Endpoint(Store(collector.engine), listen, tls, known)
+            except (OSError, ValueError) as error:
+                remedy = "give --certificate, or listen on 127.0.0.1 on a free port"
+                raise Problem(f"--https {https}: {error}", remedy, code=NETWORK) from None
+            stack.enter_context(endpoint)
         deadline = time.monotonic() + seconds if seconds else None
         try:
             while deadline is None or time.monotonic() < deadline:
@@ -57,3 +97,51 @@ def command(
         totals = asdict(progress)
         del totals["last_ack_s"]
         print(json.dumps(totals))
+
+
+def _address(text: str, what: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise Problem(f"{text!r} is no {what} address", "write HOST:PORT", code=USAGE)
+    return host, int(port)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        remedy = "write 2026-05-04T10:30+02:00"
+        raise Problem(f"{text!r} is no time with a zone", remedy, code=USAGE)
+    return found
+
+
+def _read_keys(path: Path) -> dict[str, bytes]:
+    try:
+        tree = json.loads(path.read_text())
+        found = {str(gateway): bytes.fromhex(key) for gateway, key in tree.items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        remedy = 'write {"gw-ecole": "64 hex digits"}'
+        raise Problem(f"{path} holds no keys: {error}", remedy, code=INPUT) from None
+    short = sorted(gateway for gateway, key in found.items() if len(key) != 32)
+    if short:
+        raise Problem(f"{path}: the key of {short[0]} is not 32 bytes", "mend it", code=INPUT)
+    return found
+
+
+def _context(certificate: Path | None, client_ca: Path | None) -> ssl.SSLContext | None:
+    if certificate is None:
+        if client_ca is not None:
+            raise Problem("--client-ca needs --certificate", "give both", code=USAGE)
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate)
+        if client_ca is not None:
+            context.load_verify_locations(client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+    except (OSError, ssl.SSLError) as error:
+        remedy = "give PEM files; --certificate holds certificate and key"
+        raise Problem(f"{certificate}: {error}", remedy, code=INPUT) from None
+    return context
