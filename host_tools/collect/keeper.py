@@ -81,7 +81,7 @@ class Keeper:
             for output in self._outputs:
                 try:
                     output()
-                except httpx.HTTPError as error:
+                except (httpx.HTTPError, OSError) as error:
                     log.warning("output: %s", error)
             if now_ms - self._forgot_ms >= _FORGET_MS:
                 self._forgot_ms = now_ms

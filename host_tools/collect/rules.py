@@ -12,6 +12,11 @@ Not the work (retention.py, alarms.py, delivery.py). Every problem is reported w
       - {webhook: "https://example.org/hook", names: "*"}
       - {mail_to: "agent@mairie.example", mail_from: "eclor@mairie.example", language: fr}
 
+    outputs:
+      - {name: grafana, kind: influx, url: "http://127.0.0.1:8086/write?db=eclor"}
+    places:
+      - {meters: "gw-tilleuls/glass*", longitude: 2.3522, latitude: 48.8566}
+
     rules = read_rules(Path("rules.yaml"))
 """
 
@@ -74,12 +79,48 @@ class Tell:
 
 
 @dataclass(frozen=True)
+class OutputRule:
+    """What another platform gets (outputs/).
+
+    kind       influx (url: write address), ngsi (url: context broker) or senml (url:
+               mqtt://HOST:PORT/TOPIC)
+    token_env  name of the environment's variable that holds the token
+    personal   whether readings of personal meters may leave
+    """
+
+    name: str
+    kind: str
+    url: str
+    token_env: str = ""
+    tenant: str = ""
+    personal: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where meters (a pattern) or a gateway are, degrees of WGS 84."""
+
+    meters: str
+    longitude: Decimal
+    latitude: Decimal
+
+
+@dataclass(frozen=True)
 class Rules:
     """A whole file."""
 
     keep: tuple[Keep, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     tell: tuple[Tell, ...] = field(default=())
+    outputs: tuple[OutputRule, ...] = ()
+    places: tuple[Place, ...] = ()
+
+    def place_of(self, gateway: str, meter: str) -> tuple[float, float] | None:
+        """Return (longitude, latitude) of a meter by the first line that matches it."""
+        for place in self.places:
+            if matches(place.meters, gateway, meter):
+                return float(place.longitude), float(place.latitude)
+        return None
 
 
 def matches(pattern: str, gateway: str, meter: str) -> bool:
@@ -99,7 +140,8 @@ def read_rules(path: Path) -> Rules:
     return parse_rules(text, str(path))
 
 
-_Row = TypeVar("_Row", Keep, Alarm, Tell)
+_Row = TypeVar("_Row", Keep, Alarm, Tell, OutputRule, Place)
+_SECTIONS = ("keep", "alarms", "tell", "outputs", "places")
 
 
 def parse_rules(text: str, name: str = "rules") -> Rules:
@@ -112,11 +154,13 @@ def parse_rules(text: str, name: str = "rules") -> Rules:
     if tree is None:
         return Rules()
     if not hasattr(tree, "lc") or not hasattr(tree, "get"):
-        raise Problem(f"{name}: keep, alarms and tell are expected", "see rules.py", code=INPUT)
+        raise Problem(
+            f"{name}: sections like keep and alarms are expected", "see rules.py", code=INPUT
+        )
     for key in tree:
-        if key not in ("keep", "alarms", "tell"):
+        if key not in _SECTIONS:
             line = tree.lc.key(key)[0] + 1
-            mistakes.append(f"{name}:{line}: {key} is no section; keep, alarms, tell are")
+            mistakes.append(f"{name}:{line}: {key} is no section; {', '.join(_SECTIONS)} are")
 
     def section(key: str, kind: type[_Row], check: Callable[[_Row], str]) -> tuple[_Row, ...]:
         rows = []
@@ -134,10 +178,12 @@ def parse_rules(text: str, name: str = "rules") -> Rules:
         section("keep", Keep, _check_keep),
         section("alarms", Alarm, _check_alarm),
         section("tell", Tell, _check_tell),
+        section("outputs", OutputRule, _check_output),
+        section("places", Place, _check_place),
     )
-    names = [alarm.name for alarm in rules.alarms]
+    names = [row.name for row in rules.alarms] + [row.name for row in rules.outputs]
     mistakes += [
-        f"{name}: alarm {n!r} twice" for n in sorted({n for n in names if names.count(n) > 1})
+        f"{name}: the name {n!r} twice" for n in sorted({n for n in names if names.count(n) > 1})
     ]
     if mistakes:
         raise Problem("\n".join(mistakes), "mend these lines", code=INPUT)
@@ -197,3 +243,19 @@ def _check_tell(row: Tell) -> str:
     if row.mail_to and not row.mail_from:
         return "mail_from is missing"
     return "" if row.language in ("en", "fr") else "language is en or fr"
+
+
+def _check_output(row: OutputRule) -> str:
+    schemes = {"influx": ("http://", "https://"), "senml": ("mqtt://",)}
+    schemes["ngsi"] = schemes["influx"]
+    if row.kind not in schemes:
+        return f"kind {row.kind!r} is none of influx, ngsi, senml"
+    if not row.url.startswith(schemes[row.kind]):
+        return f"url {row.url!r} does not begin with {' or '.join(schemes[row.kind])}"
+    return ""
+
+
+def _check_place(row: Place) -> str:
+    if abs(row.longitude) > 180 or abs(row.latitude) > 90:
+        return "longitude is -180 .. 180, latitude -90 .. 90"
+    return ""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from host_tools.collect.queries import Sample
 
 # RFC 8428, 12.1, and RFC 8798: our unit texts where SenML registered another spelling.
-_UNITS = {"degC": "Cel", "m3": "m3", "VA": "VA", "var": "var", "Wh": "Wh", "l": "l"}
+UNITS = {"degC": "Cel", "m3": "m3", "VA": "VA", "var": "var", "Wh": "Wh", "l": "l"}
 
 
 def pack(samples: Sequence["Sample"]) -> bytes:
@@ -30,7 +30,7 @@ def pack(samples: Sequence["Sample"]) -> bytes:
             record["bt"] = (sample.at_ms or 0) / 1000
         record["n"] = sample.point
         if sample.unit:
-            record["u"] = _UNITS.get(sample.unit, sample.unit)
+            record["u"] = UNITS.get(sample.unit, sample.unit)
         records.append({**record, "v": exact})
     lines = json.dumps(records, separators=(",", ":"))
     for record in records:

@@ -56,6 +56,7 @@ def command(
     from host_tools.collect import Collector
     from host_tools.collect.endpoint import Endpoint
     from host_tools.collect.keeper import Keeper
+    from host_tools.collect.outputs.configured import configured
     from host_tools.collect.rules import Rules, read_rules
     from host_tools.collect.store import Store
 
@@ -74,7 +75,8 @@ def command(
     with ExitStack() as stack:
         collector = Collector(host, port, database, name=name, keys=known, source=source)
         stack.enter_context(collector)
-        stack.enter_context(Keeper(collector.engine, read))
+        outputs = [follow.run for follow in configured(collector.engine, read)]
+        stack.enter_context(Keeper(collector.engine, read, outputs))
         if https:
             listen = _address(https, "listening")
             try:

@@ -28,18 +28,21 @@ START = START_MS - START_MS % DAY
     ("text", "found"),
     [
         ("keep: [", "no YAML"),
-        ("[]", "keep, alarms and tell are expected"),
+        ("[]", "sections like keep and alarms are expected"),
         ("kepe: []", "rules:1: kepe is no section"),
         ("keep:\n - {meters: 3}", "rules:2: meters: 3, str is expected"),
         ("keep:\n - {meters: '*', raw_days: 9, summary_days: 3}", "at least as long"),
         ("keep:\n - {raw_days: 9}", "missing 1 required"),
         ("alarms:\n - {name: a, kind: fire}", "'fire' is none of silent"),
         ("alarms:\n - {name: a, kind: full, at_least: much}", "'much' is no number"),
-        ("alarms:\n - {name: a, kind: full}\n - {name: a, kind: leak}", "alarm 'a' twice"),
+        ("alarms:\n - {name: a, kind: full}\n - {name: a, kind: leak}", "the name 'a' twice"),
         ("tell:\n - {names: '*'}", "either webhook or mail_to"),
         ("tell:\n - {webhook: ftp://x}", "no http address"),
         ("tell:\n - {mail_to: a@b}", "mail_from is missing"),
         ("tell:\n - 3", "rules:2: members"),
+        ("outputs:\n - {name: a, kind: fax, url: x}", "'fax' is none of"),
+        ("outputs:\n - {name: a, kind: senml, url: 'http://x'}", "does not begin with mqtt://"),
+        ("places:\n - {meters: '*', longitude: 200, latitude: 0}", "longitude is"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(text, found):

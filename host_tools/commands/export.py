@@ -1,0 +1,80 @@
+"""`eclor export`: consumption of groups of meters as open data, with a Table Schema."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from host_tools.problems import USAGE, Problem
+
+NAME = "export"
+
+
+class Form(StrEnum):
+    """Of the file."""
+
+    csv = "csv"
+    parquet = "parquet"
+
+
+class Group(StrEnum):
+    """What is summed up."""
+
+    site = "site"
+    all = "all"
+
+
+class Step(StrEnum):
+    """Of time."""
+
+    quarter = "quarter"
+    day = "day"
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(help="where to write table and datapackage.json")],
+    database: Annotated[str, typer.Option(help="where the readings are")] = "sqlite:///eclor.db",
+    group: Annotated[Group, typer.Option(help="sum up each site, or everything")] = Group.site,
+    step: Annotated[Step, typer.Option(help="a quarter of an hour, or a day (UTC)")] = Step.day,
+    form: Annotated[Form, typer.Option("--format", help="of the table")] = Form.csv,
+    least: Annotated[int, typer.Option(help="meters in a group that has a personal one")] = 10,
+    since: Annotated[str | None, typer.Option(help="first day, 2026-01-31")] = None,
+    until: Annotated[str | None, typer.Option(help="the day after the last")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the report as JSON")] = False,
+) -> None:
+    """Write open data in which no household can be singled out; say what was held back."""
+    from host_tools.collect.database import open_database
+    from host_tools.collect.open_data import export
+    from host_tools.collect.summaries import summarise
+
+    engine = open_database(database)
+    summarise(engine)
+    report = export(
+        engine,
+        folder,
+        step_s=900 if step is Step.quarter else 86_400,
+        group=group.value,
+        least=least,
+        form=form.value,
+        span=(_day(since, 0), _day(until, 1 << 53)),
+    )
+    engine.dispose()
+    if as_json:
+        print(json.dumps({"rows": report.rows, "held_back": report.held_back}))
+        return
+    print(f"{report.rows:,} rows in {folder}", file=sys.stderr)
+    for reason, count in report.held_back.items():
+        print(f"held back: {count:,} cells, {reason}", file=sys.stderr)
+
+
+def _day(text: str | None, otherwise: int) -> int:
+    if text is None:
+        return otherwise
+    try:
+        return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
+    except ValueError:
+        raise Problem(f"{text!r} is no day", "write 2026-01-31", code=USAGE) from None
