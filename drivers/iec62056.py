@@ -75,6 +75,7 @@ class IEC62056:
         self._frame = bytearray(size)
         self._is_open = table is None
         self._needs_bcc = table is not None and self.mode != "D" and options.get("bcc", True)
+        self._is_bcc_due = self._needs_bcc  # from the first good one on
         self.line = None
         self.reset()
 
@@ -145,13 +146,7 @@ class IEC62056:
         """Take one byte, its parity bit removed."""
         state = self._state
         if state == _CHECK:
-            bcc = self._bcc
-            if byte != bcc:
-                if self._is_open:
-                    self._finish(resume, now_ms, emit, IMPLAUSIBLE)
-                self._forget()
-                raise BadFrame("bcc 0x%02x, computed 0x%02x" % (byte, bcc), resume)
-            self._finish(resume, now_ms, emit)
+            self._check(byte, resume, now_ms, emit)
             return
         if byte == _SLASH:
             length = self._length
@@ -171,6 +166,9 @@ class IEC62056:
                 self._begin_body(False)
                 self._keep(byte, resume)
         elif state == _IDENT:
+            if byte == _STX:  # the line's end was lost
+                self._begin_body(True)
+                return
             self._keep(byte, resume)
             if byte == _LF:
                 self._identified()
@@ -186,10 +184,31 @@ class IEC62056:
         elif byte == _ETX:
             self._state = _CHECK
         elif byte == _LF and not self._has_bcc:
-            if self._needs_bcc:
-                self._forget()
-                raise BadFrame("read-out without its checksum", resume)
-            self._finish(resume, now_ms, emit)
+            self._unchecked(resume, now_ms, emit)
+
+    def _check(self, byte, resume, now_ms, emit):
+        """Take the byte behind ETX, the checksum of all between STX and it."""
+        bcc = self._bcc
+        if not self._has_bcc:
+            self._forget()
+            raise BadFrame("ETX without STX", resume)
+        if byte != bcc:
+            if self._is_open:
+                self._finish(resume, now_ms, emit, IMPLAUSIBLE)
+            self._forget()
+            raise BadFrame("bcc 0x%02x, computed 0x%02x" % (byte, bcc), resume)
+        self._is_bcc_due = True
+        self._finish(resume, now_ms, emit)
+
+    def _unchecked(self, resume, now_ms, emit):
+        """Take a read-out without STX, so without a checksum: refused where there was one."""
+        if self._is_bcc_due:
+            self._is_bcc_due = self._needs_bcc  # twice in a row: it is another meter now
+            if self._is_open:
+                self._finish(resume, now_ms, emit, IMPLAUSIBLE)
+            self._forget()
+            raise BadFrame("read-out without its checksum", resume)
+        self._finish(resume, now_ms, emit)
 
     def _begin_body(self, has_bcc):
         """Begin the data sets; behind STX their checksum begins too."""
