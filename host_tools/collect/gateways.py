@@ -22,7 +22,10 @@ _FORGOTTEN = "acknowledged once, not in this database"
 
 
 def take_birth(to: Transaction, gateway: str, birth: dict[str, Any]) -> None:
-    """Store a birth; Refused, with nothing stored, when it is not of this gateway or no birth."""
+    """Store a birth; Refused, with nothing stored, when it is not of this gateway or no birth.
+
+    Call declare_gone() once the records that came with it are stored.
+    """
     if words(birth, "gateway") != gateway:
         raise Refused(f"birth of {birth['gateway']!r} on the topic of {gateway!r}")
     journal = whole(birth, "journal", 0, U32_MAX)
@@ -33,7 +36,7 @@ def take_birth(to: Transaction, gateway: str, birth: dict[str, Any]) -> None:
     meet(to, gateway, journal)
     text = json.dumps(birth, ensure_ascii=False)
     to.update_gateway(gateway, online=True, birth=text, journal=journal, **columns)
-    _declare_below(to, gateway, journal, first, _BEFORE_BIRTH)
+    to.gone.append((gateway, journal, first, _BEFORE_BIRTH))
     if schema:
         learn(to, gateway, schema)
 
@@ -58,7 +61,7 @@ def take_state(to: Transaction, gateway: str, state: dict[str, Any]) -> None:
         journal = to.connection.scalar(sa.select(c.journal).where(c.name == gateway))
         if journal is not None:
             meet(to, gateway, journal, owed=False)
-            _declare_below(to, gateway, journal, first, _FORGOTTEN)
+            to.gone.append((gateway, journal, first, _FORGOTTEN))
 
 
 def meet(to: Transaction, gateway: str, journal: int, owed: bool = True) -> None:
@@ -113,8 +116,13 @@ def declare(
     )
 
 
+def declare_gone(to: Transaction) -> None:
+    """Declare what is neither here nor, by their births and states, with the gateways."""
+    for gateway, journal, first, why in to.gone:
+        _declare_below(to, gateway, journal, first, why)
+
+
 def _declare_below(to: Transaction, gateway: str, journal: int, first: int, why: str) -> None:
-    """Declare what is neither here nor, by its own word, with the gateway."""
     gateway_id = to.gateway_id(gateway)
     c = t.journal.c
     query = sa.select(c.through).where((c.gateway_id == gateway_id) & (c.journal == journal))

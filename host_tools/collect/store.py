@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 import sqlalchemy as sa
 
 from host_tools.collect.database import writing
-from host_tools.collect.gateways import take_birth, take_state
+from host_tools.collect.gateways import declare_gone, take_birth, take_state
 from host_tools.collect.marks import advance_all
 from host_tools.collect.messages import BIRTH, RECORD, STATE, Message, Refused, read_json
 from host_tools.collect.records import Records
@@ -75,6 +75,7 @@ def _take(to: Transaction, messages: Iterable[Message]) -> None:
         except Refused as refused:
             _refuse(to, message, str(refused))
     sorted_out.store()
+    declare_gone(to)
     to.seen()
 
 

@@ -52,6 +52,8 @@ class Transaction:
         self.now_ms = now_ms
         self.outcome = Outcome()
         self.touched: set[tuple[str, int]] = set()  # (gateway, journal): owed an acknowledgement
+        # (gateway, journal, lowest number it still has, why): to be declared after the records
+        self.gone: list[tuple[str, int, int, str]] = []
         self._gateways: dict[str, int] = {}
         self._held: set[int] = set()
 

@@ -165,6 +165,14 @@ def test_a_restored_database_declares_what_its_gateway_was_told_to_forget(engine
     assert queries.declared(engine) == {"lost: acknowledged once, not in this database": 8}
 
 
+def test_records_that_come_with_the_state_that_lets_them_go_are_not_declared(engine):
+    store = Store(engine, lambda: START_MS)
+    store.take([birth(), state(3, 3), birth(first=3, following=3)])
+    came = [record(BLOCK, seq, readings(1, seq)) for seq in (4, 5)]
+    assert store.take([state(6, 6), *came, birth(first=6, following=6)]).acks[0].seq == 5
+    assert queries.declared(engine) == {"lost: acknowledged once, not in this database": 3}
+
+
 def test_a_state_declares_nothing_that_is_stored(engine):
     store = Store(engine, lambda: START_MS)
     store.take([birth(), *(record(BLOCK, seq, readings(1, seq)) for seq in range(1, 6))])
