@@ -101,6 +101,8 @@ class DLMS:
         length = self._bare_length
         cut = self._hdlc.length
         segments = self._length
+        if cut:
+            self._drain(end, now_ms, emit)
         self.reset()
         if length and self._is_desk:
             if self._bare[0] not in (0xE6, 0x0F, 0xDB):
@@ -109,6 +111,24 @@ class DLMS:
         if cut or segments:
             raise BadFrame("silence within a frame or between its segments", end)
         return end
+
+    def _drain(self, end, now_ms, emit):
+        """Read the whole frames behind the start of one whose damaged length took them in."""
+        hdlc = self._hdlc
+        self._length = 0
+        while hdlc.length:
+            hdlc.skip()
+            is_damaged = True
+            while is_damaged:
+                is_damaged = False
+                try:
+                    while hdlc.next_frame(end):
+                        try:
+                            self._segment(end, now_ms, emit)
+                        finally:
+                            hdlc.drop()
+                except (BadFrame, Refused):  # the silence's own error tells of them all
+                    is_damaged = True
 
     def _take_bare(self, byte):
         """Keep a byte outside of any frame: at a desk it may be a notification without HDLC."""

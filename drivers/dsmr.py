@@ -103,7 +103,7 @@ class DSMR:
                 if self._length == size:
                     self.reset()
                     raise BadFrame("telegram longer than %d bytes" % size, i + 1)
-                frame[self._length] = data[i]
+                frame[self._length] = byte
                 self._length += 1
                 if byte == _BANG:
                     self._state = _CHECK

@@ -15,11 +15,12 @@ choosing points, scaling and dealing with units.
 
 from micropython import const
 
-from drivers.reading import GOOD, KIND_NAMES, MISSING, TEXT, UNAVAILABLE, Point, Reading
+from drivers.reading import GOOD, KIND_NAMES, MISSING, OVERFLOW, TEXT, UNAVAILABLE, Point, Reading
 from drivers.units import relation
 
 NOT_WANTED = const(-1)  # the map has no point for this code
 NEW = const(-2)  # there is no map: every value makes its point
+_POWER = const(40)  # of ten; a text of 36 digits may have 35 decimals
 
 
 def rescale(value, exponent, wanted):
@@ -113,8 +114,13 @@ class Gather:
 
         With a map a number is turned into the point's unit and resolution; one in a unit that
         cannot be turned into the point's leaves the point MISSING: the map is for another meter.
+        A power of ten that no meter means (a damaged or a nonsensical scaler) gives OVERFLOW.
         """
         self.found += 1
+        if not -_POWER <= exponent <= _POWER:
+            value = None
+            quality = OVERFLOW
+            exponent = 0
         if at == NEW:
             point = Point(name or code, unit, exponent, kind, code)
             self._found.append((point, value, quality, time))

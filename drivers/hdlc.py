@@ -69,6 +69,10 @@ class HDLC:
         """Take the present frame out; its closing flag opens the next one."""
         self._move(self._used + 1)
 
+    def skip(self):
+        """Give up the half frame held: what follows its next flag may be whole frames."""
+        self._resynchronise()
+
     def _move(self, first):
         """Keep only the bytes from first on."""
         data = self.data

@@ -76,14 +76,13 @@ def feed_every_way(make, data, checked=True, budget=0, desk=False):
     for bit in range(0, 8 * length, _step(3 * length, 8 * length, budget)):
         bad = bytearray(data)
         bad[bit >> 3] ^= 1 << (bit & 7)
-        got = Collected(driver).feed(data)
-        if not is_closed:
-            got.silence()
-        got.feed(bad)
-        if not is_closed:
-            got.silence()
-        got.feed(data).silence()
+        if is_closed:
+            got = Collected(driver).feed(data + bytes(bad) + data).silence()
+        else:
+            got = Collected(driver).feed(data).silence().feed(bad).silence()
+            got.feed(data).silence()
         spent += 3 * length
+        assert len(got.rows) >= 2 * count, ("flip costs a neighbour", bit, got.rows, got.errors)
         assert got.rows[:count] == good, ("flip costs the one before", bit, got.errors)
         assert got.rows[-count:] == good, ("flip costs the next", bit, got.errors)
         if checked:

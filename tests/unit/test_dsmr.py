@@ -103,6 +103,11 @@ def test_a_telegram_longer_than_the_buffer_is_refused():
     assert not got.rows and "longer than 64" in got.errors[0]
 
 
+def test_parity_bits_are_dropped_from_every_byte():
+    raised = bytes(byte | 0x80 for byte in _GOOD)
+    assert Collected(_open()).feed(raised).rows == Collected(_open()).feed(_GOOD).rows
+
+
 def test_malformed_lines_refuse_the_telegram():
     for bad in (b"1-0:1.8.1(1\r\n!", b"(5)\r\n!", b"1-0:1.8.1\r\n!", b"1-0:1.8.1((5)\r\n!"):
         got = Collected(_open()).feed(_closed(b"/XYZ5A\r\n\r\n" + bad))

@@ -3,7 +3,7 @@
 import sys
 
 from drivers.checksums import crc16_x25
-from drivers.reading import GOOD
+from drivers.reading import GOOD, OVERFLOW
 from drivers.sml import SML
 from drivers.sml_values import obis_bytes, obis_text
 from tests.fakes.collector_of_readings import Collected, ways_to_cut
@@ -86,6 +86,14 @@ def test_integers_of_every_width_keep_their_sign():
         data = telegram((_entry("1-0:1.7.0*255", 27, 0, positive),))
         expected = (1 << (8 * length)) - 1
         assert Collected(_open()).feed(data).frames[0]["1-0:1.7.0*255"][0] == expected
+
+
+def test_a_scaler_that_cannot_be_gives_no_number():
+    for scaler in (100, -100):
+        data = telegram((_entry("1-0:1.8.0*255", 30, scaler, b"\x62\x05"),))
+        for driver in (_open(), _mapped()):
+            row = Collected(driver).feed(data).frames[0]["1-0:1.8.0*255"]
+            assert row[0] is None and row[3] == OVERFLOW
 
 
 def test_a_long_octet_string_has_a_length_of_two_bytes():
