@@ -1,0 +1,232 @@
+"""`make fuzz SECONDS=60`: damaged, foreign and nonsensical bytes for every driver.
+
+    python -m tests.fuzz [--seconds N] [--seed N] [PROTOCOL ...]
+    python -m tests.fuzz --replay build/fuzz/sml-0123456789ab.json
+
+Only the four errors of drivers/errors.py may be raised, each must consume a byte, no buffer may
+grow, no value may leave the range of a Reading, and no input may take longer than five seconds.
+Inputs that fail are kept in build/fuzz/ as the list of calls that were made, in JSON; the exit
+code is then 1. Half of the damaged frames carry a right checksum, so that what lies behind it is
+reached. The same seed makes the same inputs.
+"""
+
+import argparse
+import hashlib
+import json
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import host_tools  # noqa: F401 - gives `micropython` to CPython
+from drivers import load, load_map
+from drivers.errors import BadFrame, Refused
+from drivers.reading import NO_REPLY, VALUE_MAX, VALUE_MIN, Reading, decimal_text
+from tests.vectors.frames import BODIES, CLOSE, FRAMES
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "build" / "fuzz"
+_LIMIT_S = 5
+# how each driver is made: (map or None, options)
+_MADE: dict[str, tuple[tuple[str | None, dict[str, Any]], ...]] = {
+    "dsmr": ((None, {}), ("landis_gyr_e350", {}), (None, {"size": 64})),
+    "sml": ((None, {}), ("emh_ed300l", {}), (None, {"size": 64})),
+    "dlms": ((None, {}), ("kaifa_ma304", {}), (None, {"size": 64})),
+    "iec62056": (
+        (None, {}),
+        ("itron_em214", {}),
+        ("landis_gyr_uh50", {"mode": "D"}),
+        (None, {"size": 64}),
+    ),
+    "mbus": ((None, {}), ("engelmann_sensostar2", {"address": 5}), (None, {"address": 5})),
+    "tic": ((None, {}), ("linky_standard", {}), ("tic_historique", {})),
+    "level": ((None, {}), ("a02yyuw", {"empty_mm": 1650, "full_mm": 150}), ("maxbotix_lv", {})),
+}
+Call = list[str]  # ["feed", hex] or ["silence"], ["request"], ["sent"], ["give_up"], ["reset"]
+
+
+class TooLongError(Exception):
+    """An input took longer than the limit."""
+
+
+def _stop(*_: object) -> None:
+    raise TooLongError(f"longer than {_LIMIT_S} s")
+
+
+def buffers(thing: object, seen: set[int] | None = None) -> int:
+    """Return the bytes of all buffers that a driver holds, its parts' too."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return 0
+    seen.add(id(thing))
+    if isinstance(thing, bytearray):
+        return len(thing)
+    if isinstance(thing, list | tuple):
+        size = len(thing) if isinstance(thing, list) else 0
+        return size + sum(buffers(part, seen) for part in thing)
+    if type(thing).__module__.startswith("drivers.") and not isinstance(thing, Reading):
+        return sum(buffers(part, seen) for name, part in vars(thing).items() if name != "_found")
+    return 0
+
+
+def _judge(reading: Reading) -> None:
+    assert len(reading.values) == len(reading.points) == len(reading.quality)
+    for point, value, quality in zip(reading.points, reading.values, reading.quality, strict=True):
+        assert 0 <= quality <= 7, quality
+        if isinstance(value, int):
+            assert VALUE_MIN <= value <= VALUE_MAX, (point.code, value)
+            decimal_text(value, point.exponent)
+        elif value is None:
+            assert quality, point.code
+        else:
+            assert isinstance(value, bytes), type(value)
+
+
+def perform(protocol: str, made: int, calls: list[Call]) -> int:
+    """Make the driver and these calls; return the bytes fed. Raises what the driver did wrong."""
+    name, options = _MADE[protocol][made]
+    driver = load(protocol)(load_map(name) if name else None, dict(options))
+    held = buffers(driver)
+    out = bytearray(300)
+    fed = 0
+    for call in calls:
+        if call[0] == "feed":
+            data = bytes.fromhex(call[1])
+            at = 0
+            while at < len(data):
+                try:
+                    at = driver.feed(data, at, len(data), 0, _judge)
+                except (BadFrame, Refused) as error:
+                    assert at < error.resume <= len(data), ("resume", at, error.resume)
+                    at = error.resume
+            fed += len(data)
+        elif call[0] == "silence":
+            try:
+                driver.feed(b"", 0, 0, 0, _judge)
+            except (BadFrame, Refused):
+                pass
+        elif call[0] == "request":
+            assert 0 <= driver.request(out) <= len(out) == 300
+        elif call[0] == "sent":
+            driver.sent(0)
+        elif call[0] == "give_up":
+            driver.give_up(_judge, NO_REPLY)
+        else:
+            driver.reset()
+    driver.reset()
+    assert buffers(driver) <= held, (buffers(driver), held)
+    return fed
+
+
+def _damage(data: bytes, chance: random.Random) -> bytes:
+    bad = bytearray(data)
+    for _ in range(chance.randrange(1, 5)):
+        at = chance.randrange(len(bad)) if bad else 0
+        kind = chance.randrange(7)
+        if kind == 0 and bad:
+            bad[at] ^= 1 << chance.randrange(8)
+        elif kind == 1 and bad:
+            bad[at] = chance.choice(b"\x00\x01\x7f\x80\xff\x1b\x68\x7e\x28\x29\x0a\x2f\x02\x03")
+        elif kind == 2:
+            bad[at : at + chance.randrange(9)] = b""
+        elif kind == 3:
+            bad[at:at] = chance.randbytes(chance.randrange(1, 9))
+        elif kind == 4:
+            bad[at:at] = bad[at : at + chance.randrange(40)]
+        elif kind == 5:
+            bad = bad[:at]
+        elif bad:
+            bad[at] = chance.randrange(256)
+    return bytes(bad)
+
+
+def make_input(protocol: str, chance: random.Random) -> list[Call]:
+    """Return calls: a stream of good, damaged and random bytes in random pieces."""
+    stream = b""
+    for _ in range(chance.randrange(1, 9)):
+        kind = chance.randrange(6)
+        if kind == 0:
+            stream += chance.randbytes(chance.randrange(60))
+        elif kind == 1:
+            stream += chance.choice(FRAMES[protocol])
+        elif kind == 2:
+            stream += _damage(chance.choice(FRAMES[protocol]), chance)
+        elif kind == 3:
+            stream += bytes((chance.choice(chance.choice(FRAMES[protocol])),)) * chance.choice(
+                (1, 5, 300, 2100)
+            )
+        else:
+            body = _damage(chance.choice(BODIES[protocol]), chance)[:250]
+            stream += CLOSE[protocol](body.ljust(2, b"\0"))
+    calls: list[Call] = []
+    while stream:
+        size = chance.choice((1, 2, 7, 64, 256, 4000))
+        calls.append(["feed", stream[:size].hex()])
+        stream = stream[size:]
+        other = chance.randrange(60 if size < 64 else 6)
+        if other < 5:
+            calls.append([("silence", "silence", "request", "sent", "give_up")[other]])
+    calls.append(["silence"])
+    return calls
+
+
+def run(protocol: str, seed: int, seconds: float) -> Iterator[tuple[int, str, list[Call], int]]:
+    """Yield (bytes, "" or what went wrong, calls, which driver) until the time is over."""
+    chance = random.Random(f"{protocol} {seed}")
+    signal.signal(signal.SIGALRM, _stop)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        calls = make_input(protocol, chance)
+        made = chance.randrange(len(_MADE[protocol]))
+        wrong = ""
+        fed = 0
+        signal.alarm(_LIMIT_S)
+        try:
+            fed = perform(protocol, made, calls)
+        except Exception as error:  # whatever it is, it is looked for
+            wrong = f"{type(error).__name__}: {error}"
+        finally:
+            signal.alarm(0)
+        yield fed, wrong, calls, made
+
+
+def main() -> int:
+    """Fuzz each protocol for its share of the time; 1 when an input failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=time.time_ns() & 0xFFFFFFFF)
+    parser.add_argument("--replay", type=Path)
+    parser.add_argument("protocols", nargs="*")
+    options = parser.parse_args()
+    if options.replay:
+        told = json.loads(options.replay.read_text())
+        perform(told["protocol"], told["made"], told["calls"])
+        print("passes now")
+        return 0
+    protocols = options.protocols or list(_MADE)
+    failed = 0
+    for protocol in protocols:
+        count = inputs = 0
+        kinds: set[str] = set()
+        for fed, wrong, calls, made in run(
+            protocol, options.seed, options.seconds / len(protocols)
+        ):
+            count += fed
+            inputs += 1
+            if wrong and wrong not in kinds:
+                kinds.add(wrong)
+                text = json.dumps({"protocol": protocol, "made": made, "calls": calls})
+                KEPT.mkdir(parents=True, exist_ok=True)
+                name = hashlib.sha256(text.encode()).hexdigest()[:12]
+                (KEPT / f"{protocol}-{name}.json").write_text(text)
+                print(f"{protocol}: {wrong}: {KEPT / f'{protocol}-{name}.json'}")
+        failed += len(kinds)
+        print(f"{protocol}: {inputs:,} inputs, {count:,} bytes, {len(kinds)} kinds of failure")
+    print(f"seed {options.seed}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
