@@ -36,7 +36,9 @@ def command(
         Path | None, typer.Option(help="A CSV of real values for the first Modbus meter.")
     ] = None,
     tic: Annotated[Path | None, typer.Option(help="A capture that the Linky replays.")] = None,
-    site: Annotated[Path, typer.Option(help="The site file to run.")] = _SITE,
+    site: Annotated[
+        Path, typer.Option(help="A site file, or one of ours by name: household, school ...")
+    ] = _SITE,
     port: Annotated[int, typer.Option(help="Of the page; the next free one if taken.")] = 8080,
     verbose: Annotated[bool, typer.Option(help="Show every log line.")] = False,
 ) -> None:
@@ -48,6 +50,8 @@ def command(
 
     signal.signal(signal.SIGTERM, _end)
     show = (lambda line: print(line, file=sys.stderr)) if verbose or headless else None
+    own = _SITE.with_name(f"{site}.yaml")
+    site = own if not site.exists() and own.exists() else site
     demo = Demo(load_site(site), _FOLDER, series=series, capture=tic, chaos=chaos, on_line=show)
     with demo:
         if not headless:

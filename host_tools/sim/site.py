@@ -25,6 +25,8 @@ from host_tools.sim.ledger import Ledger
 from host_tools.sim.level_meter import LevelMeter
 from host_tools.sim.lines import Line, LineSettings, Piece
 from host_tools.sim.loads import Day, Quantities, Series
+from host_tools.sim.mbus_meter import MBusMeter, MBusTap
+from host_tools.sim.meter_faults import MeterFaults
 from host_tools.sim.modbus_meter import ModbusMeter
 from host_tools.sim.taps import ModbusTap, StreamTap, Tapped, level_frame, tic_frame
 from host_tools.sim.tic_meter import TicCapture, TicMeter, labels_of, map_of
@@ -118,7 +120,7 @@ class SimulatedSite:
         series: Path | None = None,
         capture: Path | None = None,
     ) -> None:
-        """gateway: one gateway of a site file. simulation: day, start, speed; all optional.
+        """gateway: one gateway of a site file. simulation: day, start, speed, faults; optional.
 
         series drives the first Modbus meter, capture replaces what the Linky says. A Problem
         when a protocol or a map has no simulated meter.
@@ -130,6 +132,9 @@ class SimulatedSite:
             start_s=_clock_s(str(simulation.get("start", "06:30"))),
             speed=float(simulation.get("speed", 60)),
         )
+        faults = simulation.get("faults") or {}
+        self.fault_seed = int(faults.get("seed", 0))
+        self.fault_share = float(faults.get("share", 0))
         self.series = Series(series) if series else None
         self.capture = capture.read_bytes() if capture else None
         self.lines: dict[str, Line] = {}
@@ -177,6 +182,10 @@ class SimulatedSite:
     def quantities(self, meter: str, **options: Any) -> Quantities:
         """Return what one meter of this site measures."""
         return Quantities(self.day, meter, **options)
+
+    def faults(self, meter: str) -> MeterFaults:
+        """Return what goes wrong at one meter, by the site's seed."""
+        return MeterFaults(self.fault_seed + sum(meter.encode()), self.fault_share)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Move bytes; call it in the loop's thread."""
@@ -253,6 +262,26 @@ def _attach_modbus(
     return ModbusTap(tapped, site.ledger)
 
 
+def _attach_mbus(
+    site: SimulatedSite, end: MeterEnd, meters: _Meters, tables: _Tables
+) -> Callable[[Piece], None]:
+    tapped = {}
+    for number, meter in enumerate(meters, 1):
+        name, table = meter["name"], tables[meter["name"]]
+        options = meter.get("options", {})
+        address = int(options.get("address", number))
+        simulated = MBusMeter(
+            table,
+            address,
+            site.quantities(name).value,
+            identity=str(options.get("secondary", "")),
+            faults=site.faults(name),
+        )
+        end.answer(simulated.received, simulated.silence)
+        tapped[address] = (name, table)
+    return MBusTap(tapped, site.ledger)
+
+
 def _attach_tic(
     site: SimulatedSite, end: MeterEnd, meters: _Meters, tables: _Tables
 ) -> Callable[[Piece], None]:
@@ -312,5 +341,6 @@ ATTACH: dict[str, Callable[..., Callable[[Piece], None]]] = {
     "modbus": _attach_modbus,
     "tic": _attach_tic,
     "level": _attach_level,
+    "mbus": _attach_mbus,
 }
 ASKING = {"modbus", "mbus"}

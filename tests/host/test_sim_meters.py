@@ -1,0 +1,86 @@
+"""Simulated meters against their drivers: what one says the other reads, and the witness too."""
+
+from decimal import Decimal
+
+import pytest
+
+from drivers import load, load_map
+from drivers.reading import BAD_FRAME
+from host_tools.sim.ledger import Ledger
+from host_tools.sim.lines import Piece
+from host_tools.sim.mbus_meter import MBusMeter, MBusTap
+from host_tools.sim.meter_faults import NAMES, MeterFaults
+from tests.fakes.collector_of_readings import Collected
+
+_NOW_S = 1_783_152_672.0
+
+
+def _value(name, unit, now_s):
+    return Decimal(sum(name.encode())) + Decimal("1.2345")
+
+
+def _read_out(driver, meters, tap, got, turns=8):
+    """Let a driver ask until its turn is over."""
+    out = bytearray(300)
+    for _ in range(turns):
+        length = driver.request(out)
+        if not length:
+            return
+        request = bytes(out[:length])
+        driver.sent(0)
+        tap(Piece(False, request, request, 1000))
+        for meter in meters:
+            meter.silence()
+            for _delay, data in meter.received(request, _NOW_S):
+                tap(Piece(True, data, data, 1000))
+                got.feed(data)
+        got.silence()
+
+
+@pytest.mark.parametrize("name", ["engelmann_sensostar2", "itron_cyble"])
+@pytest.mark.parametrize("per_telegram", [99, 1, 3])
+@pytest.mark.parametrize("by", ["address", "secondary"])
+def test_an_m_bus_meter_its_driver_and_its_witness_agree(name, per_telegram, by):
+    table = load_map(name)
+    ledger = Ledger()
+    tap = MBusTap({5: ("m", table)}, ledger)
+    options = {"address": 5} if by == "address" else {"secondary": "12345678C5140004"}
+    driver = load("mbus")(table, options)
+    got = Collected(driver)
+    identity = str(options.get("secondary", ""))
+    meters = [
+        MBusMeter(table, 5, _value, identity=identity, per_telegram=per_telegram),
+        MBusMeter(table, 6, _value),
+    ]
+    _read_out(driver, meters, tap, got, 20)
+    assert not got.errors
+    told = {p.name: row[1] for p, row in zip(driver.points, got.rows[0], strict=True)}
+    assert [answer.values for answer in ledger.answers()] == [told]
+    assert None not in told.values()
+
+
+def test_damaged_answers_give_no_value_and_are_not_owed():
+    table = load_map("itron_cyble")
+    ledger = Ledger()
+    tap = MBusTap({5: ("m", table)}, ledger)
+    driver = load("mbus")(table, {"address": 5})
+    meter = MBusMeter(table, 5, _value, faults=MeterFaults(3, 0.5))
+    got = Collected(driver)
+    for _ in range(60):
+        _read_out(driver, [meter], tap, got)
+        driver.give_up(lambda reading: None, BAD_FRAME)
+    owed = {tuple(answer.values.values()) for answer in ledger.answers()}
+    assert len(owed) == 1
+    assert len(got.rows) >= 20
+    assert {tuple(cell[1] for cell in row) for row in got.rows} == owed
+    assert got.errors
+
+
+def test_faults_are_the_same_for_a_seed_and_all_of_them_come():
+    first, again = MeterFaults(1, 1.0), MeterFaults(1, 1.0)
+    for _ in range(100):
+        assert first.apply(b"0123456789") == again.apply(b"0123456789")
+    assert set(first.applied) == set(NAMES)
+    assert MeterFaults().apply(b"x") == [(0.0, b"x")]
+    with pytest.raises(ValueError, match="no such fault"):
+        MeterFaults(names=("nonsense",))
