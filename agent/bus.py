@@ -69,6 +69,8 @@ class Bus:
         self._bad = False  # the last failure of this transaction was a bad frame
         self._is_first = True  # no answer of this turn has come
         self._first_ms = 0  # when the first did
+        self._is_settling = False  # the driver wants another line, its settle_ms are not over
+        self._settled_ms = 0
         for meter in meters:
             meter.listens = meter.driver.request(self.tx) == 0
             meter.driver.reset()
@@ -99,6 +101,7 @@ class Bus:
         """The port is there (again): begin with clean drivers."""
         self.up = True
         self._state = _IDLE
+        self._is_settling = False
         self.send_count = 0
         self._meter = None
         self._gap_told = True
@@ -130,6 +133,11 @@ class Bus:
         if self._state == _PAUSE:
             return self._step_pause(now_ms, now_us)
         if self._state == _ANSWER:
+            if self._is_settling:
+                left = ticks_diff(self._settled_ms, now_ms)
+                if left > 0:
+                    return left * 1000
+                self._look_at_line(self._meter)
             left = ticks_diff(self._until_ms, now_ms)
             if left > 0:
                 return min(left * 1000, self._gap_left_us(now_us) or _IDLE_US)
@@ -148,7 +156,12 @@ class Bus:
         self._heard_us = now_us
         self._gap_told = True
         meter.driver.sent(now_ms)
-        self._look_at_line(meter)
+        settle_ms = getattr(meter.driver, "settle_ms", 0)
+        if settle_ms and (meter.driver.line or self._default) != self.line:
+            self._is_settling = True
+            self._settled_ms = ticks_add(now_ms, settle_ms)
+        else:
+            self._look_at_line(meter)
         self._state = _ANSWER
         self._until_ms = ticks_add(now_ms, meter.driver.reply_ms + 1)
         if not meter.driver.waiting:  # a broadcast: nobody answers
@@ -279,6 +292,7 @@ class Bus:
                 self._on_turn(meter)
 
     def _look_at_line(self, meter):
+        self._is_settling = False
         self.line = meter.driver.line or self._default
 
     def _feed(self, meter, start, end, now_ms):

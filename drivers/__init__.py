@@ -15,6 +15,8 @@ no clock. The same object serves the gateway, a laptop, the simulator and every 
         gap_us    # silence that ends a frame, microseconds
         reply_ms  # longest wait for an answer; for a listener, the longest normal pause
         wait_ms   # least pause between the end of an answer and this meter's next request
+        settle_ms # optional: pause between the end of a request and the change of line that
+                  #   sent() asked for (IEC 62056-21: the meter needs it to change its speed)
         hint      # optional: what a person should look at ("" when nothing), said once in the log
         waiting   # true from request() until feed() has taken the whole answer to it (or Refused)
 

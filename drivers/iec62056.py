@@ -71,6 +71,8 @@ class IEC62056:
         if size < 64:
             raise ValueError("size: %d bytes hold no read-out" % size)
         self.settle_ms = options.get("settle_ms", 300)
+        if not 0 <= self.settle_ms <= 1500:
+            raise ValueError("settle_ms: %d is not 0 .. 1500" % self.settle_ms)
         self.wait_ms = 1000 * options.get("min_interval_s", 0) or 1500
         self._frame = bytearray(size)
         self._is_open = table is None
@@ -118,7 +120,7 @@ class IEC62056:
         return self._wake + len(self._sign_on)
 
     def sent(self, now_ms):
-        """Change the speed when the acknowledge is out (the port first waits settle_ms)."""
+        """Change the speed when the acknowledge is out (the bus first waits settle_ms)."""
         if self._step == _ACCEPT:
             self._step = _DATA
             self.line = (_SPEEDS[self._speed], 7, "E", 1)

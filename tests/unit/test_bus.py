@@ -92,6 +92,34 @@ def test_a_meter_that_answers_is_read_once_per_turn():
     assert meters[0].state == OK and bus.is_quiet()
 
 
+def test_a_change_of_speed_waits_until_the_meter_has_settled():
+    bus, meters, got = _bus(1)
+    driver = meters[0].driver
+    fast = (9600, 7, "E", 1)
+
+    def sent(now_ms):
+        driver.line = fast
+
+    for settle_ms in (300, 0):
+        driver.sent = sent
+        driver.settle_ms = settle_ms
+        driver.line = None
+        bus.ask(meters[0], 0)
+        now = 0
+        while not bus.send_count:
+            now += 1
+            bus.step(now, now * 1000)
+        assert bus.line == (9600, 8, "N", 1)
+        bus.sent(now, now * 1000)
+        if settle_ms:
+            assert bus.line != fast
+            wait_us = bus.step(now + settle_ms - 1, (now + settle_ms - 1) * 1000)
+            assert bus.line != fast and 0 < wait_us <= 1000
+            bus.step(now + settle_ms, (now + settle_ms) * 1000)
+        assert bus.line == fast
+        bus.opened(0)
+
+
 def test_a_dead_meter_is_declared_and_backs_off_while_the_other_goes_on():
     bus, meters, got = _bus(1, 2)
     for meter in meters:
