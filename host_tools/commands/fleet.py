@@ -1,0 +1,50 @@
+"""`eclor fleet`: try collectors on thousands of gateways, with kills, and count what is stored."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from host_tools.problems import FAILED, OK
+
+NAME = "fleet"
+
+
+def command(
+    gateways: Annotated[int, typer.Option(help="each with a real MQTT connection", min=1)] = 100,
+    records: Annotated[int, typer.Option(help="blocks of 60 readings per gateway", min=1)] = 4,
+    collectors: Annotated[int, typer.Option(help="side by side", min=1)] = 3,
+    nodes: Annotated[int, typer.Option(help="of the broker cluster, 1 or 3", min=1)] = 3,
+    database: Annotated[
+        str | None, typer.Option(help="an empty one; without, SQLite in a temporary folder")
+    ] = None,
+    kill: Annotated[
+        bool, typer.Option(help="kill -9 a node and a collector on the way, and bring them back")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="of journals, waits and who is killed")] = 0,
+    seconds: Annotated[float, typer.Option(help="give up after so long")] = 280,
+) -> None:
+    """Drive a fleet against a broker cluster and collectors on loopback; print the figures.
+
+    Exit code 1 when something acknowledged was lost, anything is stored twice, or the time ended
+    first.
+    """
+    from host_tools.collect.fleet.trial import run_trial
+
+    with tempfile.TemporaryDirectory(prefix="eclor-fleet-") as folder:
+        result = run_trial(
+            Path(folder),
+            database or f"sqlite:///{folder}/readings.db",
+            gateways=gateways,
+            records=records,
+            collectors=collectors,
+            nodes=nodes,
+            kill=kill,
+            seed=seed,
+            deadline_s=seconds,
+        )
+    print(json.dumps(result))
+    right = result["finished"] and not result["lost"] and not result["duplicated"]
+    raise typer.Exit(OK if right else FAILED)
