@@ -1,0 +1,188 @@
+"""The collector's figures: readings stored per second, from publish to acknowledgement, pages.
+
+Blocks of 60 readings x 5 points, encoded beforehand. Collectors that share a database are
+processes of their own. PostgreSQL is skipped, and said, where it is not installed.
+"""
+
+import contextlib
+import json
+import multiprocessing
+import statistics
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import sqlalchemy as sa
+from paho.mqtt.enums import CallbackAPIVersion
+
+from host_tools.broker import Broker
+from host_tools.collect import Collector
+from host_tools.collect.database import open_database
+from host_tools.collect.fleet.gateways import POINTS, READINGS, prepare_blocks
+from host_tools.collect.messages import Message
+from host_tools.collect.pages import data
+from host_tools.collect.store import Store
+from host_tools.collect.summaries import summarise
+from host_tools.supervisor import Supervisor
+from tests.bench.figure import Figure
+from tests.fakes import fleet_of_gateways
+from tests.fakes.gateway_messages import wire
+from tests.fakes.postgresql import PostgreSQL, programs
+
+_GATEWAYS = 30
+_BLOCKS = 20
+_BATCH = 100
+_POSTS = 60
+_START_MS = 1_700_000_000_000
+
+
+def _messages(first: int, gateways: int) -> list[Message]:
+    blocks = prepare_blocks(_BLOCKS, _START_MS)
+    made = []
+    for gateway in range(first, first + gateways):
+        name = f"bench-{gateway}"
+        meter = {"name": "main", "protocol": "m", "map": "x", "interval_s": 10, "personal": False}
+        schema = {"config": "00f1ee70", "gateway": name, "site": "s"}
+        tree = {"gateway": name, "journal": 1 + gateway, "first": 1, "next": 1}
+        tree["schema"] = {**schema, "meters": [{**meter, "points": POINTS}]}
+        made.append(Message(f"eclor/1/{name}/birth", json.dumps(tree).encode()))
+        for seq, block in enumerate(blocks, 1):
+            payload = wire(1, seq, block, 1 + gateway)
+            made.append(Message(f"eclor/1/{name}/rec", payload))
+    return made
+
+
+def _work(url, first, gateways, ready, go, done):
+    """Be one collector's store: a share of the gateways, in batches."""
+    store = Store(open_database(url))
+    messages = _messages(first, gateways)
+    ready.release()
+    go.wait()
+    for start in range(0, len(messages), _BATCH):
+        store.take(messages[start : start + _BATCH])
+    done.release()
+
+
+def _readings_per_second(url: str, collectors: int) -> float:
+    open_database(url).dispose()
+    context = multiprocessing.get_context("spawn")
+    ready, go, done = context.Semaphore(0), context.Event(), context.Semaphore(0)
+    share = _GATEWAYS // collectors
+    children = [
+        context.Process(target=_work, args=(url, i * share, share, ready, go, done))
+        for i in range(collectors)
+    ]
+    for child in children:
+        child.start()
+    for _ in children:
+        ready.acquire()
+    begun = time.perf_counter()
+    go.set()
+    for _ in children:
+        done.acquire()
+    seconds = time.perf_counter() - begun
+    for child in children:
+        child.join()
+    return share * collectors * _BLOCKS * READINGS / seconds
+
+
+def _latencies(url: str) -> list[float]:
+    """Return the seconds from publishing a record to its acknowledgement, one at a time."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder, Supervisor() as supervisor:
+        broker = Broker(supervisor, Path(folder))
+        broker.start()
+        with Collector("127.0.0.1", broker.mqtt_port, url) as collector:
+            collector.wait_for(lambda now: now.broker == "up", 20)
+            heard, ready = threading.Event(), threading.Event()
+            client = mqtt.Client(CallbackAPIVersion.VERSION2, "bench")
+            client.on_message = lambda *_: heard.set()
+            client.on_subscribe = lambda *_: ready.set()
+            client.connect("127.0.0.1", broker.mqtt_port)
+            client.loop_start()
+            client.subscribe("eclor/1/bench-0/ack", 0)
+            ready.wait(20)
+            birth, *records = _messages(0, 1)
+            client.publish(birth.topic, birth.payload, 1).wait_for_publish(20)
+            for _ in range(_POSTS // _BLOCKS):
+                for record in records:
+                    heard.clear()
+                    begun = time.perf_counter()
+                    client.publish(record.topic, record.payload, 1)
+                    heard.wait(20)
+                    found.append(time.perf_counter() - begun)
+            client.disconnect()
+            client.loop_stop()
+    return found
+
+
+def run() -> list[Figure]:
+    """Measure; see the module's text for what a reading is."""
+    figures = []
+    rows = f"{_GATEWAYS} gateways x {_BLOCKS} blocks of {READINGS} readings x {len(POINTS)} points"
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+
+        def databases(name: str) -> list[tuple[str, str]]:
+            made = [("SQLite", f"sqlite:///{folder}/{name}.db")]
+            if server is not None:
+                made.append(("PostgreSQL", server.new_database()))
+            return made
+
+        server = stack.enter_context(PostgreSQL(durable=True)) if programs() else None
+        if server is None:
+            print("PostgreSQL is not installed: its figures are left out")
+        for collectors in (1, 3):
+            for name, url in databases(f"stored{collectors}"):
+                rate = _readings_per_second(url, collectors)
+                how = f"{rows}, batches of {_BATCH} messages, every commit on the disk"
+                title = f"stored, {name}, {collectors} collector{'s' if collectors > 1 else ''}"
+                figures.append(Figure(title, rate, "readings/s", how))
+                if collectors == 1:
+                    engine = open_database(url)
+                    begun = time.perf_counter()
+                    summarise(engine)
+                    seconds = time.perf_counter() - begun
+                    engine.dispose()
+                    rate = _GATEWAYS * _BLOCKS * READINGS / seconds
+                    title = f"summarised, {name}"
+                    figures.append(
+                        Figure(title, rate, "readings/s", "the same, to steps and days")
+                    )
+        for name, url in databases("latency"):
+            found = sorted(_latencies(url))
+            how = f"{len(found)} records of {READINGS} readings, one at a time, nats-server"
+            median = statistics.median(found) * 1000
+            worst = found[int(len(found) * 0.99)] * 1000
+            figures.append(
+                Figure(f"publish to acknowledgement, {name}, median", median, "ms", how)
+            )
+            figures.append(Figure(f"publish to acknowledgement, {name}, 99 %", worst, "ms", how))
+        figures += _pages(f"sqlite:///{folder}/pages.db")
+    return figures
+
+
+def _pages(url: str) -> list[Figure]:
+    """Time the queries behind the pages of 1,000 gateways, one with a year of readings."""
+    engine = fleet_of_gateways.fill(url, 1000, 1, 365)
+    now_ms = time.time_ns() // 1_000_000
+    with engine.connect() as connection:
+        count = connection.scalar(sa.text("SELECT COUNT(*) FROM reading"))
+    how = f"SQLite, 1,000 gateways, {count:,} readings, one meter with a year of 10 minutes"
+
+    def timed(title: str, ask: object, *arguments: object) -> Figure:
+        begun = time.perf_counter()
+        ask(*arguments)  # type: ignore[operator]
+        return Figure(title, (time.perf_counter() - begun) * 1000, "ms", how)
+
+    of = (engine, "gw-00000", "main", "power")
+    day = 86_400_000
+    figures = [
+        timed("page of the fleet, query", data.fleet, engine),
+        timed("history of a year, query", data.history, *of, now_ms - 366 * day, now_ms),
+        timed("history of a month, query", data.history, *of, now_ms - 31 * day, now_ms),
+        timed("history of a day, query", data.history, *of, now_ms - day, now_ms),
+    ]
+    engine.dispose()
+    return figures
