@@ -229,11 +229,14 @@ class App:
         if not meter.listens:
             self._bus_of[meter.index].ask(meter, now_ms)
             return
-        if meter.wanted:  # nothing came in the period that ends now: that is declared
+        was_wanted = meter.wanted
+        meter.wanted = True
+        if self._bus_of[meter.index].close_period(meter, now_ms):
+            return
+        if was_wanted:  # nothing came in the period that ends now: that is declared
             meter.take_nothing()
             meter.no_reply += 1
             self._store(meter, now_ms)
-        meter.wanted = True
         meter.bad_at_due = meter.bad_frames
 
     def save(self, now_ms):

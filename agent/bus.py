@@ -91,6 +91,17 @@ class Bus:
             self._queue.append(meter)
         return True
 
+    def close_period(self, meter, now_ms):
+        """Let a listener that counts give its reading; false when it is no such driver."""
+        due = getattr(meter.driver, "due", None)
+        if due is None:
+            return False
+        if not self.up:
+            meter.driver.reset()  # what it counted is not all that passed
+        self._hearing = meter
+        due(now_ms, self._emit)
+        return True
+
     def is_quiet(self):
         """Return true when no turn is under way and no listener is inside a frame."""
         return self._state == _IDLE and self._gap_told and not self._queue

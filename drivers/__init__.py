@@ -35,6 +35,9 @@ no clock. The same object serves the gateway, a laptop, the simulator and every 
         def give_up(self, emit, quality): ...
             # The bus has no more retries for this turn: emit what the turn got so far, the
             # rest None with this quality (NO_REPLY or BAD_FRAME), and end the turn.
+        def due(self, now_ms, emit): ...
+            # Optional, of a listener that counts: its period, a multiple of interval_s on the
+            # clock, is over. Emit what was counted, None with MISSING where it was not whole.
         def reset(self): ...
             # Forget a half frame and an unfinished turn (port reopened, power-up).
 
@@ -52,6 +55,7 @@ DRIVERS = {
     "modbus": ("modbus", "Modbus", "Modbus RTU, RTU over TCP and TCP: asks"),
     "tic": ("tic", "TIC", "customer output of Linky and other French meters: listens"),
     "level": ("level", "Level", "distance sensors of tanks and containers: listens"),
+    "radar": ("radar", "Radar", "traffic radars, counted on the device: listens"),
     "mbus": ("mbus", "MBus", "wired M-Bus, EN 13757-2/-3: asks"),
     "iec62056": (
         "iec62056",

@@ -93,7 +93,7 @@ def test_a_meter_that_answers_is_read_once_per_turn():
 
 
 def test_a_change_of_speed_waits_until_the_meter_has_settled():
-    bus, meters, got = _bus(1)
+    bus, meters, _got = _bus(1)
     driver = meters[0].driver
     fast = (9600, 7, "E", 1)
 
@@ -118,6 +118,18 @@ def test_a_change_of_speed_waits_until_the_meter_has_settled():
             bus.step(now + settle_ms, (now + settle_ms) * 1000)
         assert bus.line == fast
         bus.opened(0)
+
+
+def test_a_listener_that_counts_gives_its_period_and_starts_anew_after_a_fault():
+    bus, meters, got = _bus(0)
+    assert not bus.close_period(meters[0], 0)
+    calls = []
+    driver = meters[0].driver
+    driver.due = lambda now_ms, emit: emit(driver.reading)
+    driver.reset = lambda: calls.append("reset")
+    assert bus.close_period(meters[0], 0) and len(got) == 1 and not calls
+    bus.failed("gone", 1)
+    assert bus.close_period(meters[0], 2) and calls == ["reset"]
 
 
 def test_a_dead_meter_is_declared_and_backs_off_while_the_other_goes_on():

@@ -60,7 +60,13 @@ def level(count):
     return data + bytes((sum(data) & 255,))
 
 
+def radar(body):
+    """Return the encoded message of these 16 bytes."""
+    return b"\x02\x99" + (body + bytes(16))[:16] + b"\x03"
+
+
 CLOSE = {
+    "radar": radar,
     "dsmr": dsmr,
     "sml": sml,
     "dlms": dlms,
@@ -98,6 +104,10 @@ BODIES = {
         b"\x08\x05\x73\x78\x56\x34\x12\x0a\x00\xe9\x7e\x01\x00\x00\x00\x35\x01\x00\x00",
     ),
     "tic": (b"EAST\t011887649", b"SINSTS\t01200", b"STGE\t003A4401"),
+    "radar": (
+        b"\x32\x2a\x50\x0a\x1e\x0c\x8f\x06\x01\x00\x00\x10\x00\x00\x14\x1a",
+        b"\x1e\x78\x00\x01\x02\x03\x04\x05\x02\x00\x00\x10\x00\x00\x14\x1a",
+    ),
     "level": (b"\x07\xa1", b"\x00\x20"),
 }
 FRAMES = {
