@@ -72,7 +72,7 @@ class Radar:
             if self._classes[i] <= self._classes[i - 1]:
                 raise ValueError("classes_dm: its lengths do not ascend")
         self._columns = tuple(about.get("columns", ("", "", "speed", "length")))
-        self._out = about.get("out", "").encode()
+        self._out = str(about.get("out", "")).encode()
         rows = about["points"]
         names = options.get("points") or ()
         for name in names:
