@@ -19,6 +19,7 @@ from agent.codec import BadBlock, Block
 from agent.meter import STATE_NAMES, Meter
 from agent.record import BLOCK, BOOT, EVENT, SCHEMA, TIME
 from agent.schedule import Schedule
+from agent.timekeeper import Timekeeper
 from agent.uplink import Uplink
 from drivers import forget_maps, load, load_map
 from drivers.ticks import ticks_add, ticks_diff
@@ -90,6 +91,7 @@ class App:
         self.schema = schema
         self.uplink = Uplink(config["uplink"], journal, identity, random)
         self.uplink.birth = self.birth
+        self.timekeeper = Timekeeper(config["clock"]["ntp"], random)
         self.cause = ""
         self._save_at = self._state_at = 0
         self._opened = [0] * len(self.meters)  # tick at which each open block began
@@ -250,7 +252,9 @@ class App:
 
     def set_wall(self, wall_ms, now_ms, source):
         """Set the clock, keep the relation of uptime and wall time, and align the schedule."""
-        self.clock.set_wall(wall_ms, now_ms, source)
+        step_ms = self.clock.set_wall(wall_ms, now_ms, source)
+        if step_ms:
+            self.log.warn("app", "clock stepped by %d ms (%s)", step_ms, source)
         self._note(
             TIME,
             {
@@ -317,6 +321,7 @@ class App:
                 "uptime_ms": self.clock.uptime_ms,
                 "wall_ms": self._wall_ms(now_ms),
                 "clock": self.clock.state,
+                "clock_why": self.timekeeper.why,
                 "heap": used,
                 "heap_free": free,
                 "heap_peak": self.heap_peak,

@@ -7,6 +7,7 @@ the device reads from /config.json. The same rules run in both places.
     problems    # ["ports[0].baud: 9601 is not one of 300, 600, ..."]
 """
 
+from agent.timekeeper import split_server
 from drivers import DRIVERS
 
 _REQUIRED = object
@@ -90,6 +91,11 @@ def validate(tree):
             rows.append(_fields(row, fields, where + ".", problems))
         config[name] = rows
         _check_unique(rows, name, problems)
+    for i, server in enumerate(config["clock"]["ntp"]):
+        try:
+            split_server(server)
+        except (ValueError, AttributeError):
+            problems.append("clock.ntp[%d]: %r is not host or host:port" % (i, server))
     ports = [p["name"] for p in config["ports"]]
     for i, meter in enumerate(config["meters"]):
         if meter["port"] not in ports:

@@ -1,4 +1,4 @@
-"""The asyncio file: a task per port, one for the uplink, one for housekeeping.
+"""The asyncio file: a task per port, one for the uplink, one for time, one for housekeeping.
 
 It moves bytes and nothing else: what they mean is decided in agent/. A task that fails is
 recorded, counted and started again; the others go on.
@@ -8,9 +8,9 @@ import asyncio
 import socket
 
 from agent.uplink import CLOSE, OPEN
+from firmware import net
 
 _REOPEN_MS = 2000
-_IN_PROGRESS = (115, 11, 36)  # EINPROGRESS, EAGAIN of the ports
 
 
 def run(app, hal):
@@ -23,7 +23,9 @@ async def _main(app, hal):
     for i, bus in enumerate(app.buses):
         port = app.config["ports"][i]
         tasks.append(asyncio.create_task(_forever(app, port["name"], _port, bus, port, app, hal)))
-    tasks.append(asyncio.create_task(_forever(app, "uplink", _uplink, app, hal)))
+    names = net.make_names()
+    tasks.append(asyncio.create_task(_forever(app, "uplink", _uplink, app, hal, names)))
+    tasks.append(asyncio.create_task(_forever(app, "time", net.keep_time, app, hal, names)))
     tasks.append(asyncio.create_task(_forever(app, "app", _house, app, hal)))
     for task in tasks:
         await task
@@ -69,10 +71,15 @@ async def _port(bus, port, app, hal):
         bus.failed("port failed: %s" % error, hal.ticks_ms())
 
 
-async def _uplink(app, hal):
+async def _uplink(app, hal, names):
     """Carry the bytes of the uplink: one connection after the other."""
     uplink = app.uplink
     settings = app.config["uplink"]
+
+    def goes_on():
+        uplink.step(hal.ticks_ms())
+        return uplink.action != CLOSE
+
     while True:
         wait_ms = uplink.step(hal.ticks_ms())
         if uplink.action != OPEN:
@@ -80,8 +87,7 @@ async def _uplink(app, hal):
             continue
         sock = None
         try:
-            stream, _ = await asyncio.open_connection(settings["host"], settings["port"])
-            sock = stream.s  # type: ignore[attr-defined]  # the stubs leave it out
+            sock = await net.connect(names, settings["host"], settings["port"], goes_on)
             _no_delay(sock)
             uplink.opened(hal.ticks_ms())
             await _session(sock, uplink, hal)
@@ -103,7 +109,6 @@ def _no_delay(sock):
 
 
 async def _session(sock, uplink, hal):
-    sock.setblocking(False)
     buffer = bytearray(512)
     while True:
         busy = False
@@ -119,7 +124,7 @@ async def _session(sock, uplink, hal):
         try:
             count = sock.readinto(buffer)
         except OSError as error:
-            if error.errno not in _IN_PROGRESS:
+            if error.errno not in net.IN_PROGRESS:
                 raise
             count = None
         if count == 0:
@@ -136,7 +141,7 @@ async def _write(sock, data):
         try:
             count = sock.write(data[at:])
         except OSError as error:
-            if error.errno not in _IN_PROGRESS:
+            if error.errno not in net.IN_PROGRESS:
                 raise
             count = None
         if count:
