@@ -17,6 +17,7 @@ from micropython import const
 from agent.bus import Bus
 from agent.codec import BadBlock, Block
 from agent.meter import STATE_NAMES, Meter
+from agent.orders import Orders
 from agent.record import BLOCK, BOOT, EVENT, SCHEMA, TIME
 from agent.schedule import Schedule
 from agent.timekeeper import Timekeeper
@@ -60,9 +61,10 @@ class App:
     random    random(n) -> int in [0, n)
     log       agent/log.Log
     heap      callable() -> (used, free) in bytes
+    ground    agent/store.Files for what is no journal, or None: then no command is taken
     """
 
-    def __init__(self, config, journal, clock, identity, random, log, heap):
+    def __init__(self, config, journal, clock, identity, random, log, heap, ground=None):
         self.config = config
         self.journal = journal
         self.clock = clock
@@ -93,6 +95,9 @@ class App:
         self.uplink.birth = self.birth
         self.timekeeper = Timekeeper(config["clock"]["ntp"], random)
         self.cause = ""
+        key = bytes.fromhex(config["uplink"]["key"])
+        self.orders = Orders(self, key, ground)
+        self.uplink.on_command = self.on_command
         self._save_at = self._state_at = 0
         self._opened = [0] * len(self.meters)  # tick at which each open block began
 
@@ -156,21 +161,47 @@ class App:
             meter.wanted = False
         if meter.take(reading):
             meter.answers += 1
-        self._store(meter, reading.at_ms if meter.listens or meter.failures == 0 else self._now)
+        self._store(meter, reading.at_ms if meter.listens or meter.failures == 0 else self.now_ms)
 
     def on_turn(self, meter):
         """Declare that a meter fell silent or came back."""
+        why = "%d turns without an answer" % meter.failures
+        self.note_event("meter_" + STATE_NAMES[meter.state], why, meter.name)
+
+    def note_event(self, what, why, meter=""):
+        """Put an event into the journal; meter: its name, "" for the gateway itself."""
         self._note(
             EVENT,
             {
-                "at_ms": self._wall_ms(self._now),
+                "at_ms": self._wall_ms(self.now_ms),
                 "boot": self.identity["boot"],
                 "uptime_ms": self.clock.uptime_ms,
-                "what": "meter_" + STATE_NAMES[meter.state],
-                "meter": meter.name,
-                "why": "%d turns without an answer" % meter.failures,
+                "what": what,
+                "meter": meter,
+                "why": why,
             },
         )
+
+    # --- what upstream may ask (agent/orders.py)
+
+    def on_command(self, payload):
+        """Take a command's bytes; publish its answer, if it deserves one."""
+        answer = self.orders.take(payload, self.now_ms)
+        if answer is not None:
+            self.uplink.publish_result(answer)
+
+    def ask_now(self, meter):
+        """Ask a meter out of turn; true when it will be asked, or heard at its next telegram."""
+        if meter.listens:
+            meter.wanted = True
+            return True
+        return self._bus_of[meter.index].ask(meter, self.now_ms)
+
+    def set_interval(self, meter, interval_s):
+        """Give a meter another interval until the next start; noted as an event."""
+        self.schedule.change(meter.index, interval_s * 1000)
+        self.align(self.now_ms)
+        self.note_event("interval", "%d s until restart" % interval_s, meter.name)
 
     def _store(self, meter, tick):
         index = meter.index
@@ -198,11 +229,11 @@ class App:
 
     # --- what time asks for
 
-    _now = 0
+    now_ms = 0
 
     def step(self, now_ms):
         """Ask due meters, seal aged blocks, save, report; return ms until the next call."""
-        self._now = now_ms
+        self.now_ms = now_ms
         self.clock.tick(now_ms)
         self.log.now_s = self.clock.uptime_ms // 1000
         for meter in self.meters:
@@ -309,7 +340,7 @@ class App:
         tree["config"] = self.schema["config"]
         tree["schema"] = self.schema
         tree["uptime_ms"] = self.clock.uptime_ms
-        tree["wall_ms"] = self._wall_ms(self._now)
+        tree["wall_ms"] = self._wall_ms(self.now_ms)
         return json.dumps(tree).encode()
 
     def state(self, now_ms):
@@ -329,6 +360,7 @@ class App:
                 "records": [self.journal.first, self.journal.next, self.journal.durable],
                 "in_flight": self.uplink.in_flight,
                 "uplink": self.uplink.state,
+                "commands": self.orders.report(),
                 "meters": [
                     {
                         "name": m.name,

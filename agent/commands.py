@@ -60,7 +60,11 @@ class Commands:
             self.counts[refusal] += 1
             return _answer(tree, False, "why", refusal)
         self._last = tree["counter"]
-        self._save(self._last)
+        try:
+            self._save(self._last)
+        except OSError as error:  # it could be repeated after a restart: it does not run
+            self.counts["failed"] += 1
+            return _answer(tree, False, "why", "the counter cannot be kept: %s" % error)
         handler = self._handlers.get(tree["do"])
         if handler is None:
             self.counts["failed"] += 1

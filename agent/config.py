@@ -91,6 +91,8 @@ def validate(tree):
             rows.append(_fields(row, fields, where + ".", problems))
         config[name] = rows
         _check_unique(rows, name, problems)
+    if not _is_key(config["uplink"]["key"]):
+        problems.append("uplink.key: the value is not 64 hexadecimal digits, nor empty")
     for i, server in enumerate(config["clock"]["ntp"]):
         try:
             split_server(server)
@@ -109,6 +111,14 @@ def validate(tree):
                 % (i, meter["protocol"], ", ".join(sorted(DRIVERS)))
             )
     return config, problems
+
+
+def _is_key(text):
+    """Tell whether this is a key of 32 bytes in hexadecimal, or none."""
+    try:
+        return len(text) in (0, 64) and len(bytes.fromhex(text)) * 2 == len(text)
+    except ValueError:
+        return False
 
 
 def _check_unique(rows, name, problems):

@@ -31,6 +31,10 @@ class Schedule:
         for i, interval in enumerate(self._intervals):
             self._next[i] = ticks_add(now_ms, interval - clock_ms % interval)
 
+    def change(self, index, interval_ms):
+        """Give one meter another interval; align() then puts it on its multiples."""
+        self._intervals[index] = interval_ms
+
     def due(self, index, now_ms):
         """Return true once per period of this meter; periods that were missed are counted."""
         late = ticks_diff(now_ms, self._next[index])

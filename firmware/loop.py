@@ -151,5 +151,16 @@ async def _write(sock, data):
 
 
 async def _house(app, hal):
+    led = getattr(hal, "led", None)  # led(on): boards without one have no such function
+    app.orders.has_led = led is not None
     while True:
-        await asyncio.sleep_ms(min(max(app.step(hal.ticks_ms()), 5), 50))
+        now_ms = hal.ticks_ms()
+        wait = app.step(now_ms)
+        shines = app.orders.step(now_ms)
+        if led:
+            led(shines)
+        if app.orders.is_restart_due(now_ms):
+            app.save(now_ms)
+            app.journal.sync()
+            hal.reset()
+        await asyncio.sleep_ms(min(max(wait, 5), 50))

@@ -50,7 +50,8 @@ def run(hal):
         "boot": clock.boot,
     }
     try:
-        app = App(config, journal, clock, identity, hal.random, log, hal.heap)
+        state = Files(hal.root + "/state", small=board["flash"]["small"], remount=hal.remount)
+        app = App(config, journal, clock, identity, hal.random, log, hal.heap, state)
     except ValueError as error:
         log.error("config", "%s", error)
         return

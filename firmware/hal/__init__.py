@@ -12,5 +12,6 @@ class Hal:
     def open_uart(self, name)   # an object with configure(line), write(data, count),
                                 # readinto(buffer) -> count without waiting; OSError when gone
     def remount(self)           # mount the file system anew after an OSError
+    def led(self, on)           # optional: the LED that says "here I am"
     def reset(self)             # start again; does not return
 """

@@ -1,0 +1,171 @@
+"""What each command from upstream does; the one place that acts on a gateway from outside.
+
+Not here: whether a command may run (agent/commands.py: signed for this gateway, unexpired, never
+twice). No command carries code, none changes the stored configuration, none frees the journal: a
+changed interval and log level hold until the next start and are noted as events.
+
+    read_now      {"meter": NAME} or {}: ask now; the values come as ever, in the next block
+    set_interval  {"meter": NAME, "interval_s": 1 .. 86400}
+    log_level     {"level": "debug" | "info" | "warn" | "error"}
+    maintenance   {"minutes": 0 .. 1440}: says in `state` that people are at work; 0 ends it
+    locate        {"seconds": 1 .. 600}: blinks the board's LED
+    reboot        {}: after RESTART_MS, so that the answer leaves first
+"""
+
+from binascii import crc32
+from struct import pack_into, unpack_from
+
+from micropython import const
+
+from agent import log as log_
+from agent.commands import COUNTER_MAX, CannotDo, Commands
+from drivers.ticks import ticks_add, ticks_diff
+
+RESTART_MS = const(3000)
+SLOT = "counter"
+_FORMAT = const(1)
+_SLOT_BYTES = const(9)  # format, counter u32, CRC-32 of both
+_BLINK_MS = const(250)
+
+
+class Orders:
+    """One gateway's handlers and their state.
+
+    app: agent/app.App. key: 32 bytes, or b"": then every command is refused and counted.
+    ground: agent/store.Files or None; its slot `counter` remembers the last command taken.
+    """
+
+    def __init__(self, app, key, ground):
+        self._app = app
+        self._ground = ground
+        self.has_led = False  # the loop says so when its hal has one
+        self.unsigned = 0  # commands that came while no key is provisioned
+        self.why = ""  # why no command can be taken
+        self._restart_at = self._locate_until = None
+        self._maintenance_until_ms = 0  # uptime
+        self._commands = None
+        if key:
+            handlers = {
+                "read_now": self._read_now,
+                "set_interval": self._set_interval,
+                "log_level": self._log_level,
+                "maintenance": self._maintenance,
+                "locate": self._locate,
+                "reboot": self._reboot,
+            }
+            name = app.identity["gateway"]
+            self._commands = Commands(name, key, app.clock, self._load(), self._save, handlers)
+
+    def take(self, payload, now_ms):
+        """Check and run one payload; return the answer, None when it gets none."""
+        if self._commands is None:
+            self.unsigned += 1
+            return None
+        return self._commands.take(payload, now_ms)
+
+    def step(self, now_ms):
+        """Tell whether the LED should shine now."""
+        if self._locate_until is None:
+            return False
+        left = ticks_diff(self._locate_until, now_ms)
+        if left <= 0:
+            self._locate_until = None
+            return False
+        return left // _BLINK_MS % 2 == 1
+
+    def is_restart_due(self, now_ms):
+        """Tell whether a commanded restart should happen now."""
+        return self._restart_at is not None and ticks_diff(now_ms, self._restart_at) >= 0
+
+    def report(self):
+        """Return the counters for the state message: what was taken and what was refused."""
+        tree: dict = dict(self._commands.counts) if self._commands else {}
+        tree["unsigned"] = self.unsigned
+        left_ms = self._maintenance_until_ms - self._app.clock.uptime_ms
+        tree["maintenance_s"] = max(0, left_ms // 1000)
+        if self.why:
+            tree["why"] = self.why
+        return tree
+
+    # --- the counter against replay
+
+    def _load(self):
+        """Return the last counter; the highest there is when it cannot be read, to refuse all."""
+        data = bytearray(64)
+        try:
+            length = 0
+            if self._ground is not None:
+                self._ground.open()
+                length = self._ground.load(SLOT, data)
+        except OSError as error:
+            self.why = "the command counter cannot be read: %s" % error
+            return COUNTER_MAX
+        if length == 0:
+            return 0
+        if length == _SLOT_BYTES and data[0] == _FORMAT:
+            _, counter, found = unpack_from(">BII", data, 0)
+            if found == crc32(bytes(data[:5])) & 0xFFFFFFFF:
+                return counter
+        self.why = "the command counter is damaged"
+        return COUNTER_MAX
+
+    def _save(self, counter):
+        """Make the counter durable. Raises OSError."""
+        data = bytearray(_SLOT_BYTES)
+        pack_into(">BI", data, 0, _FORMAT, counter)
+        pack_into(">I", data, 5, crc32(bytes(data[:5])) & 0xFFFFFFFF)
+        if self._ground is None:
+            raise OSError(19)
+        self._ground.begin(SLOT)
+        self._ground.put(data, 0, _SLOT_BYTES)
+        self._ground.commit()
+
+    # --- the handlers: args dict -> JSON tree, or CannotDo
+
+    def _meters(self, args):
+        name = args.get("meter")
+        found = [m for m in self._app.meters if name in (None, m.name)]
+        if not found:
+            raise CannotDo("no meter %s" % name)
+        return found
+
+    def _read_now(self, args):
+        asked = [m.name for m in self._meters(args) if self._app.ask_now(m)]
+        return {"asked": asked}
+
+    def _set_interval(self, args):
+        meter = self._meters({"meter": args.get("meter", "")})[0]
+        interval_s = _number(args, "interval_s", 1, 86400)
+        self._app.set_interval(meter, interval_s)
+        return {"meter": meter.name, "interval_s": interval_s, "until": "restart"}
+
+    def _log_level(self, args):
+        level = args.get("level")
+        if level not in log_.LEVELS:
+            raise CannotDo("level: %r is not one of debug, info, warn, error" % (level,))
+        self._app.log.level = log_.LEVELS[level]
+        return {"level": level, "until": "restart"}
+
+    def _maintenance(self, args):
+        minutes = _number(args, "minutes", 0, 1440)
+        self._maintenance_until_ms = self._app.clock.uptime_ms + minutes * 60000
+        self._app.note_event("maintenance", "%d min" % minutes)
+        return {"minutes": minutes}
+
+    def _locate(self, args):
+        if not self.has_led:
+            raise CannotDo("this board has no LED")
+        seconds = _number(args, "seconds", 1, 600)
+        self._locate_until = ticks_add(self._app.now_ms, seconds * 1000)
+        return {"seconds": seconds}
+
+    def _reboot(self, args):
+        self._restart_at = ticks_add(self._app.now_ms, RESTART_MS)
+        return {"in_ms": RESTART_MS}
+
+
+def _number(args, name, least, most):
+    value = args.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise CannotDo("%s: %r is not a whole number within %d .. %d" % (name, value, least, most))
+    return value
