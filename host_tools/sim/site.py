@@ -28,6 +28,7 @@ from host_tools.sim.loads import Day, Quantities, Series
 from host_tools.sim.mbus_meter import MBusMeter, MBusTap
 from host_tools.sim.meter_faults import MeterFaults
 from host_tools.sim.modbus_meter import ModbusMeter
+from host_tools.sim.radar_meter import RadarMeter, RadarTap
 from host_tools.sim.taps import ModbusTap, StreamTap, Tapped, level_frame, tic_frame
 from host_tools.sim.tic_meter import TicCapture, TicMeter, labels_of, map_of
 
@@ -36,6 +37,7 @@ _DEFAULT_LINES = {
     "modbus": LineSettings(9600, 8, "N", 1),
     "tic": LineSettings(9600, 7, "E", 1),
     "level": LineSettings(9600, 8, "N", 1),
+    "radar": LineSettings(115200, 8, "N", 1),
     "mbus": LineSettings(2400, 8, "E", 1),
 }
 
@@ -204,6 +206,8 @@ class SimulatedSite:
         for line in self.lines.values():
             if isinstance(line.tap, StreamTap):
                 line.tap.silence()
+            elif isinstance(line.tap, RadarTap):
+                line.tap.pass_time(time.time_ns() // 1_000_000)
 
     def set_power(self, on: bool) -> None:
         """Tell every line whether the gateway has power."""
@@ -305,6 +309,15 @@ def _attach_level(
     return StreamTap(meter["name"], site.ledger, level_frame(table, *depth))
 
 
+def _attach_radar(
+    site: SimulatedSite, end: MeterEnd, meters: _Meters, tables: _Tables
+) -> Callable[[Piece], None]:
+    meter = _only(meters)
+    end.push(RadarMeter(site.day, meter["name"]).frame)
+    interval_s = int(meter.get("interval_s", 10))
+    return RadarTap(meter["name"], site.ledger, tables[meter["name"]], interval_s)
+
+
 def _only(meters: _Meters) -> Mapping[str, Any]:
     """Return the one meter of a line on which meters speak unasked."""
     if len(meters) > 1:
@@ -342,5 +355,6 @@ ATTACH: dict[str, Callable[..., Callable[[Piece], None]]] = {
     "tic": _attach_tic,
     "level": _attach_level,
     "mbus": _attach_mbus,
+    "radar": _attach_radar,
 }
 ASKING = {"modbus", "mbus"}

@@ -8,8 +8,10 @@ from drivers import load, load_map
 from drivers.reading import BAD_FRAME
 from host_tools.sim.ledger import Ledger
 from host_tools.sim.lines import Piece
+from host_tools.sim.loads import Day
 from host_tools.sim.mbus_meter import MBusMeter, MBusTap
 from host_tools.sim.meter_faults import NAMES, MeterFaults
+from host_tools.sim.radar_meter import RadarMeter, RadarTap
 from tests.fakes.collector_of_readings import Collected
 
 _NOW_S = 1_783_152_672.0
@@ -84,3 +86,31 @@ def test_faults_are_the_same_for_a_seed_and_all_of_them_come():
     assert MeterFaults().apply(b"x") == [(0.0, b"x")]
     with pytest.raises(ValueError, match="no such fault"):
         MeterFaults(names=("nonsense",))
+
+
+def test_a_radar_its_driver_and_its_witness_count_the_same():
+    table = load_map("icoms_tma")
+    ledger = Ledger()
+    now_s = _NOW_S - _NOW_S % 10
+    tap = RadarTap("radar", ledger, table, 10, lambda: now_s)
+    driver = load("radar")(table, {})
+    got = Collected(driver)
+    radar = RadarMeter(Day("street", start_s=8 * 3600), "radar")
+    due_s = now_s
+    end_s = now_s + 600
+    while now_s < end_s:
+        while due_s <= now_s:
+            driver.due(int(due_s * 1000) & 0x3FFFFFFF, got.emit)
+            due_s += 10
+        data, pause_s = radar.frame(now_s)
+        tap(Piece(True, data, data, int(now_s * 1000)))
+        got.feed(data)
+        now_s += pause_s
+    tap.pass_time(int(end_s * 1000))
+    driver.due(0, got.emit)
+    told = [{p.name: row[i][1] for i, p in enumerate(driver.points)} for row in got.rows]
+    assert None in told[0].values()  # the period before the first is not whole
+    answers = [dict(answer.values) for answer in ledger.answers()]
+    assert answers == told[1 : len(answers) + 1]
+    assert len(answers) >= 59
+    assert sum(values["vehicles"] or 0 for values in answers) > 40
