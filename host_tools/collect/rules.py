@@ -206,10 +206,11 @@ def _row(found: Any, kind: type[_Row], at: str, mistakes: list[str]) -> _Row | N
                 values[key] = Decimal(str(value))
             except InvalidOperation:
                 mistakes.append(f"{at}: {key}: {value!r} is no number")
-        elif type(value) is not wanted and not (wanted is str and isinstance(value, str)):
+        elif isinstance(value, bool) != (wanted is bool) or not isinstance(value, wanted):  # type: ignore[arg-type]
             mistakes.append(f"{at}: {key}: {value!r}, {wanted.__name__} is expected")  # type: ignore[union-attr]
         else:
-            values[key] = value
+            # The reader's own kinds of int and str remember how they were written.
+            values[key] = wanted(value)  # type: ignore[operator]
     if len(mistakes) > before:
         return None
     try:

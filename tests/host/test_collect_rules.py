@@ -51,6 +51,19 @@ def test_a_mistake_is_named_with_its_line(text, found):
     assert found in caught.value.what
 
 
+def test_numbers_and_truth_are_taken_as_they_are_written():
+    rules = parse_rules(
+        "keep:\n - {meters: '*', raw_days: 400, summary_days: 0}\n"
+        "alarms:\n - {name: f, kind: full, at_least: 0.9, below: true, hours: 0x10}"
+    )
+    assert rules.keep == (Keep("*", 400, 0),)
+    assert (rules.alarms[0].below, rules.alarms[0].hours) == (True, 16)
+    with pytest.raises(Problem, match="below: 1, bool is expected"):
+        parse_rules("alarms:\n - {name: f, kind: full, below: 1}")
+    with pytest.raises(Problem, match="hours: True, int is expected"):
+        parse_rules("alarms:\n - {name: f, kind: full, hours: true}")
+
+
 def test_every_mistake_is_named_at_once():
     with pytest.raises(Problem) as caught:
         parse_rules("alarms:\n - {name: a, kind: fire}\n - {name: b, kind: leak, hours: 0}")
