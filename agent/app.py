@@ -18,6 +18,7 @@ from agent.bus import Bus
 from agent.codec import BadBlock, Block
 from agent.meter import STATE_NAMES, Meter
 from agent.orders import Orders
+from agent.privacy import Privacy
 from agent.record import BLOCK, BOOT, EVENT, SCHEMA, TIME
 from agent.schedule import Schedule
 from agent.timekeeper import Timekeeper
@@ -71,6 +72,10 @@ class App:
         self.identity = identity
         self.log = log
         self.meters = make_meters(config)
+        key = bytes.fromhex(config["privacy"]["key"])
+        self.privacy = Privacy(config["meters"], key, ground)
+        for meter in self.meters:
+            meter.shown = self.privacy.name(meter.index)
         self.buses = []
         for port in config["ports"]:
             on_port = [m for m in self.meters if m.config["port"] == port["name"]]
@@ -159,17 +164,19 @@ class App:
             if not meter.wanted:
                 return
             meter.wanted = False
-        if meter.take(reading):
+        is_good = meter.take(reading)
+        if is_good:
             meter.answers += 1
-        self._store(meter, reading.at_ms if meter.listens or meter.failures == 0 else self.now_ms)
+        tick = reading.at_ms if meter.listens or meter.failures == 0 else self.now_ms
+        self._store(meter, tick, is_good)
 
     def on_turn(self, meter):
         """Declare that a meter fell silent or came back."""
         why = "%d turns without an answer" % meter.failures
-        self.note_event("meter_" + STATE_NAMES[meter.state], why, meter.name)
+        self.note_event("meter_" + STATE_NAMES[meter.state], why, meter.shown)
 
     def note_event(self, what, why, meter=""):
-        """Put an event into the journal; meter: its name, "" for the gateway itself."""
+        """Put an event into the journal; meter: the name upstream, "" for the gateway itself."""
         self._note(
             EVENT,
             {
@@ -201,12 +208,15 @@ class App:
         """Give a meter another interval until the next start; noted as an event."""
         self.schedule.change(meter.index, interval_s * 1000)
         self.align(self.now_ms)
-        self.note_event("interval", "%d s until restart" % interval_s, meter.name)
+        self.note_event("interval", "%d s until restart" % interval_s, meter.shown)
 
-    def _store(self, meter, tick):
+    def _store(self, meter, tick, is_good):
         index = meter.index
         block = self.blocks[index]
         at_ms, state = self.clock.wall_ms_at(tick)
+        is_personal = meter.config["personal"]
+        if is_personal and not (is_good and self.privacy.admit(index, at_ms, state)):
+            return
         if block.count and (block.data[6] != state or at_ms < block.last_at_ms):
             self._seal(index)
         if not block.count:
@@ -216,6 +226,9 @@ class App:
             self._open(index, state, tick)
             block.add(at_ms, meter.values, meter.quality)
         meter.at_ms = at_ms
+        if is_personal:  # the only one of its period: it does not wait in an open block
+            self._seal(index)
+            self.journal.sync()
 
     def _open(self, index, state, tick):
         self.blocks[index].open(self.config_hash, index, state, self.identity["boot"])
@@ -269,7 +282,7 @@ class App:
         if was_wanted:  # nothing came in the period that ends now: that is declared
             meter.take_nothing()
             meter.no_reply += 1
-            self._store(meter, now_ms)
+            self._store(meter, now_ms, False)
         meter.bad_at_due = meter.bad_frames
 
     def save(self, now_ms):
@@ -316,7 +329,7 @@ class App:
                 points.append([p.name, p.unit, p.exponent, p.kind, str(p.code)])
             meters.append(
                 {
-                    "name": meter.name,
+                    "name": meter.shown,
                     "protocol": meter.config["protocol"],
                     "map": meter.config["map"],
                     "interval_s": meter.config["interval_s"],
@@ -361,9 +374,10 @@ class App:
                 "in_flight": self.uplink.in_flight,
                 "uplink": self.uplink.state,
                 "commands": self.orders.report(),
+                "withheld": self.privacy.withheld,
                 "meters": [
                     {
-                        "name": m.name,
+                        "name": m.shown,
                         "state": STATE_NAMES[m.state],
                         "answers": m.answers,
                         "no_reply": m.no_reply,

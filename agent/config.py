@@ -7,6 +7,7 @@ the device reads from /config.json. The same rules run in both places.
     problems    # ["ports[0].baud: 9601 is not one of 300, 600, ..."]
 """
 
+from agent.clock import civil_from_days, days_from_civil
 from agent.timekeeper import split_server
 from drivers import DRIVERS
 
@@ -24,6 +25,7 @@ GATEWAY: tuple = (
     ("block", dict, {}, None),
     ("journal", dict, {}, None),
     ("uplink", dict, {}, None),
+    ("privacy", dict, {}, None),
     ("clock", dict, {}, None),
     ("log", dict, {}, None),
 )
@@ -45,8 +47,14 @@ METER: tuple = (
     ("interval_s", int, 60, (1, 86400)),
     ("retries", int, 2, (0, 10)),
     ("personal", bool, False, None),
+    ("consent", dict, {}, None),
     ("points", list, [], None),
     ("options", dict, {}, None),
+)
+CONSENT: tuple = (
+    ("reference", str, _REQUIRED, None),
+    ("until", str, _REQUIRED, None),  # "2027-03-31", the last day included, UTC
+    ("interval_s", int, _REQUIRED, (1, 86400)),
 )
 SECTIONS: dict = {
     "block": (("flush_s", int, 60, (1, 86400)), ("size", int, 1024, (128, 4000))),
@@ -63,10 +71,11 @@ SECTIONS: dict = {
         ("key", str, "", None),
         ("state_s", int, 10, (1, 3600)),
     ),
+    "privacy": (("key", str, "", None),),
     "clock": (("ntp", list, [], None),),
     "log": (("level", str, "info", ("debug", "info", "warn", "error")),),
 }
-SECRETS = ("uplink.key",)
+SECRETS = ("uplink.key", "privacy.key")
 
 
 def validate(tree):
@@ -91,8 +100,10 @@ def validate(tree):
             rows.append(_fields(row, fields, where + ".", problems))
         config[name] = rows
         _check_unique(rows, name, problems)
-    if not _is_key(config["uplink"]["key"]):
-        problems.append("uplink.key: the value is not 64 hexadecimal digits, nor empty")
+    for section in ("uplink", "privacy"):
+        if not _is_key(config[section]["key"]):
+            problems.append("%s.key: the value is not 64 hexadecimal digits, nor empty" % section)
+    _check_privacy(config, problems)
     for i, server in enumerate(config["clock"]["ntp"]):
         try:
             split_server(server)
@@ -111,6 +122,40 @@ def validate(tree):
                 % (i, meter["protocol"], ", ".join(sorted(DRIVERS)))
             )
     return config, problems
+
+
+def _check_privacy(config, problems):
+    """Complete each meter's consent; a personal meter needs the key of its pseudonym."""
+    for i, meter in enumerate(config["meters"]):
+        where = "meters[%d]." % i
+        if meter["personal"] and not config["privacy"]["key"]:
+            problems.append("%spersonal: needs privacy.key, 64 hexadecimal digits" % where)
+        if not meter["consent"]:
+            continue
+        consent = _fields(meter["consent"], CONSENT, where + "consent.", problems)
+        until_ms = _last_ms_of(consent["until"])
+        if until_ms is None:
+            shown = repr(consent["until"])
+            problems.append("%sconsent.until: %s is not a day as 2027-03-31" % (where, shown))
+        if not consent["reference"]:
+            problems.append("%sconsent.reference: is empty: say where it is recorded" % where)
+        consent["until_ms"] = until_ms or 0
+        meter["consent"] = consent
+
+
+def _last_ms_of(day):
+    """Return the last ms since 1970 of a day "YYYY-MM-DD" in UTC; None when it is no day."""
+    parts = day.split("-")
+    if len(parts) != 3 or [len(p) for p in parts] != [4, 2, 2]:
+        return None
+    try:
+        date = tuple([int(p) for p in parts])
+    except ValueError:
+        return None
+    days = days_from_civil(*date)
+    if civil_from_days(days) != date:
+        return None
+    return (days + 1) * 86400000 - 1
 
 
 def _is_key(text):

@@ -26,6 +26,7 @@ class Meter:
     def __init__(self, index, config, driver):
         self.index = index
         self.name = config["name"]
+        self.shown = self.name  # its name upstream: a pseudonym when it is personal
         self.config = config
         self.driver = driver
         self.retries = config["retries"]

@@ -124,20 +124,20 @@ class Orders:
 
     def _meters(self, args):
         name = args.get("meter")
-        found = [m for m in self._app.meters if name in (None, m.name)]
+        found = [m for m in self._app.meters if name in (None, m.shown)]
         if not found:
             raise CannotDo("no meter %s" % name)
         return found
 
     def _read_now(self, args):
-        asked = [m.name for m in self._meters(args) if self._app.ask_now(m)]
+        asked = [m.shown for m in self._meters(args) if self._app.ask_now(m)]
         return {"asked": asked}
 
     def _set_interval(self, args):
         meter = self._meters({"meter": args.get("meter", "")})[0]
         interval_s = _number(args, "interval_s", 1, 86400)
         self._app.set_interval(meter, interval_s)
-        return {"meter": meter.name, "interval_s": interval_s, "until": "restart"}
+        return {"meter": meter.shown, "interval_s": interval_s, "until": "restart"}
 
     def _log_level(self, args):
         level = args.get("level")

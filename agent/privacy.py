@@ -5,7 +5,7 @@ pseudonym, and keeps one reading per interval: a day, unless a recorded consent 
 ended allows a finer one. (In France, load curves of a Linky need the customer's consent: CNIL
 recommendation of 15 November 2012, deliberation 2012-404; daily values are the default.)
 
-    privacy = Privacy(config["meters"], key)
+    privacy = Privacy(config["meters"], key, ground)
     privacy.name(0)                             # "p-3f0c9a1be2d47758"
     privacy.admit(0, wall_ms, TRUSTED)          # True once a day
 
@@ -13,20 +13,38 @@ Configuration of a meter: `personal`: true, and optionally
 `consent`: {"reference": "2026-114", "until_ms": 1830000000000, "interval_s": 600}.
 """
 
+import json
+
+from micropython import const
+
 from agent.clock import UPTIME_ONLY
 from agent.mac import Mac
 
 DAY_S = 86400
+SLOT = "personal"
+_SLOT_MAX = const(2048)
 
 
 class Privacy:
-    """Decides for each meter by its index in the configuration. key: 32 bytes, never sent."""
+    """Decides for each meter by its index in the configuration.
 
-    def __init__(self, meters, key):
+    key: 32 bytes, never sent; b"" when no meter is personal, else ValueError. ground:
+    agent/store.Files or None; its slot `personal` keeps saved(): written before a reading is
+    admitted, so that a power cut may cost one reading and never gives a second one.
+    """
+
+    def __init__(self, meters, key, ground=None):
         self._meters = meters
-        self._mac = Mac(key)
-        self._last_ms = [None] * len(meters)  # wall time of the last admitted personal reading
+        self._is_private = bool([m for m in meters if m.get("personal")])
+        self._mac = Mac(key) if key or self._is_private else None
+        self._last_ms: list = [None] * len(
+            meters
+        )  # wall time of the last admitted personal reading
+        self._ground = ground
         self.withheld = 0
+        self.why = ""  # why the last admissions could not be read or kept
+        if ground is not None and self._is_private:
+            self._load()
 
     def name(self, meter):
         """Return the name that leaves the device: a pseudonym when personal."""
@@ -63,16 +81,45 @@ class Privacy:
             self.withheld += 1
             return False
         self._last_ms[meter] = at_ms
+        if self._ground is not None:
+            try:
+                self._keep(json.dumps(self.saved()).encode())
+            except OSError as error:
+                self._last_ms[meter] = last
+                self.withheld += 1
+                self.why = "the last admission cannot be kept: %s" % error
+                return False
         return True
 
     def saved(self):
-        """Return what must survive a restart: the last admitted times, by meter."""
-        return list(self._last_ms)
+        """Return what must survive a restart: {pseudonym: time in ms of its last reading}."""
+        tree: dict = {}
+        for i, at_ms in enumerate(self._last_ms):
+            if at_ms is not None:
+                tree[self.name(i)] = at_ms
+        return tree
 
     def restore(self, saved):
-        """Take back saved(); a list of another length (another configuration) is ignored."""
-        if len(saved) == len(self._last_ms):
-            self._last_ms = list(saved)
+        """Take back saved(); meters that another configuration left out are forgotten."""
+        for i, row in enumerate(self._meters):
+            at_ms = saved.get(self.name(i))
+            if row.get("personal") and isinstance(at_ms, int):
+                self._last_ms[i] = at_ms
+
+    def _keep(self, data):
+        self._ground.begin(SLOT)
+        self._ground.put(data, 0, len(data))
+        self._ground.commit()
+
+    def _load(self):
+        data = bytearray(_SLOT_MAX)
+        try:
+            self._ground.open()
+            length = self._ground.load(SLOT, data)
+            if length:
+                self.restore(json.loads(bytes(data[:length])))
+        except (OSError, ValueError, AttributeError) as error:
+            self.why = "the last admissions cannot be read: %s" % error
 
     def words(self):
         """Return in words what leaves the device, one line per meter."""

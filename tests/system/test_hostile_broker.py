@@ -4,6 +4,9 @@ The broker here owns the session: it reads every byte, forges, repeats, redirect
 damages. What it can do is to drop or delay; what it cannot do is tested one by one.
 """
 
+# Two whole gateways and copies of their flash:
+# heap: 1m
+
 import json
 
 from agent import log as log_
