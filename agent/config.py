@@ -63,7 +63,10 @@ SECTIONS: dict = {
         ("kind", str, "mqtt", ("mqtt",)),
         ("host", str, "127.0.0.1", None),
         ("port", int, 1883, (1, 65535)),
-        ("tls", bool, False, (False,)),  # this version speaks plain TCP: said, not ignored
+        ("tls", bool, False, None),
+        ("ca", str, "", None),  # files in DER; of the broker's authority
+        ("cert", str, "", None),  # this gateway's own, with its key
+        ("cert_key", str, "", None),
         ("keepalive_s", int, 60, (5, 3600)),
         ("window", int, 8, (1, 64)),
         ("ahead", int, 64, (1, 1024)),
@@ -103,6 +106,11 @@ def validate(tree):
     for section in ("uplink", "privacy"):
         if not _is_key(config[section]["key"]):
             problems.append("%s.key: the value is not 64 hexadecimal digits, nor empty" % section)
+    uplink = config["uplink"]
+    if uplink["tls"] and not uplink["ca"]:
+        problems.append("uplink.ca: is required with tls: the broker's authority, a DER file")
+    if bool(uplink["cert"]) != bool(uplink["cert_key"]):
+        problems.append("uplink.cert: goes with uplink.cert_key; only one of them is given")
     _check_privacy(config, problems)
     for i, server in enumerate(config["clock"]["ntp"]):
         try:

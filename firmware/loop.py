@@ -89,11 +89,15 @@ async def _uplink(app, hal, names):
         try:
             sock = await net.connect(names, settings["host"], settings["port"], goes_on)
             _no_delay(sock)
+            if settings["tls"]:
+                sock = net.secure(sock, settings)
             uplink.opened(hal.ticks_ms())
             await _session(sock, uplink, hal)
             why = "closed"
         except OSError as error:
             why = str(error)
+        except ValueError as error:  # so TLS says that a certificate is refused
+            why = "certificate refused: %s" % error
         if sock:
             sock.close()
         uplink.closed(hal.ticks_ms(), why)
@@ -118,7 +122,8 @@ async def _session(sock, uplink, hal):
         length = uplink.output()
         while length:
             busy = True
-            await _write(sock, memoryview(uplink.out)[:length])
+            if not await _write(sock, memoryview(uplink.out)[:length], uplink, hal):
+                return
             uplink.sent(hal.ticks_ms())
             length = uplink.output()
         try:
@@ -135,7 +140,8 @@ async def _session(sock, uplink, hal):
         await asyncio.sleep_ms(0 if busy else 10)
 
 
-async def _write(sock, data):
+async def _write(sock, data, uplink, hal):
+    """Write all of data; false when the session ended first: a peer may take nothing for ever."""
     at = 0
     while at < len(data):
         try:
@@ -147,7 +153,11 @@ async def _write(sock, data):
         if count:
             at += count
         else:
+            uplink.step(hal.ticks_ms())
+            if uplink.action == CLOSE:
+                return False
             await asyncio.sleep_ms(5)
+    return True
 
 
 async def _house(app, hal):

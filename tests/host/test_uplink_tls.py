@@ -1,0 +1,205 @@
+"""The device's TLS on MicroPython: nats-server with mutual certificates, and peers that cheat.
+
+Whoever fails the handshake gets 0 bytes of payload: counted by a server that would take them.
+"""
+
+import datetime
+import os
+import socket
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from host_tools.broker import free_port, program
+from tests.on_micropython import interpreter
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+_NOW = datetime.datetime.now(datetime.UTC)
+
+_GATEWAY = """
+import asyncio, json, sys, time
+from agent.uplink import Uplink
+from firmware import loop, net
+from tests.fakes.journal import MemoryJournal
+class Hal:
+    def ticks_ms(self):
+        return time.ticks_ms() & (1 << 30) - 1
+class App:
+    def __init__(self, settings):
+        self.config = {"uplink": settings}
+        identity = {"gateway": "gw", "board": "host", "version": "1", "runtime": "t", "boot": 1}
+        self.uplink = Uplink(settings, MemoryJournal(), identity, lambda n: 0)
+        self.log = self
+    def info(self, who, text, *values):
+        print(text % values)
+        sys.exit(0)
+async def watch(app):
+    while app.uplink.state != "online":
+        await asyncio.sleep_ms(20)
+    print("online")
+    sys.exit(0)
+async def main():
+    with open(sys.argv[1]) as file:  # an argument beyond 255 bytes ends the interpreter
+        app = App(json.load(file))
+    asyncio.create_task(watch(app))
+    await loop._uplink(app, Hal(), net.make_names())
+asyncio.run(main())
+"""
+
+
+class _Authority:
+    """Signs certificates into a folder, PEM for servers and DER for the device."""
+
+    def __init__(self, folder, name):
+        self.folder = folder / name
+        self.folder.mkdir()
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        self.issue("ca", own=True)
+
+    def issue(self, name, host="localhost", days=(-1, 30), own=False, self_signed=False):
+        key = self.key if own else ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+        subject = self.name if own else subject
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject if self_signed else self.name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(_NOW + datetime.timedelta(days=days[0]))
+            .not_valid_after(_NOW + datetime.timedelta(days=days[1]))
+            .add_extension(x509.BasicConstraints(own, None), True)
+        )
+        names = [x509.DNSName(host)]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
+        signed = builder.sign(key if self_signed else self.key, hashes.SHA256())
+        for end, kind in (
+            ("pem", serialization.Encoding.PEM),
+            ("der", serialization.Encoding.DER),
+        ):
+            (self.folder / f"{name}.{end}").write_bytes(signed.public_bytes(kind))
+            (self.folder / f"{name}.key.{end}").write_bytes(
+                key.private_bytes(
+                    kind,
+                    serialization.PrivateFormat.TraditionalOpenSSL,
+                    serialization.NoEncryption(),
+                )
+            )
+        return self.folder / name
+
+
+def _run(tmp_path, port, ca, cert=None):
+    settings = f'{{"host": "localhost", "port": {port}, "tls": true, "ca": "{ca}.der", '
+    own = (f"{cert}.der", f"{cert}.key.der") if cert else ("", "")
+    settings += f'"cert": "{own[0]}", "cert_key": "{own[1]}"}}'
+    told = tmp_path / "settings.json"
+    told.write_text(settings)
+    script = tmp_path / "gateway.py"
+    script.write_text(_GATEWAY)
+    done = subprocess.run(
+        [interpreter(), str(script), str(told)],
+        cwd=ROOT,
+        env={**os.environ, "MICROPYPATH": f"{ROOT}:.frozen"},
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
+    return (done.stdout + done.stderr).strip()
+
+
+class _Trap(threading.Thread):
+    """Accepts one connection with a certificate, or plain, and counts what is sent to it."""
+
+    def __init__(self, cert):
+        super().__init__(daemon=True)
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self._cert = cert
+        self.payload = b""
+        self.handshakes = 0
+        self.start()
+
+    def run(self):
+        peer, _ = self._socket.accept()
+        peer.settimeout(2)
+        try:
+            if self._cert:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(f"{self._cert}.pem", f"{self._cert}.key.pem")
+                context.maximum_version = ssl.TLSVersion.TLSv1_2
+                peer = context.wrap_socket(peer, server_side=True)
+                self.handshakes += 1
+                self.payload += peer.recv(4096)
+            else:
+                self.payload += peer.recv(4096)
+                peer.sendall(b"\x20\x02\x00\x00")  # CONNACK in the clear: come on, no TLS here
+                self.payload += peer.recv(4096)
+        except OSError:
+            pass
+        finally:
+            peer.close()
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return _Authority(tmp_path, "ours")
+
+
+def test_a_trap_with_a_good_certificate_gets_payload(tmp_path, authority):
+    trap = _Trap(authority.issue("server"))
+    _run(tmp_path, trap.port, authority.folder / "ca")
+    trap.join(6)
+    assert b"MQTT" in trap.payload
+
+
+@pytest.mark.parametrize("fault", ["ca", "host", "expired", "self_signed"])
+def test_a_peer_with_a_bad_certificate_gets_nothing(tmp_path, authority, fault):
+    cert = {
+        "ca": lambda: _Authority(tmp_path, "theirs").issue("server"),
+        "host": lambda: authority.issue("server", host="other.example"),
+        "expired": lambda: authority.issue("server", days=(-30, -1)),
+        "self_signed": lambda: authority.issue("server", self_signed=True),
+    }[fault]()
+    trap = _Trap(cert)
+    said = _run(tmp_path, trap.port, authority.folder / "ca")
+    trap.join(6)
+    assert trap.payload == b"" and "certificate refused" in said, said
+
+
+def test_a_plaintext_peer_sees_no_mqtt(tmp_path, authority):
+    trap = _Trap(None)
+    said = _run(tmp_path, trap.port, authority.folder / "ca")
+    trap.join(6)
+    assert trap.payload and b"MQTT" not in trap.payload and "online" not in said
+
+
+def test_nats_with_mutual_certificates(tmp_path, authority):
+    server, own = authority.issue("server"), authority.issue("gw")
+    port = free_port()
+    configuration = tmp_path / "nats.conf"
+    configuration.write_text(
+        f'server_name: n1\nlisten: "127.0.0.1:{free_port()}"\n'
+        f'jetstream {{ store_dir: "{tmp_path}/store" }}\n'
+        f'mqtt {{ listen: "127.0.0.1:{port}"\n'
+        f'tls {{ cert_file: "{server}.pem", key_file: "{server}.key.pem", '
+        f'ca_file: "{authority.folder}/ca.pem", verify: true }} }}\n'
+    )
+    command = [program("nats-server"), "-c", str(configuration)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as broker:
+        try:
+            assert broker.stderr is not None
+            for line in broker.stderr:
+                if "Server is ready" in line:
+                    break
+            assert _run(tmp_path, port, authority.folder / "ca", own) == "online"
+            assert "online" not in _run(tmp_path, port, authority.folder / "ca")
+        finally:
+            broker.kill()
