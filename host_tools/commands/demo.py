@@ -50,9 +50,9 @@ def command(
 
     signal.signal(signal.SIGTERM, _end)
     show = (lambda line: print(line, file=sys.stderr)) if verbose or headless else None
-    own = _SITE.with_name(f"{site}.yaml")
-    site = own if not site.exists() and own.exists() else site
-    demo = Demo(load_site(site), _FOLDER, series=series, capture=tic, chaos=chaos, on_line=show)
+    demo = Demo(
+        load_site(_find(site)), _FOLDER, series=series, capture=tic, chaos=chaos, on_line=show
+    )
     with demo:
         if not headless:
             from host_tools.page import serve
@@ -68,6 +68,12 @@ def command(
     _print(result, as_json)
     wrong = any(result[count] for count in ("lost", "duplicated", "altered"))
     raise typer.Exit(FAILED if wrong or not settled else OK)
+
+
+def _find(site: Path) -> Path:
+    """The file `site`, or ours of that name where there is no such file."""
+    own = _SITE.parent / f"{site.name}.yaml"
+    return own if not site.exists() and own.exists() else site
 
 
 def _print(result: dict[str, Any], as_json: bool) -> None:
