@@ -8,48 +8,24 @@ rooms, `on_reading` is the way up, `step` is what time asks for.
     app.step(now_ms)
 """
 
-import gc
 import json
-from hashlib import sha256
 
 from micropython import const
 
 from agent.bus import Bus
 from agent.codec import BadBlock, Block
-from agent.meter import STATE_NAMES, Meter
+from agent.meter import STATE_NAMES, make_meters
 from agent.orders import Orders
 from agent.privacy import Privacy
 from agent.record import BLOCK, BOOT, EVENT, SCHEMA, TIME
+from agent.report import Report
 from agent.schedule import Schedule
 from agent.timekeeper import Timekeeper
 from agent.uplink import Uplink
-from drivers import forget_maps, load, load_map
 from drivers.ticks import ticks_add, ticks_diff
 
 _STEP_MS = const(200)  # step() is wanted at least this often
 _OPENS_BYTES = const(16)
-
-
-def make_meters(config):
-    """Return the Meters of a valid configuration. Raises ValueError with a text for a person."""
-    ports = {p["name"]: p for p in config["ports"]}
-    meters = []
-    for index, row in enumerate(config["meters"]):
-        port = ports[row["port"]]
-        options = dict(row["options"])
-        options["points"] = row["points"]
-        options["line"] = (port["baud"], port["bits"], port["parity"], port["stop"])
-        try:
-            table = load_map(row["map"])
-            driver = load(row["protocol"])(table, options)
-        except ImportError:
-            raise ValueError("meters[%d].map: there is no map %s" % (index, row["map"]))
-        except ValueError as error:
-            raise ValueError("meters[%d] (%s): %s" % (index, row["name"], error))
-        meters.append(Meter(index, row, driver))
-    forget_maps()
-    gc.collect()  # what follows wants large pieces: let them lie together
-    return meters
 
 
 class App:
@@ -88,14 +64,8 @@ class App:
         self._save_ms = config["journal"]["max_loss_s"] * 1000
         self._state_ms = config["uplink"]["state_s"] * 1000
         self._saves = [bytearray(size + _OPENS_BYTES) for _ in self.meters]
-        self._heap = heap
-        self.heap_peak = 0
-        schema = self._schema()
-        text = json.dumps(schema)
-        digest = sha256(text.encode()).digest()
-        self.config_hash = digest[:4]
-        schema["config"] = "".join(["%02x" % b for b in self.config_hash])
-        self.schema = schema
+        self._report = Report(self, heap)
+        self.config_hash = self._report.config_hash
         self.uplink = Uplink(config["uplink"], journal, identity, random)
         self.uplink.birth = self.birth
         self.timekeeper = Timekeeper(config["clock"]["ntp"], random)
@@ -118,7 +88,7 @@ class App:
             # The block of the last life is sealed as it stood: this life begins its own.
             if self._reseal(meter, data):
                 recovered += 1
-        self._note(SCHEMA, self.schema)
+        self._note(SCHEMA, self._report.schema)
         self._note(
             BOOT,
             {
@@ -320,72 +290,10 @@ class App:
         data = json.dumps(tree).encode()
         self.journal.append(kind, data, 0, len(data))
 
-    def _schema(self):
-        meters = []
-        for meter in self.meters:
-            points = []
-            for i in meter.kept:
-                p = meter.driver.points[i]
-                points.append([p.name, p.unit, p.exponent, p.kind, str(p.code)])
-            meters.append(
-                {
-                    "name": meter.shown,
-                    "protocol": meter.config["protocol"],
-                    "map": meter.config["map"],
-                    "interval_s": meter.config["interval_s"],
-                    "personal": meter.config["personal"],
-                    "points": points,
-                }
-            )
-        return {
-            "gateway": self.identity["gateway"],
-            "site": self.identity["site"],
-            "meters": meters,
-        }
-
     def birth(self):
         """Return the birth message: who this is, where its journal stands, what blocks mean."""
-        tree = dict(self.identity)
-        tree["journal"] = self.journal.journal_id
-        tree["first"] = self.journal.first
-        tree["next"] = self.journal.next
-        tree["cause"] = self.cause
-        tree["config"] = self.schema["config"]
-        tree["schema"] = self.schema
-        tree["uptime_ms"] = self.clock.uptime_ms
-        tree["wall_ms"] = self._wall_ms(self.now_ms)
-        return json.dumps(tree).encode()
+        return self._report.birth(self._wall_ms(self.now_ms))
 
     def state(self, now_ms):
         """Return the live state for a screen; losing one loses nothing."""
-        used, free = self._heap()
-        self.heap_peak = max(self.heap_peak, used)
-        return json.dumps(
-            {
-                "uptime_ms": self.clock.uptime_ms,
-                "wall_ms": self._wall_ms(now_ms),
-                "clock": self.clock.state,
-                "clock_why": self.timekeeper.why,
-                "heap": used,
-                "heap_free": free,
-                "heap_peak": self.heap_peak,
-                "journal": self.journal.fill_permille,
-                "records": [self.journal.first, self.journal.next, self.journal.durable],
-                "in_flight": self.uplink.in_flight,
-                "uplink": self.uplink.state,
-                "commands": self.orders.report(),
-                "withheld": self.privacy.withheld,
-                "meters": [
-                    {
-                        "name": m.shown,
-                        "state": STATE_NAMES[m.state],
-                        "answers": m.answers,
-                        "no_reply": m.no_reply,
-                        "bad_frames": m.bad_frames,
-                        "refused": m.refused,
-                        "at_ms": m.at_ms,
-                    }
-                    for m in self.meters
-                ],
-            }
-        ).encode()
+        return self._report.state(self._wall_ms(now_ms))

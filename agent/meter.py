@@ -3,8 +3,11 @@
 Not the driver (drivers/), not the wire (bus.py): the part that bus and App share.
 """
 
+import gc
+
 from micropython import const
 
+from drivers import forget_maps, load, load_map
 from drivers.reading import BAD_FRAME, GOOD, IMPLAUSIBLE, NO_REPLY, TEXT
 
 WAITING = const(0)  # nothing heard since the start
@@ -64,3 +67,25 @@ class Meter:
             self.values[i] = None
             self.quality[i] = quality
         return quality
+
+
+def make_meters(config):
+    """Return the Meters of a valid configuration. Raises ValueError with a text for a person."""
+    ports = {p["name"]: p for p in config["ports"]}
+    meters = []
+    for index, row in enumerate(config["meters"]):
+        port = ports[row["port"]]
+        options = dict(row["options"])
+        options["points"] = row["points"]
+        options["line"] = (port["baud"], port["bits"], port["parity"], port["stop"])
+        try:
+            table = load_map(row["map"])
+            driver = load(row["protocol"])(table, options)
+        except ImportError:
+            raise ValueError("meters[%d].map: there is no map %s" % (index, row["map"]))
+        except ValueError as error:
+            raise ValueError("meters[%d] (%s): %s" % (index, row["name"], error))
+        meters.append(Meter(index, row, driver))
+    forget_maps()
+    gc.collect()  # what follows wants large pieces: let them lie together
+    return meters

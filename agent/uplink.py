@@ -1,7 +1,8 @@
-"""The session with the broker as a state machine: records up, acknowledgements down.
+"""The session with the broker: records up, acknowledgements down, by MQTT.
 
-Not here: sockets, TLS, DNS (firmware/link.py obeys `action`), packets (agent/mqtt.py), what is
-stored (agent/journal.py). Topics and payloads: agent/README.md.
+Not here: when a connection is opened and given up (agent/session.py), sockets, TLS, names
+(firmware/ obeys `action`), packets (agent/mqtt.py), what is stored (agent/journal.py). Topics and
+payloads: agent/README.md.
 
 Two acknowledgements, and only one frees flash. PUBACK says that the broker took a record; a
 killed broker forgets some of those (mosquitto: 4 of 2,000). It only opens the window. The `ack`
@@ -23,48 +24,15 @@ values do not queue behind a backlog: `state` goes before records, and only the 
 
 from micropython import const
 
-from agent import mac, mqtt
-from agent.backoff import Backoff
-from agent.flight import Flight
+from agent import mqtt
+from agent.session import CLOSING, GREETING, ONLINE, RECORD_MAX, SUBSCRIBING, Session
 from agent.topics import Topics, is_topic
-from drivers.ticks import ticks_add, ticks_diff
+from drivers.ticks import ticks_diff
 
-NOTHING = const(0)
-OPEN = const(1)
-CLOSE = const(2)
-
-_RECORD_MAX = const(4016)  # agent/README.md, the record
 _INBOUND_MAX = const(4096)  # a configuration travels in one command
-_CONNECT_MS = const(30000)  # TCP, TLS and CONNACK must be through by then
-_ANSWER_MS = const(20000)  # a broker that owes an answer and says nothing this long is gone
-_ACK_BYTES = const(8)
-_STATE_WAIT_MS = const(1000)  # longest sleep of the transport while online
-
-# Steps of a session; the text is what health shows.
-_OFFLINE = const(0)
-_CONNECTING = const(1)
-_GREETING = const(2)
-_SUBSCRIBING = const(3)
-_ONLINE = const(4)
-_CLOSING = const(5)
-_COUNTERS = (
-    "sessions",
-    "published",
-    "repeated",
-    "pubacks",
-    "acks",
-    "acks_refused",
-    "refused",
-    "malformed",
-    "half_open",
-    "states_dropped",
-    "bytes_out",
-    "bytes_in",
-)
-_NAMES = ("offline", "connecting", "greeting", "subscribing", "online", "closing")
 
 
-class Uplink:
+class Uplink(Session):
     """One gateway's session. `out` is lent to the transport until the next output().
 
     settings: config["uplink"]; journal: agent/journal.Journal; identity: dict with gateway,
@@ -75,151 +43,38 @@ class Uplink:
     """
 
     def __init__(self, settings, journal, identity, random):
-        self._settings = settings
-        self._journal = journal
-        self._client = identity["gateway"].encode()
+        super().__init__(settings, journal, identity, random)
         self._topics = Topics(identity["gateway"])
         # Fixed header (1 + 2), topic, packet identifier: where a record lies in `out`.
         self._record_at = 3 + 2 + len(self._topics.rec) + 2
-        self.out = bytearray(self._record_at + _RECORD_MAX)
+        self.out = bytearray(self._record_at + RECORD_MAX)
         self._record = memoryview(self.out)[self._record_at :]
         self._reader = mqtt.Reader(_INBOUND_MAX, self._on_packet)
-        self._backoff = Backoff(random)
         self._keepalive_ms = settings.get("keepalive_s", 60) * 1000
-        window = settings.get("window", 8)
-        ahead = settings.get("ahead", 8 * window)
-        by_puback = settings.get("acknowledge", "application") == "puback"
-        self._flight = Flight(journal, window, ahead, by_puback)
-        key = bytes.fromhex(settings.get("key", ""))
-        self._mac = mac.Mac(key) if key else None
         self._last_id = self._long_at = 0
         self._long = b""
-        self._results = []
-        self._state = None
-        self.birth = lambda: b"{}"
-        self.on_command = lambda payload: None
-        self.action = NOTHING
-        self.why = ""
-        self.last_ack_ms = None
-        self.counters = dict.fromkeys(_COUNTERS, 0)
         self._todo = []  # what writes the session's next packets
-        self._asked_at = None  # since when the broker owes an answer, None: it owes nothing
         self._is_pinging = False
-        self._step = _OFFLINE
-        self._until = None  # None: at once
-        self._hopeless = False
         self._forget_session(0)
 
-    @property
-    def state(self):
-        """The step of the session as text, with the reason of the last end when offline."""
-        if self._step == _OFFLINE and self.why:
-            return "offline: " + self.why
-        return _NAMES[self._step]
-
-    @property
-    def in_flight(self):
-        """How many records wait for their PUBACK."""
-        return self._flight.waiting
-
-    @property
-    def acked(self):
-        """The last seq that the collector has stored."""
-        return self._journal.acked
-
-    # -- what the transport says ---------------------------------------------------------------
-
-    def step(self, now_ms):
-        """Decide; return the ms until the next call at the latest."""
-        self._now = now_ms
-        if self._step == _OFFLINE:
-            wait = 0 if self._until is None else ticks_diff(self._until, now_ms)
-            if wait > 0:
-                return wait
-            self._step = _CONNECTING
-            self.action = OPEN
-            self._until = ticks_add(now_ms, _CONNECT_MS)
-            return _CONNECT_MS
-        if self._step == _CLOSING:
-            return _STATE_WAIT_MS
-        if self._step != _ONLINE:
-            wait = ticks_diff(self._until, now_ms)
-            if wait <= 0:
-                self._close("no answer within %d s while %s" % (_CONNECT_MS // 1000, self.state))
-                return 0
-            return wait
-        return self._watch(now_ms)
-
-    def opened(self, now_ms):
-        """The transport is connected (TCP, and TLS when asked for)."""
-        if self._step != _CONNECTING:
-            return
-        self.action = NOTHING
-        self._step = _GREETING
-        self._forget_session(now_ms)
+    def _greet(self):
         self._todo.append(self._put_connect)
-        self._until = ticks_add(now_ms, _CONNECT_MS)
 
-    def closed(self, now_ms, why):
-        """The transport is closed, or could not open; why: text for the health record."""
-        if self._step == _OFFLINE:
-            return
-        if self._step != _CLOSING:
-            self.why = why
-        if self._step >= _GREETING:
-            self._backoff.ended(ticks_diff(now_ms, self._since))
-        self._step = _OFFLINE
-        self.action = NOTHING
-        self._until = ticks_add(now_ms, self._backoff.wait_ms(self._hopeless))
-        self._hopeless = False
-        self._forget_session(now_ms)
+    def _owes(self):
+        return self._flight.waiting or self._is_pinging
 
-    def received(self, data, start, end, now_ms):
-        """Take bytes of the broker; a broker that breaks the protocol is closed."""
-        if self._step < _GREETING or self._step == _CLOSING:
-            return
-        self._now = now_ms
-        self._heard = now_ms
-        self.counters["bytes_in"] += end - start
-        try:
-            self._reader.feed(data, start, end)
-        except mqtt.Malformed as error:
-            self.counters["malformed"] += 1
-            self._close("broker: %s" % error)
-            return
-        # Whatever came proves that the broker lives; what it still owes is awaited anew.
-        owes = self._flight.waiting or self._is_pinging
-        self._asked_at = now_ms if owes else None
-
-    def publish_state(self, payload):
-        """Send live values once; a newer one replaces one that has not left yet."""
-        if self._step != _ONLINE or self._state is not None:
-            self.counters["states_dropped"] += 1
-        self._state = payload if self._step == _ONLINE else None
-
-    def publish_result(self, payload):
-        """Send the result of a command (topic `result`, QoS 1) in this session, in order."""
-        self._results.append(payload)
-        del self._results[:-8]
+    def _forget(self):
+        self._reader.reset()
+        self._is_pinging = False
+        self._todo.clear()
+        self._long = b""
 
     # -- what goes out -------------------------------------------------------------------------
-
-    def output(self):
-        """Write the next packet into out; return its length, 0 when there is nothing to send."""
-        length = self._next_output()
-        self.counters["bytes_out"] += length
-        self.counters["published"] = self._flight.published
-        self.counters["repeated"] = self._flight.repeated
-        return length
-
-    def sent(self, now_ms):
-        """The bytes of the last output() are with the transport."""
-        self._last_sent = now_ms
 
     def _next_output(self):
         if self._long:
             return self._more()
-        if self._step == _ONLINE:
+        if self._step == ONLINE:
             return self._next_online()
         return self._todo.pop(0)() if self._todo else 0
 
@@ -232,7 +87,7 @@ class Uplink:
         if self._state is not None:
             payload = self._state
             self._state = None
-            if len(payload) <= _RECORD_MAX:
+            if len(payload) <= RECORD_MAX:
                 return mqtt.publish(self.out, self._topics.state, payload)
             self.counters["states_dropped"] += 1
         return self._next_record()
@@ -298,46 +153,45 @@ class Uplink:
 
     # -- what comes in -------------------------------------------------------------------------
 
+    def _take(self, data, start, end):
+        try:
+            self._reader.feed(data, start, end)
+        except mqtt.Malformed as error:
+            self._broke(error)
+
     def _on_packet(self, kind, flags, data, start, end):
-        if self._step == _CLOSING:
+        if self._step == CLOSING:
             return
-        if kind == mqtt.PUBLISH and self._step >= _SUBSCRIBING:
+        if kind == mqtt.PUBLISH and self._step >= SUBSCRIBING:
             self._on_publish(data, start, end)
-        elif kind == mqtt.PUBACK and self._step == _ONLINE:
+        elif kind == mqtt.PUBACK and self._step == ONLINE:
             self._on_puback(data[start] << 8 | data[start + 1])
-        elif kind == mqtt.PINGRESP and self._step == _ONLINE:
+        elif kind == mqtt.PINGRESP and self._step == ONLINE:
             self._is_pinging = False
-        elif kind == mqtt.CONNACK and self._step == _GREETING:
+        elif kind == mqtt.CONNACK and self._step == GREETING:
             self._on_connack(data[start + 1])
-        elif kind == mqtt.SUBACK and self._step == _SUBSCRIBING:
+        elif kind == mqtt.SUBACK and self._step == SUBSCRIBING:
             self._on_suback(data, start + 2, end)
         else:
             raise mqtt.Malformed("packet kind %d while %s" % (kind, self.state))
 
     def _on_connack(self, code):
         if code:
-            self.counters["refused"] += 1
-            self._hopeless = code != mqtt.UNAVAILABLE
             known = code < len(mqtt.REFUSALS)
-            self._close("refused: %s" % (mqtt.REFUSALS[code] if known else "code %d" % code))
+            why = mqtt.REFUSALS[code] if known else "code %d" % code
+            self._refused(why, code != mqtt.UNAVAILABLE)
             return
-        self._step = _SUBSCRIBING
+        self._step = SUBSCRIBING
         self._todo.append(self._put_subscribe)
 
     def _on_suback(self, data, start, end):
         for i in range(start, end):
             if data[i] & 0x80:
-                self.counters["refused"] += 1
-                self._hopeless = True
-                self._close("refused: subscription to %s" % self._topics.ack.decode())
+                self._refused("subscription to %s" % self._topics.ack.decode(), True)
                 return
-        self._step = _ONLINE
-        self.why = ""
-        self._since = self._now
-        self._last_sent = self._now
+        self._go_online()
         self._todo.append(self._put_birth)
         self._todo.append(self._put_online)
-        self.counters["sessions"] += 1
 
     def _on_publish(self, data, start, end):
         at = start + 2
@@ -351,50 +205,13 @@ class Uplink:
         if self._flight.on_puback(packet_id, self._now):
             self.counters["pubacks"] += 1
 
-    def _on_ack(self, data, start, end):
-        """Take `ack`: journal id and seq, 4 bytes each, then 16 bytes of MAC when keyed."""
-        taken = end - start == _ACK_BYTES + (mac.TAG_BYTES if self._mac else 0)
-        if taken and self._mac:
-            taken = self._mac.check(b"ack" + self._client, data, start, end)
-        if taken:
-            numbers = bytes(memoryview(data)[start : start + _ACK_BYTES])
-            journal_id = int.from_bytes(numbers[:4], "big")
-            seq = int.from_bytes(numbers[4:], "big")
-            taken = self._flight.on_stored(journal_id, seq, self._now)
-        if not taken:
-            self.counters["acks_refused"] += 1
-            return
-        self.counters["acks"] += 1
-        self.last_ack_ms = self._now
-
     # -- watching ------------------------------------------------------------------------------
 
-    def _watch(self, now_ms):
-        """Look after a session on line: silence, keep-alive, stalled acknowledgements."""
-        if self._asked_at is not None and ticks_diff(now_ms, self._asked_at) >= _ANSWER_MS:
-            self.counters["half_open"] += 1
-            self._close("no answer for %d s" % (_ANSWER_MS // 1000))
-            return 0
+    def _look_after(self, now_ms):
+        """Ping in time: the broker drops who is silent for one and a half keep-alives."""
         quiet_ms = self._keepalive_ms * 3 // 4
         if quiet_ms and not self._is_pinging:
             silent_ms = ticks_diff(now_ms, self._heard)
             if silent_ms >= quiet_ms or ticks_diff(now_ms, self._last_sent) >= quiet_ms:
                 self._is_pinging = True
                 self._todo.append(self._put_ping)
-        self._flight.watch(now_ms)
-        return _STATE_WAIT_MS
-
-    def _close(self, why):
-        self.why = why
-        self._step = _CLOSING
-        self.action = CLOSE
-
-    def _forget_session(self, now_ms):
-        self._now = self._heard = self._since = self._last_sent = now_ms
-        self._reader.reset()
-        self._flight.reset(now_ms)
-        self._asked_at = None
-        self._is_pinging = False
-        self._todo.clear()
-        self._long = b""
-        self._state = None

@@ -7,7 +7,7 @@ recorded, counted and started again; the others go on.
 import asyncio
 import socket
 
-from agent.uplink import CLOSE, OPEN
+from agent.session import CLOSE, OPEN
 from firmware import net
 
 _REOPEN_MS = 2000

@@ -19,7 +19,8 @@ from pathlib import Path
 import paho.mqtt.client as paho
 import pytest
 
-from agent.uplink import CLOSE, OPEN, Uplink
+from agent.session import CLOSE, OPEN
+from agent.uplink import Uplink
 from tests.fakes.journal import MemoryJournal
 from tests.fakes.tcp_fault_proxy import TCPFaultProxy
 

@@ -2,7 +2,8 @@
 
 from agent.backoff import Backoff
 from agent.mac import Mac
-from agent.uplink import CLOSE, NOTHING, OPEN, Uplink
+from agent.session import CLOSE, NOTHING, OPEN
+from agent.uplink import Uplink
 from drivers.ticks import ticks_add
 from tests.fakes.broker import Broker, pump
 from tests.fakes.journal import MemoryJournal

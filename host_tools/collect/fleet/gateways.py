@@ -18,7 +18,8 @@ import time
 
 from agent.codec import Block
 from agent.record import BLOCK, pack_record
-from agent.uplink import CLOSE, OPEN, Uplink
+from agent.session import CLOSE, OPEN
+from agent.uplink import Uplink
 
 READINGS = 60  # in a block
 POINTS = [

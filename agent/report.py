@@ -1,0 +1,96 @@
+"""What a gateway says of itself upstream: the schema of its blocks, its birth, its live state.
+
+Not here: when it is said (app.py, uplink.py). Every name in it is the name that may leave the
+device (privacy.py). The messages are drawn in agent/README.md, "Topics".
+"""
+
+import json
+from hashlib import sha256
+
+from agent.meter import STATE_NAMES
+
+
+class Report:
+    """One gateway's words. app: agent/app.App; heap: callable() -> (used, free) in bytes.
+
+    schema       dict of a SCHEMA record, with its own hash in `config`
+    config_hash  the 4 bytes of that hash, as every block carries them
+    """
+
+    def __init__(self, app, heap):
+        self._app = app
+        self._heap = heap
+        self._heap_peak = 0
+        self.schema = self._make_schema()
+        self.config_hash = sha256(json.dumps(self.schema).encode()).digest()[:4]
+        self.schema["config"] = "".join(["%02x" % b for b in self.config_hash])
+
+    def _make_schema(self):
+        meters = []
+        for meter in self._app.meters:
+            points = []
+            for i in meter.kept:
+                p = meter.driver.points[i]
+                points.append([p.name, p.unit, p.exponent, p.kind, str(p.code)])
+            meters.append(
+                {
+                    "name": meter.shown,
+                    "protocol": meter.config["protocol"],
+                    "map": meter.config["map"],
+                    "interval_s": meter.config["interval_s"],
+                    "personal": meter.config["personal"],
+                    "points": points,
+                }
+            )
+        identity = self._app.identity
+        return {"gateway": identity["gateway"], "site": identity["site"], "meters": meters}
+
+    def birth(self, wall_ms):
+        """Return the birth's bytes; wall_ms: now, 0 while the clock is not to be trusted."""
+        app = self._app
+        tree = dict(app.identity)
+        tree["journal"] = app.journal.journal_id
+        tree["first"] = app.journal.first
+        tree["next"] = app.journal.next
+        tree["cause"] = app.cause
+        tree["config"] = self.schema["config"]
+        tree["schema"] = self.schema
+        tree["uptime_ms"] = app.clock.uptime_ms
+        tree["wall_ms"] = wall_ms
+        return json.dumps(tree).encode()
+
+    def state(self, wall_ms):
+        """Return the live state's bytes; wall_ms as for birth()."""
+        app = self._app
+        used, free = self._heap()
+        self._heap_peak = max(self._heap_peak, used)
+        journal = app.journal
+        return json.dumps(
+            {
+                "uptime_ms": app.clock.uptime_ms,
+                "wall_ms": wall_ms,
+                "clock": app.clock.state,
+                "clock_why": app.timekeeper.why,
+                "heap": used,
+                "heap_free": free,
+                "heap_peak": self._heap_peak,
+                "journal": journal.fill_permille,
+                "records": [journal.first, journal.next, journal.durable],
+                "in_flight": app.uplink.in_flight,
+                "uplink": app.uplink.state,
+                "commands": app.orders.report(),
+                "withheld": app.privacy.withheld,
+                "meters": [
+                    {
+                        "name": m.shown,
+                        "state": STATE_NAMES[m.state],
+                        "answers": m.answers,
+                        "no_reply": m.no_reply,
+                        "bad_frames": m.bad_frames,
+                        "refused": m.refused,
+                        "at_ms": m.at_ms,
+                    }
+                    for m in app.meters
+                ],
+            }
+        ).encode()
