@@ -8,6 +8,7 @@ BOARD = {
     "name": "host",
     "port": "unix",
     "uarts": ("uart1", "uart2", "uart3"),
+    "pins": ("in1", "in2", "in3", "in4"),
     "flash": {"root": "/flash", "block": 4096, "blocks": 256, "small": 128},
     "heap": 393216,
 }

@@ -11,6 +11,9 @@ class Hal:
     def heap(self)              # (used, free) bytes
     def open_uart(self, name)   # an object with configure(line), write(data, count),
                                 # readinto(buffer) -> count without waiting; OSError when gone
+    def open_pins(self, names)  # inputs, pulled up, as an object like a UART's, whose bytes are
+                                # their edges (drivers/pulse.py): interrupts stamp them into
+                                # firmware/hal/edges.py; OSError when one is absent
     def remount(self)           # mount the file system anew after an OSError
     def led(self, on)           # optional: the LED that says "here I am"
     def reset(self)             # start again; does not return
