@@ -6,9 +6,20 @@ about what 192 KB hold on a Pico W.
 
 BOARD = {
     "name": "host",
+    "title": "This computer",
     "port": "unix",
-    "uarts": ("uart1", "uart2", "uart3"),
-    "pins": ("in1", "in2", "in3", "in4"),
-    "flash": {"root": "/flash", "block": 4096, "blocks": 256, "small": 128},
+    "chip": "host",
+    "image": "",
+    "uarts": {"uart1": {}, "uart2": {}, "uart3": {}},
+    "led": None,
+    "interfaces": {},
+    "flash": {
+        "root": "/flash",
+        "size": 1048576,
+        "regions": (("files", 0, 1048576),),
+        "block": 4096,
+        "small": 128,
+    },
     "heap": 393216,
+    "watchdog_ms": 60000,
 }

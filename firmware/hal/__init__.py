@@ -1,20 +1,46 @@
 """The porting contract: what a board must offer. One file per port, and nothing above asks which.
 
-class Hal:
+class Hal:                          # on a chip Hal(platform, board): who resets it, its BOARD
     root                        # where the file system is: "/flash" here, "" on a chip
     runtime                     # text: interpreter, version, machine
-    cause                       # "power", "soft", "watchdog": why this life began
+    cause                       # "power", "soft", "watchdog", "fault": why this life began
+    id                          # text: the chip's own number, the same for ever; "" where none
+    interfaces                  # names for open_interface, the preferred one first; () where the
+                                # network is there without our doing
     def ticks_ms(self)          # 0 .. 2**30 - 1, wraps (drivers/ticks.py)
     def ticks_us(self)          # the same in microseconds
     def wall_ms(self)           # ms since 1970 UTC, 0 where no clock can be trusted
+    def set_wall(self, ms)      # the port's own clock: TLS checks dates by it
     def random(self, n)         # int in [0, n), n to 2**32
     def heap(self)              # (used, free) bytes
-    def open_uart(self, name)   # an object with configure(line), write(data, count),
-                                # readinto(buffer) -> count without waiting; OSError when gone
-    def open_pins(self, names)  # inputs, pulled up, as an object like a UART's, whose bytes are
-                                # their edges (drivers/pulse.py): interrupts stamp them into
-                                # firmware/hal/edges.py; OSError when one is absent
+    def open_uart(self, name)   # a Uart, below; OSError when gone
+    def open_interface(self, name)  # an Interface, below
+    def start_watchdog(self, ms)    # -> feed(); unfed for ms (or the chip's longest), it resets;
+                                    # None where nothing bites. It cannot be stopped.
     def remount(self)           # mount the file system anew after an OSError
     def led(self, on)           # optional: the LED that says "here I am"
     def reset(self)             # start again; does not return
+
+class Uart:
+    def configure(self, line)        # (baud, bits, parity, stop), before the first use and again
+    def write(self, data, count)     # begin to send data[0:count]; OSError when it cannot
+    def sending(self)                # us until it is worth asking again; 0: the last stop bit has
+                                     # left, and an RS-485 transceiver listens
+    def readinto(self, buffer)       # -> count without waiting, 0 when nothing; OSError when gone
+
+class Interface:
+    state                            # property: UP, JOINING, DOWN, REFUSED, ABSENT of this module
+    def start(self)                  # power it; OSError when it does not answer
+    def stop(self)                   # power it off
+    def join(self, network)          # wifi: one row of the configuration's network.wifi
+    def signal(self)                 # dBm, None where there is no such thing
 """
+
+from micropython import const
+
+UP = const(0)
+JOINING = const(1)
+DOWN = const(2)
+REFUSED = const(3)  # the network says no: a wrong key
+ABSENT = const(4)  # no such network is heard
+STATE_NAMES = ("up", "joining", "down", "refused", "absent")

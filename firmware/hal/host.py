@@ -31,42 +31,25 @@ class _Uart:
         """Write data[0:count] whole."""
         self._file.write(memoryview(data)[:count])
 
+    def sending(self):
+        """Nothing is ever under way: the simulated line behind it paces the bytes."""
+        return 0
+
     def readinto(self, buffer):
         """Read what is there; return the count, 0 when nothing."""
         return self._file.readinto(buffer) or 0
-
-
-class _Pins:
-    """Simulated inputs: a terminal gives 0x40 | place << 1 | level, now and again."""
-
-    def __init__(self, path, count, ticks_ms):
-        from firmware.hal.edges import Edges
-
-        self._uart = _Uart(path)
-        self._edges = Edges(count)
-        self._ticks_ms = ticks_ms
-        self._levels = bytearray(32)
-        self.configure = self._edges.configure
-        self.write = self._edges.write
-
-    def readinto(self, buffer):
-        """Read what the inputs did as their edges; return the count of bytes."""
-        now_ms = self._ticks_ms()
-        for i in range(self._uart.readinto(self._levels)):
-            if self._levels[i] & 0xC0 == 0x40:
-                self._edges.note(self._levels[i] >> 1 & 0x1F, self._levels[i] & 1, now_ms)
-        self._edges.settle(now_ms)
-        return self._edges.readinto(buffer)
 
 
 class Hal:
     """The porting contract of firmware/hal/__init__.py on this computer."""
 
     root = "/flash"
+    interfaces = ()  # the host's network is there
 
     def __init__(self, link, remount):
         """link: dict made by the supervisor: uarts, reset_cause. remount: from host_start."""
         self._uarts = link["uarts"]
+        self.id = link.get("mac", "")
         self.cause = link["reset_cause"]
         self.remount = remount
         name, version = sys.implementation[0], sys.implementation[1]
@@ -88,6 +71,9 @@ class Hal:
         """This computer's clock."""
         return time.time_ns() // 1000000
 
+    def set_wall(self, ms):
+        """This computer's clock is its own."""
+
     def random(self, n):
         """Below n, from the system's entropy."""
         return int.from_bytes(os.urandom(8), "big") % n
@@ -103,11 +89,13 @@ class Hal:
             raise OSError(19)
         return _Uart(self._uarts[name])
 
-    def open_pins(self, names):
-        """Open the inputs, which share one terminal. Raises OSError when it is absent."""
-        if names[0] not in self._uarts:
-            raise OSError(19)
-        return _Pins(self._uarts[names[0]], len(names), self.ticks_ms)
+    def open_interface(self, name):
+        """There is none: the host's network is there. Raises OSError."""
+        raise OSError(19)
+
+    def start_watchdog(self, ms):
+        """Nothing bites here; a supervisor outside looks on."""
+        return None
 
     def reset(self):
         """End the process; the emulated board starts it again."""

@@ -1,0 +1,159 @@
+"""What the chips have in common: time, entropy, heap, UARTs, LED, watchdog, WiFi.
+
+Not a board by itself: rp2.py and esp32.py complete it. The contract is in __init__.py.
+"""
+
+import gc
+import os
+import sys
+import time
+from errno import ENODEV
+
+import machine
+import network
+from micropython import const
+
+from agent.clock import civil_from_days, days_from_civil
+from firmware.hal import ABSENT, DOWN, JOINING, REFUSED, UP
+from firmware.hal.uart import Uart
+
+_MASK = const(0x3FFFFFFF)
+_FIRST_YEAR = const(2025)  # a clock that nobody has set says 2000, 2015 or 2021
+_LAST_YEAR = const(2099)
+
+
+class Chip:
+    """platform: what boot.py runs on, it knows how to reset. board: its literal of boards/."""
+
+    root = ""
+
+    def __init__(self, platform, board):
+        self.board = board
+        self._platform = platform
+        self.interfaces = tuple(board["interfaces"])
+        self.id = "".join(["%02x" % b for b in machine.unique_id()])
+        version = ".".join([str(v) for v in sys.implementation.version[:3]])
+        self.runtime = "%s %s on %s" % (sys.implementation.name, version, board["chip"])
+        self.cause = self._why_it_began()
+        self._rtc = machine.RTC()
+        if board["led"] is not None:
+            self._pin = machine.Pin(board["led"], machine.Pin.OUT, value=0)
+            self.led = self._shine
+
+    # What a port must add.
+
+    def _why_it_began(self):
+        raise NotImplementedError
+
+    def _mark_reset(self):
+        """Leave a mark that survives the reset which follows: it was wanted."""
+        raise NotImplementedError
+
+    # What they share.
+
+    def ticks_ms(self):
+        """Milliseconds, wrapping."""
+        return time.ticks_ms() & _MASK  # type: ignore[operator]  # a type of its own
+
+    def ticks_us(self):
+        """Microseconds, wrapping."""
+        return time.ticks_us() & _MASK  # type: ignore[operator]
+
+    def wall_ms(self):
+        """The chip's own clock, 0 while nobody has set it: it does not run without power."""
+        year, month, day, _, hour, minute, second, fraction = self._rtc.datetime()
+        if not _FIRST_YEAR <= year <= _LAST_YEAR:
+            return 0
+        seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second
+        return seconds * 1000 + fraction // 1000
+
+    def set_wall(self, ms):
+        """Set the chip's clock: TLS checks the dates of a certificate by it."""
+        days, rest_ms = divmod(ms, 86400000)
+        year, month, day = civil_from_days(days)
+        seconds = rest_ms // 1000
+        self._rtc.datetime(
+            (
+                year,
+                month,
+                day,
+                (days + 3) % 7,  # 1970-01-01 was a Thursday, Monday is 0
+                seconds // 3600,
+                seconds // 60 % 60,
+                seconds % 60,
+                rest_ms % 1000 * 1000,
+            )
+        )
+
+    def random(self, n):
+        """Below n, from the chip's entropy."""
+        return int.from_bytes(os.urandom(8), "big") % n
+
+    def heap(self):
+        """Bytes used and free, after a collection: the live heap."""
+        gc.collect()
+        return gc.mem_alloc(), gc.mem_free()
+
+    def open_uart(self, name):
+        """Open a UART of the board. Raises OSError when it has none of that name."""
+        if name not in self.board["uarts"]:
+            raise OSError(ENODEV)
+        return Uart(self.board["uarts"][name])
+
+    def open_interface(self, name):
+        """Return the interface of that name. Raises OSError when the board has none."""
+        if name == "wifi" and name in self.interfaces:
+            return Wifi()
+        raise OSError(ENODEV)
+
+    def start_watchdog(self, ms):
+        """Start it; return the function that feeds it."""
+        return machine.WDT(timeout=min(ms, self.board["watchdog_ms"])).feed
+
+    def _shine(self, on):
+        self._pin.value(1 if on else 0)
+
+    def reset(self):
+        """Start again as after a power cut, but say that it was wanted."""
+        self._mark_reset()
+        self._platform.reset()
+
+
+class Wifi:
+    """A WiFi station."""
+
+    def __init__(self):
+        self._station = network.WLAN(network.STA_IF)
+
+    def start(self):
+        """Power it."""
+        self._station.active(True)
+
+    def stop(self):
+        """Power it off."""
+        self._station.active(False)
+
+    def join(self, network_row):
+        """Begin to join; leave what was joined before."""
+        self._station.disconnect()
+        self._station.connect(network_row["ssid"], network_row["key"] or None)
+
+    @property
+    def state(self):
+        """UP with an address, JOINING, REFUSED, ABSENT or DOWN."""
+        if self._station.isconnected():
+            return UP
+        status = self._station.status()
+        if status == network.STAT_CONNECTING:
+            return JOINING
+        if status == network.STAT_WRONG_PASSWORD:
+            return REFUSED
+        if status == network.STAT_NO_AP_FOUND:
+            return ABSENT
+        return DOWN
+
+    def signal(self):
+        """Return dBm, None while not joined."""
+        if not self._station.isconnected():
+            return None
+        return self._station.status("rssi")

@@ -1,0 +1,81 @@
+"""ESP32 and ESP32-S3 as a board, by WiFi or by Ethernet (boards/esp32_*.py)."""
+
+import machine
+import network
+import vfs
+from esp32 import Partition
+
+from firmware.hal import DOWN, JOINING, UP
+from firmware.hal.chip import Chip
+
+_WANTED = b"soft"  # at the start of the memory that survives a reset
+
+
+class Hal(Chip):
+    """The porting contract of firmware/hal/__init__.py on ESP32."""
+
+    def _why_it_began(self):
+        """A panic and machine.reset() look alike here: the mark tells them apart."""
+        memory = machine.RTC().memory()
+        was_wanted = memory[: len(_WANTED)] == _WANTED
+        if was_wanted:
+            machine.RTC().memory(bytes(len(_WANTED)) + memory[len(_WANTED) :])
+        cause = machine.reset_cause()
+        if cause == machine.PWRON_RESET:
+            return "power"
+        if cause == machine.WDT_RESET:
+            return "watchdog"
+        return "soft" if was_wanted or cause == machine.SOFT_RESET else "fault"
+
+    def _mark_reset(self):
+        machine.RTC().memory(_WANTED + machine.RTC().memory()[len(_WANTED) :])
+
+    def remount(self):
+        """Mount the file system anew."""
+        found = Partition.find(Partition.TYPE_DATA, label="vfs")
+        vfs.umount("/")
+        vfs.mount(vfs.VfsLfs2(found[0]), "/")  # type: ignore[abstract]  # stubs: a block device
+
+    def open_interface(self, name):
+        """Return WiFi or Ethernet. Raises OSError when the board has none of that name."""
+        if name == "ethernet" and name in self.interfaces:
+            return Ethernet(self.board["interfaces"]["ethernet"])
+        return super().open_interface(name)
+
+
+class Ethernet:
+    """The chip's own MAC and a PHY; addresses by DHCP."""
+
+    def __init__(self, wiring):
+        # The PHY's clock is part of the board's image: naming it again fails on the Olimex
+        # ESP32-POE revision L (micropython#14013).
+        self._lan = network.LAN(  # type: ignore[call-arg]  # stubs: another port's LAN
+            0,
+            mdc=machine.Pin(wiring["mdc"]),
+            mdio=machine.Pin(wiring["mdio"]),
+            power=machine.Pin(wiring["power"]),
+            phy_type=getattr(network, "PHY_" + wiring["phy"]),
+            phy_addr=wiring["address"],
+        )
+
+    def start(self):
+        """Power the PHY."""
+        self._lan.active(True)
+
+    def stop(self):
+        """Power it off."""
+        self._lan.active(False)
+
+    def join(self, network_row):
+        """Nothing to join: the cable is the network."""
+
+    @property
+    def state(self):
+        """UP with an address, JOINING without, DOWN without a link."""
+        status = self._lan.status()
+        if status == network.ETH_GOT_IP:
+            return UP
+        return JOINING if status == network.ETH_CONNECTED else DOWN
+
+    def signal(self):
+        """There is none on a cable."""

@@ -1,0 +1,289 @@
+"""The hal of ESP32 and RP2 on a chip in virtual time: bytes, pins, clocks, causes, networks."""
+
+from boards.esp32_generic import BOARD as DEVKIT
+from boards.esp32_poe import BOARD as POE
+from boards.rpi_pico2_w import BOARD as PICO2
+from boards.rpi_pico_w import BOARD as PICO
+from tests.fakes import chip as fake
+
+fake.Chip().install()
+from firmware import hal as contract  # noqa: E402
+from firmware.hal import chip as shared  # noqa: E402
+from firmware.hal import esp32, rp2, uart  # noqa: E402
+
+fake.uninstall()
+
+
+class _Platform:
+    """What boot.py runs on."""
+
+    def reset(self):
+        fake.Pin.chip.resets += 1
+
+
+def _chip(**state):
+    chip = fake.Chip()
+    for name, value in state.items():
+        setattr(chip, name, value)
+    chip.patch(shared, uart, rp2, esp32)
+    return chip
+
+
+def _open(board, line, name="uart1"):
+    chip = _chip()
+    port = (rp2 if board["port"] == "rp2" else esp32).Hal(_Platform(), board).open_uart(name)
+    port.configure(line)
+    wiring = board["uarts"][name]
+    return chip, port, chip.uarts[wiring["id"]], chip.pins[wiring["direction"]]
+
+
+def _send(chip, port, data):
+    """Send as firmware/loop.py does; return the longest time one call kept the processor."""
+    longest_us = 0
+    begun_us = chip.time.now_us
+    port.write(data, len(data))
+    while True:
+        begun_us = chip.time.now_us
+        wait_us = port.sending()
+        longest_us = max(longest_us, chip.time.now_us - begun_us)
+        if not wait_us:
+            return longest_us
+        chip.time.now_us += max(wait_us, 1000)
+
+
+def test_the_direction_is_dropped_after_the_last_stop_bit_and_at_once():
+    for board in (PICO, PICO2, DEVKIT):
+        for line in (
+            (300, 7, "E", 1),
+            (2400, 8, "E", 1),
+            (9600, 8, "N", 1),
+            (9600, 8, "N", 2),
+            (19200, 8, "E", 1),
+            (115200, 8, "N", 1),
+        ):
+            for count in (1, 8, 13, 256):
+                chip, port, peripheral, direction = _open(board, line)
+                longest_us = _send(chip, port, bytes(range(count)))
+                start_us, end_us, data = peripheral.frames[-1]
+                assert data == bytes(range(count))
+                assert direction.level_at(start_us) == 1, "raised before the first start bit"
+                assert direction.level_at(end_us) == 1, "held through the last stop bit"
+                dropped_us, level = direction.levels[-1]
+                assert level == 0 and 0 <= dropped_us - end_us < 200, (line, count)
+                assert longest_us < 13_000, "the other ports are served meanwhile"
+
+
+def test_a_transmission_that_starts_late_is_waited_for():
+    chip, port, peripheral, direction = _open(PICO, (9600, 8, "N", 1))
+    peripheral.start_delay_us = 3000
+    _send(chip, port, b"12345678")
+    assert 0 <= direction.levels[-1][0] - peripheral.frames[-1][1] < 200
+
+
+def test_a_peripheral_that_says_done_too_early_is_not_believed():
+    chip, port, peripheral, direction = _open(DEVKIT, (1200, 8, "E", 1))
+    peripheral.early_us = 9000
+    _send(chip, port, b"12345678")
+    assert 0 <= direction.levels[-1][0] - peripheral.frames[-1][1] < 200
+
+
+def test_a_peripheral_that_never_ends_frees_the_line_and_is_an_error():
+    chip, port, peripheral, direction = _open(DEVKIT, (9600, 8, "N", 1))
+    peripheral.is_stuck = True
+    try:
+        _send(chip, port, b"1234")
+        raise AssertionError("no error")
+    except OSError:
+        pass
+    assert direction.value() == 0
+
+
+def test_a_write_that_is_refused_frees_the_line_and_is_an_error():
+    _, port, peripheral, direction = _open(DEVKIT, (9600, 8, "N", 1))
+    peripheral.is_full = True
+    try:
+        port.write(b"1234", 4)
+        raise AssertionError("no error")
+    except OSError:
+        pass
+    assert direction.value() == 0 and port.sending() == 0
+
+
+def test_the_line_is_set_as_configured_also_7e1():
+    chip, port, peripheral, _ = _open(PICO, (1200, 7, "E", 1), "uart0")
+    assert peripheral.number == 0 and peripheral.line == (1200, 7, 0, 1)
+    port.configure((9600, 8, "O", 2))
+    assert peripheral.line == (9600, 8, 1, 2)
+    port.configure((9600, 8, "N", 1))
+    assert peripheral.line == (9600, 8, None, 1)
+    assert peripheral.settings["tx"].number == 0 and peripheral.settings["rx"].number == 1
+    assert peripheral.settings["txbuf"] >= 272, "the longest request of agent/bus.py"
+    assert chip.pins[1].pull == fake.Pin.PULL_UP
+
+
+def test_a_character_is_counted_with_start_parity_and_stop():
+    assert uart.char_us((9600, 8, "N", 1)) == 1042
+    assert uart.char_us((9600, 7, "E", 1)) == 1042
+    assert uart.char_us((19200, 8, "E", 2)) == 625
+    assert uart.char_us((300, 8, "N", 1)) == 33334
+
+
+def test_reading_never_waits():
+    chip, port, peripheral, _ = _open(PICO, (9600, 8, "N", 1))
+    buffer = bytearray(256)
+    before_us = chip.time.now_us
+    assert port.readinto(buffer) == 0
+    peripheral.arrived = b"hello"
+    assert port.readinto(buffer) == 5 and buffer[:5] == b"hello"
+    peripheral.arrived = bytes(300)
+    assert port.readinto(buffer) == 256 and port.readinto(buffer) == 44
+    assert chip.time.now_us == before_us
+
+
+def test_a_uart_without_direction_pin_sends_too():
+    chip = _chip()
+    port = esp32.Hal(_Platform(), POE).open_uart("uart2")
+    port.configure((9600, 8, "N", 1))
+    _send(chip, port, b"ab")
+    assert chip.uarts[2].frames[-1][2] == b"ab"
+
+
+def test_a_uart_that_is_not_there_is_an_error():
+    for board, module in ((PICO, rp2), (DEVKIT, esp32)):
+        _chip()
+        for name in ("uart9", ""):
+            try:
+                module.Hal(_Platform(), board).open_uart(name)
+                raise AssertionError(name)
+            except OSError:
+                pass
+
+
+def test_why_a_pico_began():
+    register = {"rpi_pico_w": 0x4005800C, "rpi_pico2_w": 0x400D800C}
+    for board in (PICO, PICO2):
+        assert (_chip(reset_cause=1), rp2.Hal(_Platform(), board))[1].cause == "power"
+        assert (_chip(reset_cause=3), rp2.Hal(_Platform(), board))[1].cause == "watchdog"
+        chip = _chip()
+        gateway = rp2.Hal(_Platform(), board)
+        gateway.reset()
+        assert chip.resets == 1
+        marked = chip.registers
+        chip = _chip(reset_cause=3, registers=marked)
+        assert rp2.Hal(_Platform(), board).cause == "soft"
+        assert marked[register[board["name"]]] == 0, "said once"
+        assert rp2.Hal(_Platform(), board).cause == "watchdog"
+
+
+def test_why_an_esp32_began():
+    for cause, word in ((1, "power"), (3, "watchdog"), (2, "fault"), (5, "soft")):
+        _chip(reset_cause=cause)
+        assert esp32.Hal(_Platform(), DEVKIT).cause == word
+    chip = _chip(rtc_memory=b"\0\0\0\0last words")
+    esp32.Hal(_Platform(), DEVKIT).reset()
+    assert chip.resets == 1 and chip.rtc_memory[4:] == b"last words"
+    chip = _chip(reset_cause=2, rtc_memory=chip.rtc_memory)
+    assert esp32.Hal(_Platform(), DEVKIT).cause == "soft"
+    assert chip.rtc_memory == b"\0\0\0\0last words", "the rest of the memory is another's"
+    assert esp32.Hal(_Platform(), DEVKIT).cause == "fault"
+
+
+def test_the_clock_is_trusted_once_it_was_set():
+    for board, module in ((PICO, rp2), (DEVKIT, esp32)):
+        chip = _chip()
+        gateway = module.Hal(_Platform(), board)
+        assert gateway.wall_ms() == 0, "2021 is what a chip says that nobody has told"
+        gateway.set_wall(1772323199678)  # Saturday 2026-02-28 23:59:59.678
+        assert chip.rtc == (2026, 2, 28, 5, 23, 59, 59, 678000)
+        assert gateway.wall_ms() == 1772323199678
+
+
+def test_identity_entropy_ticks_and_runtime():
+    _chip()
+    gateway = rp2.Hal(_Platform(), PICO)
+    assert gateway.id == "e6600102" and gateway.root == ""
+    assert gateway.runtime.endswith(" on rp2040")
+    assert 0 <= gateway.random(1 << 32) < 1 << 32 and gateway.random(1) == 0
+    for _ in range(3):
+        assert 0 <= gateway.ticks_us() < 1 << 30 and 0 <= gateway.ticks_ms() < 1 << 30
+
+
+def test_the_watchdog_is_not_asked_for_more_than_the_chip_has():
+    chip = _chip()
+    feed = rp2.Hal(_Platform(), PICO).start_watchdog(30_000)
+    feed()
+    assert chip.watchdog.timeout == 8388 and chip.watchdog.fed == 1
+    chip = _chip()
+    esp32.Hal(_Platform(), DEVKIT).start_watchdog(30_000)
+    assert chip.watchdog.timeout == 30_000
+
+
+def test_the_led_is_there_or_is_not():
+    chip = _chip()
+    gateway = rp2.Hal(_Platform(), PICO)
+    gateway.led(True)
+    assert chip.pins["LED"].value() == 1
+    gateway.led(False)
+    assert chip.pins["LED"].value() == 0
+    assert not hasattr(esp32.Hal(_Platform(), DEVKIT), "led")
+
+
+def test_files_are_mounted_anew():
+    chip = _chip()
+    rp2.Hal(_Platform(), PICO).remount()
+    assert chip.mounts == [("umount", "/"), (("flash", {"progsize": 256}), "/")]
+    chip = _chip()
+    esp32.Hal(_Platform(), DEVKIT).remount()
+    assert chip.mounts == [("umount", "/"), (("partition vfs", {}), "/")]
+
+
+def test_wifi_says_what_keeps_it():
+    chip = _chip(networks={"mairie": "long-enough", "open": None})
+    wifi = rp2.Hal(_Platform(), PICO).open_interface("wifi")
+    wifi.start()
+    for row, state in (
+        ({"ssid": "nowhere", "key": "x"}, contract.ABSENT),
+        ({"ssid": "mairie", "key": "wrong"}, contract.REFUSED),
+        ({"ssid": "mairie", "key": "long-enough"}, contract.JOINING),
+        ({"ssid": "open", "key": ""}, contract.JOINING),
+    ):
+        wifi.join(row)
+        assert wifi.state == state and wifi.signal() is None
+    chip.station.settle()
+    assert wifi.state == contract.UP and wifi.signal() == -61
+    wifi.stop()
+    assert wifi.state == contract.DOWN
+
+
+def test_ethernet_of_the_olimex_board():
+    chip = _chip()
+    gateway = esp32.Hal(_Platform(), POE)
+    assert gateway.interfaces == ("ethernet", "wifi")
+    cable = gateway.open_interface("ethernet")
+    assert chip.lan.wiring["phy_type"] == fake.Network.PHY_LAN8720
+    assert {k: v.number for k, v in chip.lan.wiring.items() if isinstance(v, fake.Pin)} == {
+        "mdc": 23,
+        "mdio": 18,
+        "power": 12,
+    }
+    cable.start()
+    cable.join({})
+    assert chip.lan.active()
+    for link, state in (
+        (fake.Network.ETH_DISCONNECTED, contract.DOWN),
+        (fake.Network.ETH_CONNECTED, contract.JOINING),
+        (fake.Network.ETH_GOT_IP, contract.UP),
+    ):
+        chip.lan.plugged = link
+        assert cable.state == state and cable.signal() is None
+    cable.stop()
+    assert not chip.lan.active()
+
+
+def test_an_interface_that_the_board_lacks_is_an_error():
+    for gateway in (rp2.Hal(_Platform(), PICO), esp32.Hal(_Platform(), DEVKIT)):
+        try:
+            gateway.open_interface("ethernet")
+            raise AssertionError("no error")
+        except OSError:
+            pass
