@@ -42,11 +42,10 @@ async def _forever(app, name, task, *args):
 
 async def _port(bus, port, app, hal):
     """Carry the bytes of one port until it fails."""
-    is_uart = port["kind"] == "uart"
     try:
-        uart = hal.open_uart(port["uart"]) if is_uart else hal.open_pins(port["pins"])
+        uart = hal.open_uart(port["uart"])
     except OSError as error:
-        bus.failed("%s cannot be opened: %s" % (port["name"], error), hal.ticks_ms())
+        bus.failed("%s cannot be opened: %s" % (port["uart"], error), hal.ticks_ms())
         bus.up = False
         await asyncio.sleep_ms(_REOPEN_MS)
         return
@@ -55,20 +54,24 @@ async def _port(bus, port, app, hal):
     bus.opened(hal.ticks_ms())
     try:
         while True:
+            # Bytes before time: what arrived while another task ran is no silence.
+            count = uart.readinto(bus.rx)
+            if count:
+                bus.received(count, hal.ticks_ms(), hal.ticks_us())
+                continue
             wait_us = bus.step(hal.ticks_ms(), hal.ticks_us())
             if bus.line != line:
                 line = bus.line
                 uart.configure(line)
             if bus.send_count:
                 uart.write(bus.tx, bus.send_count)
+                left_us = uart.sending()
+                while left_us:
+                    await asyncio.sleep_ms(max(left_us // 1000, 1))
+                    left_us = uart.sending()
                 bus.sent(hal.ticks_ms(), hal.ticks_us())
                 continue
-            count = uart.readinto(bus.rx)
-            if count:
-                bus.received(count, hal.ticks_ms(), hal.ticks_us())
-                continue
-            # Inputs are stamped by interrupts, so looking at them may take its time.
-            await asyncio.sleep_ms(min(max(wait_us // 1000, 1), 2 if is_uart else 20))
+            await asyncio.sleep_ms(min(max(wait_us // 1000, 1), 2))
     except OSError as error:
         bus.failed("port failed: %s" % error, hal.ticks_ms())
 

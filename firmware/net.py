@@ -106,6 +106,7 @@ async def keep_time(app, hal, names):
             app.log.info("time", "not set: %s", keeper.why)
         else:
             app.set_wall(wall_ms, now_ms, SOURCE)
+            hal.set_wall(wall_ms)
 
 
 async def _ask(keeper, index, packet, hal, names):
