@@ -9,20 +9,16 @@ used without a map, so that each value in the bytes is given under the protocol'
     parser.errors                                    # what was damaged, in words
 """
 
-import hashlib
-import hmac
 import re
-import secrets
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 from drivers import DRIVERS, load
 from drivers.errors import BadFrame, DriverError, Refused
-from drivers.reading import QUALITY_NAMES, Reading, decimal_text
+from drivers.reading import Reading
 from host_tools.problems import INPUT, USAGE, Problem
+from host_tools.values import Value, Values
 
 _PIECE = 256  # bytes fed at once, as a gateway's port gives them
 _HEX = re.compile(rb"[\s0-9A-Fa-f:]+\Z")
@@ -33,24 +29,6 @@ _SPELLINGS = {
     "m-bus": "mbus",
     "hdlc": "dlms",
 }
-# codes of values that name a household
-_PERSONAL = {"tic": {"ADCO", "ADSC", "ADS", "PRM"}}
-
-
-@dataclass(frozen=True)
-class Value:
-    """One value of one frame."""
-
-    code: str  # the protocol's own identifier
-    name: str
-    value: str | None  # exact decimal text, or the text; None: see quality
-    unit: str
-    quality: str
-    time: str | None  # ISO 8601, UTC, where the frame has one
-
-    def as_dict(self) -> dict[str, str | None]:
-        """Return the fields for --json."""
-        return asdict(self)
 
 
 def read_capture(path: Path, stdin: IO[bytes] | None = None) -> bytes:
@@ -83,8 +61,7 @@ class Parser:
             self._driver = load(name)(None, dict(options or {}))
         except (ValueError, TypeError, KeyError) as error:
             raise Problem(f"{name}: {error}", "correct the --option", code=USAGE) from None
-        self._hidden = set() if identities else _PERSONAL.get(name, set())
-        self._key = secrets.token_bytes(16)  # a pseudonym holds within one run
+        self._values = Values(name, identities=identities)
         self._found: list[Value] = []
         self.errors: list[str] = []
 
@@ -115,33 +92,4 @@ class Parser:
         return found
 
     def _emit(self, reading: Reading) -> None:
-        times = reading.times or [None] * len(reading.points)
-        rows = zip(reading.points, reading.values, reading.quality, times, strict=True)
-        for point, value, quality, time in rows:
-            self._found.append(
-                Value(
-                    str(point.code),
-                    point.name,
-                    self._text(str(point.code), value, point.exponent),
-                    point.unit,
-                    QUALITY_NAMES[quality],
-                    _iso(time),
-                )
-            )
-
-    def _text(self, code: str, value: int | bytes | None, exponent: int) -> str | None:
-        if value is None:
-            return None
-        if code in self._hidden:
-            told = value if isinstance(value, bytes) else str(value).encode()
-            return "pseudonym-" + hmac.new(self._key, told, hashlib.sha256).hexdigest()[:16]
-        if isinstance(value, int):
-            return decimal_text(value, exponent)
-        text = value.decode("latin-1")
-        return text if text.isprintable() else value.hex()
-
-
-def _iso(time: int | None) -> str | None:
-    if time is None:
-        return None
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._found += self._values.of(reading)

@@ -37,7 +37,7 @@ def command(
     """
     from host_tools.capture import Parser, read_capture
 
-    parser = Parser(protocol, _options(option or []), identities=identities)
+    parser = Parser(protocol, options_of(option or []), identities=identities)
     data = read_capture(file, sys.stdin.buffer)
     table = Table("code", "name", "value", "unit", "quality", "time")
     count = 0
@@ -56,7 +56,8 @@ def command(
     raise typer.Exit(OK if count else FAILED)
 
 
-def _options(texts: list[str]) -> dict[str, object]:
+def options_of(texts: list[str]) -> dict[str, object]:
+    """Return what was given as NAME=VALUE; a value that is JSON is taken as such."""
     options: dict[str, object] = {}
     for text in texts:
         name, equals, value = text.partition("=")

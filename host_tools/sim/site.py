@@ -94,6 +94,10 @@ class MeterEnd:
             with contextlib.suppress(BlockingIOError):
                 os.write(self._descriptor, data)
 
+    def say(self, data: bytes) -> None:
+        """Put bytes on the line now; call it in the loop's thread."""
+        self._write(data)
+
     async def _pushing(self, frame: Callable[[float], tuple[bytes, float]]) -> None:
         while True:
             data, pause_s = frame(time.time())

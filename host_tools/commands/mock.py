@@ -1,0 +1,74 @@
+"""`eclor mock`: a simulated Modbus meter for somebody else's tests, on a pty or a TCP port."""
+
+import time
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+import typer
+
+from host_tools.problems import INPUT, USAGE, Problem
+
+NAME = "mock"
+
+
+def command(
+    map_name: Annotated[str, typer.Option("--map", "-m", help="Name of a map, or a file.")],
+    unit: Annotated[int, typer.Option(help="Address.")] = 1,
+    tcp: Annotated[int, typer.Option(help="Modbus TCP on this port (127.0.0.1).")] = 0,
+    value: Annotated[
+        list[str] | None, typer.Option("--value", help="POINT=NUMBER; others follow a day.")
+    ] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option("--fault", help='In turn, then again; "" is none.')
+    ] = None,
+    share: Annotated[float, typer.Option(help="Share of faulty answers, drawn by --seed.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of --share and of the values.")] = 0,
+    seconds: Annotated[float, typer.Option(help="0: until Ctrl-C.")] = 0.0,
+) -> None:
+    """Print where the meter is (a terminal's path, or HOST:PORT), and answer there."""
+    from host_tools.map_file import read_map
+    from host_tools.sim.lines import LineSettings
+    from host_tools.sim.loads import Day, Quantities
+    from host_tools.sim.modbus_faults import Faults
+    from host_tools.sim.modbus_meter import ModbusMeter
+    from host_tools.sim.workbench import SerialBench, SocketBench
+
+    table = read_map(map_name)
+    if table["protocol"] != "modbus":
+        raise Problem(f"{map_name} is no Modbus meter", "eclor maps --protocol modbus", code=INPUT)
+    fixed = _fixed(value or [], {row[0] for row in table["points"]})
+    quantities = Quantities(Day("household"), f"mock {seed}")
+    units = {row[0]: row[1] for row in table["points"]}
+    texts = {row[0] for row in table["points"] if row[3] == "text"}
+
+    def measured(name: str, now_s: float) -> Any:
+        if name in texts:
+            return b"MOCK"
+        return fixed[name] if name in fixed else quantities.value(name, units[name], now_s)
+
+    try:
+        faults = Faults.seeded(seed, share) if share else Faults(fault or [], repeat=True)
+    except ValueError as error:
+        raise Problem(str(error), "see host_tools/sim/modbus_faults.py", code=USAGE) from None
+    transport = "tcp" if tcp else "rtu"
+    meter = ModbusMeter(table, unit, measured, transport=transport, faults=faults)
+    line = LineSettings(*table.get("line", (9600, 8, "N", 1)))
+    with SocketBench([meter], tcp) if tcp else SerialBench([meter], line) as bench:
+        place = bench.path if isinstance(bench, SerialBench) else f"127.0.0.1:{bench.port}"
+        print(place, flush=True)
+        until_s = time.monotonic() + seconds
+        while not seconds or time.monotonic() < until_s:
+            time.sleep(0.1)
+
+
+def _fixed(texts: list[str], known: set[str]) -> dict[str, Decimal]:
+    fixed = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        try:
+            fixed[name] = Decimal(number)
+        except InvalidOperation:
+            raise Problem(f"{text!r} is no value", "write voltage=230.4", code=USAGE) from None
+        if name not in known:
+            raise Problem(f"the map has no point {name}", ", ".join(sorted(known)), code=INPUT)
+    return fixed

@@ -1,0 +1,75 @@
+"""`eclor read`: one meter's values, from this computer's serial port or over the network."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from host_tools.problems import DEVICE, OK
+
+NAME = "read"
+
+
+def command(
+    map_name: Annotated[
+        str, typer.Option("--map", "-m", help="Name of a map (`eclor maps`), or a file of yours.")
+    ],
+    port: Annotated[str, typer.Option(help="Serial port, or rfc2217://host:port.")] = "",
+    tcp: Annotated[str, typer.Option(metavar="HOST:PORT", help="Modbus TCP.")] = "",
+    rtu_over_tcp: Annotated[
+        bool, typer.Option("--rtu", help="With --tcp: serial frames on the socket.")
+    ] = False,
+    unit: Annotated[int | None, typer.Option(help="Address; the map's own by default.")] = None,
+    baud: Annotated[int, typer.Option(help="0: as the meter leaves the factory.")] = 0,
+    parity: Annotated[str, typer.Option(help="N, E or O.")] = "",
+    stop: Annotated[int, typer.Option(help="1 or 2 stop bits.")] = 0,
+    point: Annotated[
+        list[str] | None, typer.Option("--point", "-p", help="Only this point; may be repeated.")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", "-o", help="NAME=VALUE of the protocol, as in a site file."),
+    ] = None,
+    identities: Annotated[
+        bool, typer.Option(help="Show a household's meter numbers instead of pseudonyms.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a value.")] = False,
+) -> None:
+    """Ask one meter once and show every point: code, name, value, unit, quality.
+
+    Exit code 4 when it did not answer, or refused every point.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from host_tools.commands.parse import options_of
+    from host_tools.desk.reader import Request, read_meter
+
+    options = options_of(option or [])
+    if unit is not None:
+        options["unit"] = options["address"] = unit
+    if point:
+        options["points"] = point
+    request = Request(
+        map_name,
+        port,
+        tcp,
+        rtu_over_tcp,
+        baud=baud,
+        parity=parity,
+        stop=stop,
+        options=options,
+        identities=identities,
+    )
+    values = read_meter(request)
+    if as_json:
+        for value in values:
+            told = value.as_dict()
+            del told["time"]
+            print(json.dumps(told, ensure_ascii=False))
+    else:
+        table = Table("code", "name", "value", "unit", "quality")
+        for value in values:
+            table.add_row(value.code, value.name, value.value or "", value.unit, value.quality)
+        Console().print(table)
+    raise typer.Exit(OK if any(value.value is not None for value in values) else DEVICE)

@@ -1,0 +1,9 @@
+"""A laptop as the master of a line: read one meter, find unknown ones.
+
+    wires.py    a serial port, or a socket, under one small interface
+    master.py   the gateway's own bus and drivers, on such a wire
+    scan.py     baud x parity x address, the likeliest first
+    identify.py which map fits a meter that answered
+
+The bytes are moved by agent/bus.py, as on a gateway: what is read here is read there.
+"""
