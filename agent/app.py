@@ -13,6 +13,7 @@ import json
 from micropython import const
 
 from agent.bus import Bus
+from agent.carried import PART, Carried
 from agent.codec import BadBlock, Block
 from agent.meter import STATE_NAMES, make_meters
 from agent.orders import Orders
@@ -56,6 +57,7 @@ class App:
         for port in config["ports"]:
             on_port = [m for m in self.meters if m.config["port"] == port["name"]]
             self.buses.append(Bus(port, on_port, self.on_reading, self.on_turn, log))
+        self.carried = Carried(self.meters)
         self._bus_of = {m.index: b for b in self.buses for m in b.meters}
         self.schedule = Schedule([m.config["interval_s"] * 1000 for m in self.meters])
         size = config["block"]["size"]
@@ -85,6 +87,9 @@ class App:
         found = self.journal.start()
         recovered = 0
         for meter, data in found.opens:
+            if meter == PART:
+                self.carried.restore(data)
+                continue
             # The block of the last life is sealed as it stood: this life begins its own.
             if self._reseal(meter, data):
                 recovered += 1
@@ -131,6 +136,9 @@ class App:
     def on_reading(self, meter, reading):
         """Take one whole reading of a meter into its open block, if this period wants it."""
         if meter.listens:
+            if getattr(meter.driver, "event", ""):
+                self._tell(meter, reading)
+                return
             if not meter.wanted:
                 return
             meter.wanted = False
@@ -145,12 +153,18 @@ class App:
         why = "%d turns without an answer" % meter.failures
         self.note_event("meter_" + STATE_NAMES[meter.state], why, meter.shown)
 
-    def note_event(self, what, why, meter=""):
+    def _tell(self, meter, reading):
+        """Make a change that cannot wait an event; a person's door is nobody's business."""
+        if not meter.config["personal"]:
+            self.note_event(meter.driver.event, "contact", meter.shown, reading.at_ms)
+            self.journal.sync()  # durable now: only then the uplink has it
+
+    def note_event(self, what, why, meter="", at=None):
         """Put an event into the journal; meter: the name upstream, "" for the gateway itself."""
         self._note(
             EVENT,
             {
-                "at_ms": self._wall_ms(self.now_ms),
+                "at_ms": self._wall_ms(self.now_ms if at is None else at),
                 "boot": self.identity["boot"],
                 "uptime_ms": self.clock.uptime_ms,
                 "what": what,
@@ -262,6 +276,9 @@ class App:
             if block.count:
                 end = block.snapshot(self._saves[index], 0)
                 parts.append((index, self._saves[index], 0, end))
+        carried = self.carried.part()
+        if carried:
+            parts.append(carried)
         self.journal.save_open(self._wall_ms(now_ms), parts)
 
     def set_wall(self, wall_ms, now_ms, source):

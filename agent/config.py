@@ -12,6 +12,7 @@ from agent.timekeeper import split_server
 from drivers import DRIVERS
 
 _REQUIRED = object
+_ON_PINS = ("pulse", "contact")  # protocols of inputs
 _BAUDS = (300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 
 # (key, type, default, rule); a default of _REQUIRED must be given. A rule is None, a pair of
@@ -31,8 +32,9 @@ GATEWAY: tuple = (
 )
 PORT: tuple = (
     ("name", str, _REQUIRED, None),
-    ("kind", str, "uart", ("uart",)),
-    ("uart", str, _REQUIRED, None),
+    ("kind", str, "uart", ("uart", "pins")),
+    ("uart", str, "", None),
+    ("pins", list, [], None),
     ("baud", int, 9600, _BAUDS),
     ("bits", int, 8, (7, 8)),
     ("parity", str, "N", ("N", "E", "O")),
@@ -117,12 +119,23 @@ def validate(tree):
             split_server(server)
         except (ValueError, AttributeError):
             problems.append("clock.ntp[%d]: %r is not host or host:port" % (i, server))
-    ports = [p["name"] for p in config["ports"]]
+    kinds = {p["name"]: p["kind"] for p in config["ports"]}
+    for i, port in enumerate(config["ports"]):
+        if port["kind"] == "uart" and not port["uart"]:
+            problems.append("ports[%d].uart: is required: which one of the board" % i)
+        if port["kind"] == "pins" and not 0 < len(port["pins"]) <= 32:
+            problems.append("ports[%d].pins: %d inputs, 1 .. 32" % (i, len(port["pins"])))
+    ports = list(kinds)
     for i, meter in enumerate(config["meters"]):
         if meter["port"] not in ports:
             problems.append(
                 "meters[%d].port: no port is named %s; there are %s"
                 % (i, meter["port"], ", ".join([str(p) for p in ports]) or "none")
+            )
+        elif (meter["protocol"] in _ON_PINS) != (kinds[meter["port"]] == "pins"):
+            problems.append(
+                "meters[%d].port: %s and a port of kind %s do not go together"
+                % (i, meter["protocol"], kinds[meter["port"]])
             )
         if meter["protocol"] not in DRIVERS:
             problems.append(

@@ -38,6 +38,9 @@ no clock. The same object serves the gateway, a laptop, the simulator and every 
         def due(self, now_ms, emit): ...
             # Optional, of a listener that counts: its period, a multiple of interval_s on the
             # clock, is over. Emit what was counted, None with MISSING where it was not whole.
+        event     # optional: while emit() runs, the name of a change that cannot wait, or ""
+        carried   # optional: an int 0 .. 2**63 - 1 that must outlive a power cut, set anew at the
+                  #   start; with carried_key, a text: what was carried under another is not taken
         def reset(self): ...
             # Forget a half frame and an unfinished turn (port reopened, power-up).
 
@@ -56,6 +59,8 @@ DRIVERS = {
     "tic": ("tic", "TIC", "customer output of Linky and other French meters: listens"),
     "level": ("level", "Level", "distance sensors of tanks and containers: listens"),
     "radar": ("radar", "Radar", "traffic radars, counted on the device: listens"),
+    "pulse": ("pulse", "Pulse", "pulse outputs (S0) on an input, counted on the device: listens"),
+    "contact": ("pulse", "Contact", "doors, lids, floods on an input, told at once: listens"),
     "mbus": ("mbus", "MBus", "wired M-Bus, EN 13757-2/-3: asks"),
     "iec62056": (
         "iec62056",

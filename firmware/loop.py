@@ -42,10 +42,11 @@ async def _forever(app, name, task, *args):
 
 async def _port(bus, port, app, hal):
     """Carry the bytes of one port until it fails."""
+    is_uart = port["kind"] == "uart"
     try:
-        uart = hal.open_uart(port["uart"])
+        uart = hal.open_uart(port["uart"]) if is_uart else hal.open_pins(port["pins"])
     except OSError as error:
-        bus.failed("%s cannot be opened: %s" % (port["uart"], error), hal.ticks_ms())
+        bus.failed("%s cannot be opened: %s" % (port["name"], error), hal.ticks_ms())
         bus.up = False
         await asyncio.sleep_ms(_REOPEN_MS)
         return
@@ -71,7 +72,8 @@ async def _port(bus, port, app, hal):
                     left_us = uart.sending()
                 bus.sent(hal.ticks_ms(), hal.ticks_us())
                 continue
-            await asyncio.sleep_ms(min(max(wait_us // 1000, 1), 2))
+            # Inputs are stamped by interrupts, so looking at them may take its time.
+            await asyncio.sleep_ms(min(max(wait_us // 1000, 1), 2 if is_uart else 20))
     except OSError as error:
         bus.failed("port failed: %s" % error, hal.ticks_ms())
 

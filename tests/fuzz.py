@@ -43,6 +43,8 @@ _MADE: dict[str, tuple[tuple[str | None, dict[str, Any]], ...]] = {
     "mbus": ((None, {}), ("engelmann_sensostar2", {"address": 5}), (None, {"address": 5})),
     "tic": ((None, {}), ("linky_standard", {}), ("tic_historique", {})),
     "radar": ((None, {}), ("icoms_tma", {}), ("icoms_tma_ascii", {})),
+    "pulse": ((None, {}), ("s0_electricity", {"pulses": 800}), ("pulse_volume", {"input": 2})),
+    "contact": ((None, {}), ("contact_door", {"hold_s": 0}), ("contact_flood", {})),
     "level": ((None, {}), ("a02yyuw", {"empty_mm": 1650, "full_mm": 150}), ("maxbotix_lv", {})),
 }
 Call = list[str]  # ["feed", hex] or ["silence"], ["request"], ["sent"], ["give_up"], ["reset"]

@@ -14,6 +14,9 @@ class Hal:                          # on a chip Hal(platform, board): who resets
     def random(self, n)         # int in [0, n), n to 2**32
     def heap(self)              # (used, free) bytes
     def open_uart(self, name)   # a Uart, below; OSError when gone
+    def open_pins(self, names)  # inputs, pulled up, as an object like a UART's, whose bytes are
+                                # their edges (drivers/pulse.py): interrupts stamp them into
+                                # firmware/hal/edges.py; OSError when one is absent
     def open_interface(self, name)  # an Interface, below
     def start_watchdog(self, ms)    # -> feed(); unfed for ms (or the chip's longest), it resets;
                                     # None where nothing bites. It cannot be stopped.

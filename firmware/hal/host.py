@@ -40,6 +40,30 @@ class _Uart:
         return self._file.readinto(buffer) or 0
 
 
+class _Pins:
+    """Simulated inputs: a terminal gives 0x40 | place << 1 | level, now and again."""
+
+    def __init__(self, path, count, ticks_ms):
+        from firmware.hal.edges import Edges
+
+        self._uart = _Uart(path)
+        self._edges = Edges(count)
+        self._ticks_ms = ticks_ms
+        self._levels = bytearray(32)
+        self.configure = self._edges.configure
+        self.write = self._edges.write
+        self.sending = self._edges.sending
+
+    def readinto(self, buffer):
+        """Read what the inputs did as their edges; return the count of bytes."""
+        now_ms = self._ticks_ms()
+        for i in range(self._uart.readinto(self._levels)):
+            if self._levels[i] & 0xC0 == 0x40:
+                self._edges.note(self._levels[i] >> 1 & 0x1F, self._levels[i] & 1, now_ms)
+        self._edges.settle(now_ms)
+        return self._edges.readinto(buffer)
+
+
 class Hal:
     """The porting contract of firmware/hal/__init__.py on this computer."""
 
@@ -88,6 +112,12 @@ class Hal:
         if name not in self._uarts:
             raise OSError(19)
         return _Uart(self._uarts[name])
+
+    def open_pins(self, names):
+        """Open the inputs, which share one terminal. Raises OSError when it is absent."""
+        if names[0] not in self._uarts:
+            raise OSError(19)
+        return _Pins(self._uarts[names[0]], len(names), self.ticks_ms)
 
     def open_interface(self, name):
         """There is none: the host's network is there. Raises OSError."""

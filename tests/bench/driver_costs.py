@@ -17,6 +17,7 @@ _MADE = (
     ("tic", "linky_standard", {}),
     ("level", "a02yyuw", {}),
     ("radar", "icoms_tma", {}),
+    ("pulse", "s0_electricity", {}),
 )
 _LEAST_US = 200_000
 

@@ -65,7 +65,17 @@ def radar(body):
     return b"\x02\x99" + (body + bytes(16))[:16] + b"\x03"
 
 
+def edge(body):
+    """Return the edges of input 1 whose levels and times are these bytes."""
+    data = b"\x83\x00\x00"
+    for i in range(0, len(body) - 1, 2):
+        data += bytes((0x80 | body[i] & 1, body[i] >> 1 & 0x7F, body[i + 1] & 0x7F))
+    return data
+
+
 CLOSE = {
+    "pulse": edge,
+    "contact": edge,
     "radar": radar,
     "dsmr": dsmr,
     "sml": sml,
@@ -109,6 +119,8 @@ BODIES = {
         b"\x1e\x78\x00\x01\x02\x03\x04\x05\x02\x00\x00\x10\x00\x00\x14\x1a",
     ),
     "level": (b"\x07\xa1", b"\x00\x20"),
+    "pulse": (b"\x02\x00\x03\x40\x04\x00\x05\x40", b"\x08\x00\x09\x01"),
+    "contact": (b"\x02\x00\x13\x40", b"\x00\x40\x13\x40"),
 }
 FRAMES = {
     protocol: tuple(CLOSE[protocol](body) for body in bodies)
