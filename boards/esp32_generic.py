@@ -17,6 +17,7 @@ BOARD = {
         "uart1": {"id": 1, "tx": 25, "rx": 26, "direction": 27},
         "uart2": {"id": 2, "tx": 32, "rx": 33, "direction": 23},
     },
+    "pins": {"in1": 18, "in2": 19, "in3": 21, "in4": 22},
     "led": None,
     "interfaces": {"wifi": {}},
     "flash": {

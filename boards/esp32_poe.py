@@ -6,6 +6,7 @@ are RMII; 36 only reads); MicroPython ports/esp32/boards/OLIMEX_ESP32_POE (the i
 clock; naming it again makes revision L fail, micropython#14013), partitions-4MiB.csv.
 uart1 is the UEXT connector, its direction pin is on EXT; uart2 has none: for meters that push, or
 a transceiver that turns by itself. GPIO 5, 13 and 14 are pulled up at a reset, and would send.
+The inputs 14 and 16 are the card's clock and the I2C clock: no card, nothing on I2C.
 The variant ESP32-POE-WROVER clocks its PHY from GPIO 0 and is another board.
 """
 
@@ -19,6 +20,7 @@ BOARD = {
         "uart1": {"id": 1, "tx": 4, "rx": 36, "direction": 33},
         "uart2": {"id": 2, "tx": 32, "rx": 13, "direction": None},
     },
+    "pins": {"in1": 16, "in2": 14},
     "led": None,
     "interfaces": {
         "ethernet": {"phy": "LAN8720", "address": 0, "mdc": 23, "mdio": 18, "power": 12},

@@ -18,6 +18,7 @@ BOARD = {
         "uart1": {"id": 1, "tx": 17, "rx": 18, "direction": 16},
         "uart2": {"id": 2, "tx": 5, "rx": 6, "direction": 7},
     },
+    "pins": {"in1": 8, "in2": 9, "in3": 10, "in4": 11},
     "led": None,
     "interfaces": {"wifi": {}},
     "flash": {

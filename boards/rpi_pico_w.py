@@ -16,6 +16,7 @@ BOARD = {
         "uart0": {"id": 0, "tx": 0, "rx": 1, "direction": 2},
         "uart1": {"id": 1, "tx": 4, "rx": 5, "direction": 6},
     },
+    "pins": {"in1": 10, "in2": 11, "in3": 12, "in4": 13},
     "led": "LED",
     "interfaces": {"wifi": {}},
     "flash": {

@@ -15,6 +15,7 @@ from micropython import const
 
 from agent.clock import civil_from_days, days_from_civil
 from firmware.hal import ABSENT, DOWN, JOINING, REFUSED, UP
+from firmware.hal.edges import Edges
 from firmware.hal.uart import Uart
 
 _MASK = const(0x3FFFFFFF)
@@ -26,6 +27,7 @@ class Chip:
     """platform: what boot.py runs on, it knows how to reset. board: its literal of boards/."""
 
     root = ""
+    interrupt: dict = {}  # options of Pin.irq that only this port has
 
     def __init__(self, platform, board):
         self.board = board
@@ -100,6 +102,14 @@ class Chip:
             raise OSError(ENODEV)
         return Uart(self.board["uarts"][name])
 
+    def open_pins(self, names):
+        """Open inputs, pulled up. Raises OSError when the board lacks one of them."""
+        pins = self.board["pins"]
+        for name in names:
+            if name not in pins:
+                raise OSError(ENODEV)
+        return Inputs([pins[name] for name in names], self.interrupt)
+
     def open_interface(self, name):
         """Return the interface of that name. Raises OSError when the board has none."""
         if name == "wifi" and name in self.interfaces:
@@ -117,6 +127,42 @@ class Chip:
         """Start again as after a power cut, but say that it was wanted."""
         self._mark_reset()
         self._platform.reset()
+
+
+class Inputs(Edges):
+    """The edges of some pins, stamped by interrupts."""
+
+    def __init__(self, numbers, interrupt):
+        """numbers: the pins. interrupt: options of Pin.irq."""
+        super().__init__(len(numbers))
+        self._pins = []
+        for index, number in enumerate(numbers):
+            pin = machine.Pin(number, machine.Pin.IN, machine.Pin.PULL_UP)
+            self._pins.append(pin)
+            pin.irq(
+                self._handler(index, pin),
+                machine.Pin.IRQ_RISING | machine.Pin.IRQ_FALLING,
+                **interrupt,
+            )
+
+    def _handler(self, index, pin):
+        def on_edge(_):
+            self.note(index, pin.value(), time.ticks_ms())
+
+        return on_edge
+
+    def readinto(self, buffer):
+        """Move whole edges into buffer; return their bytes.
+
+        Each level is looked at too: a port that queues its interrupts may have dropped one.
+        """
+        now_ms = time.ticks_ms()
+        state = machine.disable_irq()
+        for index, pin in enumerate(self._pins):
+            self.note(index, pin.value(), now_ms)
+        self.settle(now_ms)
+        machine.enable_irq(state)
+        return super().readinto(buffer)
 
 
 class Wifi:

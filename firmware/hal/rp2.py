@@ -17,6 +17,8 @@ _PROGRAM_BYTES = const(256)  # as in ports/rp2/modules/_boot.py: a page
 class Hal(Chip):
     """The porting contract of firmware/hal/__init__.py on RP2040 and RP2350."""
 
+    interrupt = {"hard": True}
+
     def _why_it_began(self):
         """machine.reset() is a watchdog's reset here: the mark tells them apart."""
         register = _SCRATCH0[self.board["chip"]]

@@ -26,7 +26,8 @@ class Time:
         return self.now_us % _PERIOD
 
     def ticks_ms(self):
-        return self.ticks_us() // 1000
+        self.now_us += self.cost_us
+        return self.now_us // 1000 % _PERIOD
 
     def ticks_add(self, ticks, delta):
         return (ticks + delta) % _PERIOD
@@ -41,6 +42,8 @@ class Pin:
     IN = 0
     OUT = 1
     PULL_UP = 2
+    IRQ_RISING = 4
+    IRQ_FALLING = 8
     chip: "Chip"
 
     def __new__(cls, number, mode=None, pull=None, value=None):
@@ -49,7 +52,7 @@ class Pin:
             pin = cls.chip.pins[number] = object.__new__(cls)
             pin.number = number
             pin.levels = []
-            pin.mode = pin.pull = None
+            pin.mode = pin.pull = pin.handler = None
         if mode is not None:
             pin.mode = mode
             pin.pull = pull
@@ -57,9 +60,19 @@ class Pin:
             pin.value(value)
         return pin
 
+    def irq(self, handler, trigger, **options):
+        self.handler = handler
+        self.interrupt = options
+
+    def drive(self, level, is_told=True):
+        """Change the level from outside; is_told: the interrupt comes through."""
+        self.value(level)
+        if is_told and self.handler:
+            self.handler(self)
+
     def value(self, level=None):
         if level is None:
-            return self.levels[-1][1]
+            return self.levels[-1][1] if self.levels else int(self.pull == self.PULL_UP)
         self.levels.append((self.chip.time.now_us, level))
 
     def level_at(self, at_us):
@@ -244,6 +257,13 @@ class _Machine:
         self.WDT = WDT
         self.mem32 = chip.registers
 
+    def disable_irq(self):
+        self._chip.locks += 1
+        return "state"
+
+    def enable_irq(self, state):
+        self._chip.locks -= 1
+
     def unique_id(self):
         return b"\xe6\x60\x01\x02"
 
@@ -301,6 +321,7 @@ class Chip:
         self.registers = {0x4005800C: 0, 0x400D800C: 0}
         self.reset_cause = _Machine.PWRON_RESET
         self.resets = 0
+        self.locks = 0  # disable_irq without its enable_irq
         self.networks = {}
         self.mounts = []
         self.watchdog = self.station = self.lan = None

@@ -16,6 +16,7 @@ FIELDS: dict[str, Any] = {
     "chip": str,
     "image": str,
     "uarts": dict,
+    "pins": dict,
     "led": (str, int, type(None)),
     "interfaces": dict,
     "flash": dict,
@@ -61,6 +62,8 @@ def pins(board):
         for role in ("tx", "rx", "direction")
         if uart.get(role) is not None
     ]
+    if board["port"] != "unix":
+        wired += [(f"{name}.input", pin) for name, pin in board["pins"].items()]
     for name, wiring in board["interfaces"].items():
         wired += [
             (f"{name}.{role}", wiring[role]) for role in ("mdc", "mdio", "power") if role in wiring
@@ -110,7 +113,7 @@ def pin_faults(board, existing, reading, taken):
             found.append(f"{what}: there is no pin {pin}")
         if pin in taken and pin not in ethernet:
             found.append(f"{what}: pin {pin} is taken by the chip or the module")
-        if pin in reading and not what.endswith(".rx"):
+        if pin in reading and not what.endswith((".rx", ".input")):
             found.append(f"{what}: pin {pin} only reads")
     return found
 
@@ -178,6 +181,7 @@ def test_each_port_has_a_hal(name):
         ("rpi_pico_w", lambda b: b["uarts"]["uart0"].update(tx=4), "pin 4 cannot be it"),
         ("rpi_pico_w", lambda b: b["uarts"]["uart1"].update(direction=1), "pin 1 is uart0.rx"),
         ("rpi_pico_w", lambda b: b["uarts"]["uart1"].update(direction=25), "pin 25 is taken"),
+        ("rpi_pico_w", lambda b: b["pins"].update(in1=4), "pin 4 is uart1.tx and in1.input"),
         ("rpi_pico_w", lambda b: b.update(watchdog_ms=9000), "watchdog_ms 9000"),
         ("esp32_generic", lambda b: b["uarts"]["uart1"].update(tx=35), "pin 35 only reads"),
         ("esp32_generic", lambda b: b["uarts"]["uart1"].update(tx=24), "there is no pin 24"),

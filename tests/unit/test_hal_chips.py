@@ -159,6 +159,50 @@ def test_a_uart_that_is_not_there_is_an_error():
                 pass
 
 
+def _edges(port):
+    """Return (place, level, first after a gap, ms) of the edges that wait."""
+    buffer = bytearray(64)
+    count = port.readinto(buffer)
+    return [
+        (
+            buffer[i] >> 2 & 31,
+            buffer[i] & 1,
+            buffer[i] >> 1 & 1,
+            buffer[i + 1] << 7 | buffer[i + 2],
+        )
+        for i in range(0, count, 3)
+    ]
+
+
+def test_inputs_are_stamped_when_they_change():
+    for board, module, first in ((PICO, rp2, 10), (DEVKIT, esp32, 18)):
+        chip = _chip()
+        port = module.Hal(_Platform(), board).open_pins(["in1", "in2"])
+        assert [e[:3] for e in _edges(port)] == [(0, 1, 1), (1, 1, 1)], "pulled up"
+        pin = chip.pins[first]
+        assert pin.pull == fake.Pin.PULL_UP
+        assert pin.interrupt == ({"hard": True} if module is rp2 else {})
+        chip.time.now_us += 5_000_000
+        pin.drive(0)
+        down_ms = chip.time.now_us // 1000 & 0x3FFF
+        chip.time.now_us += 30_000
+        pin.drive(1)
+        chip.time.now_us += 7_000_000
+        assert _edges(port) == [(0, 0, 0, down_ms), (0, 1, 0, (down_ms + 30) & 0x3FFF)]
+        pin.drive(0, is_told=False)
+        assert [e[:2] for e in _edges(port)] == [(0, 0)], "an interrupt that was dropped"
+        assert _edges(port) == [] and chip.locks == 0 and port.sending() == 0
+
+
+def test_an_input_that_the_board_lacks_is_an_error():
+    _chip()
+    try:
+        rp2.Hal(_Platform(), PICO).open_pins(["in1", "in9"])
+        raise AssertionError("no error")
+    except OSError:
+        pass
+
+
 def test_why_a_pico_began():
     register = {"rpi_pico_w": 0x4005800C, "rpi_pico2_w": 0x400D800C}
     for board in (PICO, PICO2):
