@@ -8,6 +8,7 @@ the device reads from /config.json. The same rules run in both places.
 """
 
 from agent.clock import civil_from_days, days_from_civil
+from agent.names import is_numeric
 from agent.timekeeper import split_server
 from drivers import DRIVERS
 
@@ -26,6 +27,7 @@ GATEWAY: tuple = (
     ("block", dict, {}, None),
     ("journal", dict, {}, None),
     ("uplink", dict, {}, None),
+    ("network", dict, {}, None),
     ("privacy", dict, {}, None),
     ("clock", dict, {}, None),
     ("log", dict, {}, None),
@@ -76,6 +78,7 @@ SECTIONS: dict = {
         ("key", str, "", None),
         ("state_s", int, 10, (1, 3600)),
     ),
+    "network": (("dns", list, [], None),),
     "privacy": (("key", str, "", None),),
     "clock": (("ntp", list, [], None),),
     "log": (("level", str, "info", ("debug", "info", "warn", "error")),),
@@ -114,11 +117,7 @@ def validate(tree):
     if bool(uplink["cert"]) != bool(uplink["cert_key"]):
         problems.append("uplink.cert: goes with uplink.cert_key; only one of them is given")
     _check_privacy(config, problems)
-    for i, server in enumerate(config["clock"]["ntp"]):
-        try:
-            split_server(server)
-        except (ValueError, AttributeError):
-            problems.append("clock.ntp[%d]: %r is not host or host:port" % (i, server))
+    _check_servers(config, problems)
     kinds = {p["name"]: p["kind"] for p in config["ports"]}
     for i, port in enumerate(config["ports"]):
         if port["kind"] == "uart" and not port["uart"]:
@@ -143,6 +142,20 @@ def validate(tree):
                 % (i, meter["protocol"], ", ".join(sorted(DRIVERS)))
             )
     return config, problems
+
+
+def _check_servers(config, problems):
+    """Check the servers of time and names; those of names are not looked up themselves."""
+    for section, key in (("clock", "ntp"), ("network", "dns")):
+        for i, server in enumerate(config[section][key]):
+            where = "%s.%s[%d]" % (section, key, i)
+            try:
+                host = split_server(server)[0]
+            except (ValueError, AttributeError):
+                problems.append("%s: %r is not host or host:port" % (where, server))
+                continue
+            if key == "dns" and not is_numeric(host):
+                problems.append("%s: %s is not an IPv4 address" % (where, host))
 
 
 def _check_privacy(config, problems):

@@ -30,10 +30,10 @@ _CAP_MS = const(900000)
 _JUMP_MS = const(86400000)
 
 
-def split_server(text):
+def split_server(text, default=123):
     """Return (host, port) of "host" or "host:port". Raises ValueError."""
     host, _, port = text.partition(":")
-    number = int(port) if port else 123
+    number = int(port) if port else default
     if not host or not 1 <= number <= 65535:
         raise ValueError("%s is not host or host:port" % text)
     return host, number

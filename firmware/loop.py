@@ -7,6 +7,7 @@ recorded, counted and started again; the others go on.
 import asyncio
 import socket
 
+from agent.names import Names
 from agent.session import CLOSE, OPEN
 from firmware import net
 
@@ -23,7 +24,7 @@ async def _main(app, hal):
     for i, bus in enumerate(app.buses):
         port = app.config["ports"][i]
         tasks.append(asyncio.create_task(_forever(app, port["name"], _port, bus, port, app, hal)))
-    names = net.make_names()
+    names = Names(hal.random, app.config["network"]["dns"])
     tasks.append(asyncio.create_task(_forever(app, "uplink", _uplink, app, hal, names)))
     tasks.append(asyncio.create_task(_forever(app, "time", net.keep_time, app, hal, names)))
     tasks.append(asyncio.create_task(_forever(app, "app", _house, app, hal)))
@@ -94,7 +95,7 @@ async def _uplink(app, hal, names):
             continue
         sock = None
         try:
-            sock = await net.connect(names, settings["host"], settings["port"], goes_on)
+            sock = await net.connect(names, hal, settings["host"], settings["port"], goes_on)
             _no_delay(sock)
             if settings["tls"]:
                 sock = net.secure(sock, settings)

@@ -1,8 +1,7 @@
-"""Sockets for loop.py: connect without waiting inside C, ask a time server.
+"""Sockets for loop.py: look a name up, connect, ask a time server; nothing waits inside C.
 
-Not policy: agent/names.py says when a name is looked up, agent/timekeeper.py what is believed.
-What still blocks is the look-up itself: `getaddrinfo` waits inside C. A numeric host never
-waits, an address that works is never looked up again, a failed one once per back-off.
+Not policy: agent/names.py says whom to ask for an address, agent/timekeeper.py what time is
+believed. `getaddrinfo`, which waits inside C, is given numbers only.
 """
 
 import asyncio
@@ -12,8 +11,8 @@ from errno import ECONNREFUSED, EINPROGRESS, ETIMEDOUT
 
 import tls
 
-from agent.names import Names
-from agent.timekeeper import ANSWER_MS, SOURCE
+from agent.dns import PACKET_BYTES
+from agent.timekeeper import ANSWER_MS, SOURCE, split_server
 from drivers.ticks import ticks_diff
 
 IN_PROGRESS = (EINPROGRESS, 11, 36)  # EAGAIN of the ports
@@ -21,27 +20,44 @@ _STEP_MS = 10
 _LONGEST_WAIT_MS = 60000
 
 
-def _lookup(host, port, kind):
-    return socket.getaddrinfo(host, port, socket.AF_INET, kind)[0]
+def _address(numeric, port, kind):
+    return socket.getaddrinfo(numeric, port, socket.AF_INET, kind)[0]
 
 
-def make_names():
-    """Return the cache of addresses of one gateway."""
-    return Names(_lookup)
+async def resolve(names, hal, host, goes_on):
+    """Return the host's address in numbers; goes_on(): false ends the attempt. Raises OSError."""
+    address = names.find(host, hal.ticks_ms())
+    if address:
+        return address
+    if not names.is_fixed:
+        names.servers = hal.name_servers()
+    lookup = names.begin(host)
+    packet = bytearray(PACKET_BYTES)
+    while goes_on():
+        length = lookup.request(packet)
+        if not length:
+            break
+        question = memoryview(packet)[:length]
+        try:
+            server, port = split_server(lookup.server, 53)
+            await _exchange(hal, (server, port), question, packet, lookup.answered, lookup.wait_ms)
+        except (OSError, ValueError) as error:
+            lookup.failed("%s: %s" % (lookup.server, error))
+    return lookup.address()
 
 
-async def connect(names, host, port, goes_on):
+async def connect(names, hal, host, port, goes_on):
     """Return a connected, non-blocking TCP socket; goes_on(): false ends the attempt.
 
-    Raises OSError; then the address is looked up anew at the next attempt.
+    Raises OSError; then another address is tried at the next attempt.
     """
-    found = names.find(host, port, socket.SOCK_STREAM)
+    found = _address(await resolve(names, hal, host, goes_on), port, socket.SOCK_STREAM)
     sock = socket.socket(found[0], found[1], found[2])
     try:
         await _connected(sock, found[-1], goes_on)
     except OSError:
         sock.close()
-        names.failed(host, port, socket.SOCK_STREAM)
+        names.failed(host)
         raise
     return sock
 
@@ -111,28 +127,46 @@ async def keep_time(app, hal, names):
 
 async def _ask(keeper, index, packet, hal, names):
     host, port = keeper.servers[index]
-    found = names.find(host, port, socket.SOCK_DGRAM)
+    begun = hal.ticks_ms()
+
+    def goes_on():
+        return ticks_diff(hal.ticks_ms(), begun) < _LONGEST_WAIT_MS
+
+    def take(data, count, now_ms):
+        keeper.answered(data, count, now_ms)
+        return True
+
+    server = (await resolve(names, hal, host, goes_on), port)
+    keeper.request(index, packet, hal.ticks_ms())
+    try:
+        await _exchange(hal, server, packet, packet, take, ANSWER_MS)
+    except OSError:
+        names.failed(host)
+        raise
+
+
+async def _exchange(hal, server, question, answer, take, wait_ms):
+    """Send a datagram to a server in numbers; give what it answers to take(), until it is true.
+
+    Raises OSError, ETIMEDOUT after wait_ms.
+    """
+    found = _address(server[0], server[1], socket.SOCK_DGRAM)
     sock = socket.socket(found[0], found[1], found[2])
     try:
         sock.setblocking(False)
         sock.connect(found[-1])  # so that only this server's datagrams arrive
         asked = hal.ticks_ms()
-        keeper.request(index, packet, asked)
-        sock.send(packet)
-        while ticks_diff(hal.ticks_ms(), asked) < ANSWER_MS:
+        sock.send(question)
+        while ticks_diff(hal.ticks_ms(), asked) < wait_ms:
             try:
-                count = sock.readinto(packet)
+                count = sock.readinto(answer)
             except OSError as error:
                 if error.errno not in IN_PROGRESS:
                     raise
                 count = None
-            if count:
-                keeper.answered(packet, count, hal.ticks_ms())
+            if count and take(answer, count, hal.ticks_ms()):
                 return
             await asyncio.sleep_ms(_STEP_MS)
         raise OSError(ETIMEDOUT)
-    except OSError:
-        names.failed(host, port, socket.SOCK_DGRAM)
-        raise
     finally:
         sock.close()

@@ -18,6 +18,7 @@ class Hal:                          # on a chip Hal(platform, board): who resets
                                 # their edges (drivers/pulse.py): interrupts stamp them into
                                 # firmware/hal/edges.py; OSError when one is absent
     def open_interface(self, name)  # an Interface, below
+    def name_servers(self)      # addresses of the network that is up, as texts; [] when none
     def start_watchdog(self, ms)    # -> feed(); unfed for ms (or the chip's longest), it resets;
                                     # None where nothing bites. It cannot be stopped.
     def remount(self)           # mount the file system anew after an OSError

@@ -116,6 +116,11 @@ class Chip:
             return Wifi()
         raise OSError(ENODEV)
 
+    def name_servers(self):
+        """What DHCP said; one for all interfaces."""
+        server = network.ipconfig("dns")
+        return [] if server in ("", "0.0.0.0") else [server]
+
     def start_watchdog(self, ms):
         """Start it; return the function that feeds it."""
         return machine.WDT(timeout=min(ms, self.board["watchdog_ms"])).feed

@@ -25,7 +25,8 @@ _NOW = datetime.datetime.now(datetime.UTC)
 _GATEWAY = """
 import asyncio, json, sys, time
 from agent.uplink import Uplink
-from firmware import loop, net
+from agent.names import Names
+from firmware import loop
 from tests.fakes.journal import MemoryJournal
 class Hal:
     def ticks_ms(self):
@@ -48,7 +49,7 @@ async def main():
     with open(sys.argv[1]) as file:  # an argument beyond 255 bytes ends the interpreter
         app = App(json.load(file))
     asyncio.create_task(watch(app))
-    await loop._uplink(app, Hal(), net.make_names())
+    await loop._uplink(app, Hal(), Names(lambda n: 0))
 asyncio.run(main())
 """
 

@@ -1,7 +1,6 @@
 """Rounds of time servers that lie, differ, lag, jump or are silent; names that cannot be found."""
 
 from agent.clock import Clock
-from agent.names import Names
 from agent.timekeeper import Timekeeper, split_server
 
 WALL = 1800000000000
@@ -89,38 +88,3 @@ def test_servers_are_host_or_host_and_port():
         except ValueError:
             continue
         raise AssertionError(text)
-
-
-class _Server:
-    def __init__(self):
-        self.asked = 0
-        self.is_down = False
-
-    def lookup(self, host, port, kind):
-        self.asked += 1
-        if self.is_down:
-            raise OSError(-2)
-        return host, port, self.asked
-
-
-def test_an_address_that_works_is_looked_up_once():
-    server = _Server()
-    names = Names(server.lookup)
-    for _ in range(5):
-        assert names.find("a", 1, 1) == ("a", 1, 1)
-    names.failed("a", 1, 1)
-    assert names.find("a", 1, 1) == ("a", 1, 2) and names.find("a", 1, 1)[2] == 2
-
-
-def test_a_silent_name_server_leaves_the_last_address():
-    server = _Server()
-    names = Names(server.lookup)
-    names.find("a", 1, 1)
-    server.is_down = True
-    names.failed("a", 1, 1)
-    assert names.find("a", 1, 1) == ("a", 1, 1) and names.failures == 1
-    try:
-        names.find("b", 1, 1)
-    except OSError:
-        return
-    raise AssertionError("an unknown host was found")
