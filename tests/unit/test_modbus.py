@@ -276,8 +276,23 @@ def test_a_dead_meter_keeps_its_plan_and_a_probe_tells_it_from_a_block_too_big()
     desk.ask()
     desk.driver.give_up(desk.emit, NO_REPLY)
     desk.ask()
-    desk.feed(answer(1, 4, 2300))  # alive: so the block was too big
+    desk.feed(answer(1, 4, 2300))  # alive: back again, or the block is too big
+    assert desk.ask() == whole
+    desk.driver.give_up(desk.emit, NO_REPLY)  # it is too big
     assert desk.ask() == rtu(1, 4, 0, 0, 0, 2)
+
+
+def test_a_meter_that_comes_back_at_the_probe_is_asked_for_whole_blocks_again():
+    desk = Desk({"unit": 1, "points": ["a", "b", "c"]})
+    whole = desk.ask()
+    desk.driver.give_up(desk.emit, NO_REPLY)
+    assert desk.ask() == rtu(1, 4, 0, 0, 0, 1)
+    desk.feed(answer(1, 4, 2300))
+    for _ in range(2):
+        assert desk.ask() == whole
+        desk.feed(FC4)
+        assert desk.readings[-1][0] == [2300, 2310, 2320]
+        assert desk.ask() == b""
 
 
 def test_nulls_while_backing_off_teach_nothing():
