@@ -251,8 +251,8 @@ class Modbus:
             self._chain_ended(self._chain, emit)
             return
         if self._probe and not self._alive:
-            self._alive = True
-            self._replace(0, self.plan.split(self._steps[0]))
+            self._alive = True  # back from the dead, or the block was too big: it is asked again
+            self._probe = False
             return
         self._alive = True
         self._known[self._step] = _GOOD
