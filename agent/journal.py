@@ -206,6 +206,8 @@ class Journal:
                 self._attempt(self._save_mark)
             else:
                 self._attempt(self._remove_oldest)
+        else:
+            self._attempt(self.ground.prepare)
 
     def stats(self):
         """Return what health tells about the journal, a new dict."""
@@ -235,7 +237,7 @@ class Journal:
     def _save(self, slot, start):
         """Save a MARK and the tail's records from index start on."""
         ground = self.ground
-        ground.begin(slot)
+        ground.begin(slot, self._mark_length + self.tail.fill - start)
         ground.put(self._mark, 0, self._mark_length)
         if start < self.tail.fill:
             ground.put(self.tail.data, start, self.tail.fill)
@@ -250,7 +252,10 @@ class Journal:
         self._pack_mark(self.durable)
         ground = self.ground
         work = self._work
-        ground.begin("open")
+        whole = self._mark_length
+        for _, _, start, end in parts:
+            whole += end - start + 1 + OVERHEAD
+        ground.begin("open", whole)
         ground.put(self._mark, 0, self._mark_length)
         for meter, data, start, end in parts:
             # The payload is the meter's number, then the snapshot; put in place, then framed.

@@ -6,7 +6,16 @@ follows from it: agent/JOURNAL.md, "Start".
 
 from struct import unpack_from
 
-from agent.record import BLOCK, MARK, OPEN, OVERHEAD, BadRecord, check_record, record_length
+from agent.record import (
+    BLOCK,
+    MARK,
+    OPEN,
+    OVERHEAD,
+    PAYLOAD_MAX,
+    BadRecord,
+    check_record,
+    record_length,
+)
 
 
 class Recovery:
@@ -47,13 +56,18 @@ def recover(journal, page, meter_at):
         length = ground.read_segment(number, page)
         if length:
             journal.next = number
-            in_segments = _take(journal, found, page, length, None, sealed, meter_at)
+            in_segments, _ = _take(journal, found, page, length, None, sealed, meter_at)
             break
         journal.segments.pop()  # made, and cut before its content was there
         ground.remove_segment(number)
     for slot in ("mark", "open", "base", "delta"):
-        length = ground.load(slot, page)
-        _take(journal, found, page, length, opens, sealed, meter_at, in_segments)
+        at = 0
+        while True:  # the open blocks of many meters are longer than a page
+            length = ground.load(slot, page, at)
+            _, done = _take(journal, found, page, length, opens, sealed, meter_at, in_segments)
+            if length < len(page) or not done:
+                break
+            at += done
     if opens:
         oldest = min([seq for _, seq, _ in opens])
         _sealed_in_segments(journal, page, oldest, sealed, meter_at)
@@ -75,7 +89,8 @@ def _take(journal, found, data, length, opens, sealed, meter_at, in_segments=0):
     """Take every good record of data[0:length] for what it says.
 
     opens None: a segment, whose records stay where they are; else a slot, whose records past
-    the segments' last go to the tail. Returns the number of the last good record.
+    the segments' last go to the tail. A record that the page's end cuts is not damaged: it is for
+    the next page. Returns the number of the last good record and the index behind it.
     """
     at = 0
     last = 0
@@ -84,10 +99,12 @@ def _take(journal, found, data, length, opens, sealed, meter_at, in_segments=0):
             size = record_length(data, at, length)
             kind, seq, journal_id, start, end = check_record(data, at, at + size)
         except BadRecord:
+            if at and length == len(data) and length - at < PAYLOAD_MAX + OVERHEAD:
+                break
             # At most this many numbers were used in the damaged rest; none may be used again.
             found.torn += 1
             journal.next += (length - at) // OVERHEAD
-            return last
+            return last, 0
         at += size
         if not journal.journal_id:
             journal.journal_id = journal_id
@@ -105,7 +122,7 @@ def _take(journal, found, data, length, opens, sealed, meter_at, in_segments=0):
                 tail.take(data, at - size, at)
             journal.next = max(journal.next, seq + 1)
             last = seq
-    return last
+    return last, at
 
 
 def _take_mark(journal, data, seq, start, end, sealed):

@@ -12,7 +12,7 @@ slots     four small named contents that are replaced as a whole, again and agai
 Every call may raise OSError; the journal decides what follows. Nothing is cached here.
 
     ground = Files("/flash/journal")
-    ground.begin("mark"); ground.put(data, 0, 20); ground.commit()
+    ground.begin("mark", 20); ground.put(data, 0, 20); ground.commit()
 """
 
 import os
@@ -79,8 +79,11 @@ class Files:
             if error.errno != ENOENT:
                 raise
 
-    def begin(self, slot):
-        """Begin to replace the content of a slot; the old one holds until commit()."""
+    def begin(self, slot, length=0):
+        """Begin to replace a slot's content; the old one holds until commit().
+
+        length  bytes that will be put: the ring has to know, a file has not
+        """
         self._begin(slot)
 
     def put(self, data, start, end):
@@ -91,9 +94,13 @@ class Files:
         """Make what was put durable, at once and as a whole."""
         self._files.pop().close()
 
-    def load(self, slot, out):
-        """Copy a slot's content into the bytearray out, return its length; 0 when empty."""
-        return self._read(slot, out)
+    def load(self, slot, out, at=0):
+        """Copy a slot's content from byte `at` on into the bytearray out; return the count."""
+        return self._read(slot, out, at)
+
+    def prepare(self):
+        """Nothing can be done in advance here: littlefs erases when it writes."""
+        return False
 
     def recover(self):
         """Mount the file system anew after an OSError: littlefs' state may be undefined."""
@@ -108,7 +115,7 @@ class Files:
         self._files.clear()
         self._files.append(open(self._path(name), "wb"))
 
-    def _read(self, name, out):
+    def _read(self, name, out, at=0):
         try:
             file = open(self._path(name), "rb")
         except OSError as error:
@@ -116,6 +123,8 @@ class Files:
                 return 0
             raise
         with file:
+            if at:
+                file.seek(at)
             return file.readinto(out)
 
     def _is_there(self, path):

@@ -23,6 +23,7 @@ class MemoryGround:
         self.recovered = 0
         self._slot = None
         self._parts = b""
+        self._length = 0
 
     def cut(self):
         """Return the ground that the next start finds."""
@@ -56,8 +57,9 @@ class MemoryGround:
         self._operation()
         self.files.pop(number, None)
 
-    def begin(self, slot):
+    def begin(self, slot, length=0):
         self._operation()
+        self._length = length
         self._slot = slot
         self._parts = b""
 
@@ -66,10 +68,14 @@ class MemoryGround:
 
     def commit(self):
         self._operation()
+        assert self._length in {0, len(self._parts)}, (self._length, len(self._parts))
         self.slots[self._slot] = self._parts
 
-    def load(self, slot, out):
-        return self._give(self.slots.get(slot, b""), out)
+    def load(self, slot, out, at=0):
+        return self._give(self.slots.get(slot, b"")[at : at + len(out)], out)
+
+    def prepare(self):
+        return False
 
     def recover(self):
         self.recovered += 1

@@ -1,9 +1,10 @@
-"""Where a day of tests/system/journal_day.py may live: littlefs here, littlefs on MicroPython."""
+"""Where a day of tests/system/journal_day.py may live: files on a real littlefs, a raw ring."""
 
 import json
 import os
 
-from tests.fakes.nor_flash import NorFlash
+from agent.ring import Ring
+from tests.fakes.nor_flash import Noise, NorFlash
 from tests.system.journal_day import Day, Tally
 
 
@@ -62,9 +63,38 @@ class Littlefs:
             os.umount("/" + ground.root.split("/")[1])
 
 
+class RawRing:
+    """The ring of agent/ring.py on the flash itself, which begins with what others have left."""
+
+    def __init__(self, program_size=32, blocks=24, segments=6):
+        self.segments = segments
+        self._size = program_size
+        self._blocks = blocks
+        self._copies = {}
+
+    def fresh(self):
+        """Return a flash that somebody else has used before."""
+        return self.again(bytearray(Noise(5).take(4096) * self._blocks))
+
+    copy = Littlefs.copy
+
+    def again(self, data):
+        """Return a flash of these bytes."""
+        return NorFlash(data, program_size=self._size)
+
+    def mount(self, flash):
+        """Return a ground."""
+        return Ring(flash, self._size)
+
+    def unmount(self, ground):
+        """Let go of what mount() gave: nothing to do."""
+
+
 WORLDS = {
     "files-esp32": lambda **sizes: Littlefs(32, **sizes),
     "files-rp2": lambda **sizes: Littlefs(256, **sizes),
+    "ring-esp32": lambda **sizes: RawRing(32, **sizes),
+    "ring-rp2": lambda **sizes: RawRing(256, **sizes),
 }
 
 

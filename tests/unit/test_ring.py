@@ -1,0 +1,240 @@
+"""agent/ring.py on a simulated flash: what it keeps, what wears, what it does when flash fails."""
+
+# Two whole flashes and their journals:
+# heap: 1m
+
+from errno import EIO
+
+from agent.journal import Journal
+from agent.record import EVENT
+from agent.ring import Ring
+from tests.fakes.nor_flash import Noise, NorFlash, PowerCut
+
+_OUT = bytearray(8000)
+_BLOCKS = 20
+
+
+def _flash(data=None, unit=32, **settings):
+    content = bytearray(b"\xff" * (_BLOCKS * 4096)) if data is None else data
+    return NorFlash(content, program_size=unit, **settings)
+
+
+def _ring(flash):
+    ring = Ring(flash, flash.program_size)
+    ring.open()
+    return ring
+
+
+def _save(ring, slot, data):
+    ring.begin(slot, len(data))
+    half = len(data) // 3
+    ring.put(data, 0, half)
+    ring.put(data, half, len(data))
+    ring.commit()
+
+
+def _load(ring, slot):
+    return bytes(_OUT[: ring.load(slot, _OUT)])
+
+
+def _segment(ring, number):
+    return bytes(_OUT[: ring.read_segment(number, _OUT)])
+
+
+def _text(seed, length):
+    return Noise(seed).take(length)
+
+
+def _errno(work, *args):
+    try:
+        work(*args)
+    except OSError as error:
+        return error.errno
+    return 0
+
+
+def test_segments_come_back_in_order_whatever_was_on_the_device_before():
+    for unit in (32, 256):
+        flash = _flash(bytearray(_text(3, 4096) * _BLOCKS), unit)
+        ring = _ring(flash)
+        assert ring.segments() == [] and ring.segment_size == 4032
+        for number, length in ((300, 4032), (7, 1), (4000000000, 517)):
+            ring.write_segment(number, b"." + _text(number & 7, length), 1, 1 + length)
+        for found in (ring, _ring(flash)):
+            assert found.segments() == [7, 300, 4000000000]
+            assert _segment(found, 300) == _text(4, 4032)
+            assert _segment(found, 4000000000) == _text(0, 517)
+            assert _segment(found, 8) == b""
+        ring.remove_segment(7)
+        ring.remove_segment(7)
+        assert ring.segments() == _ring(flash).segments() == [300, 4000000000]
+
+
+def test_a_slot_holds_its_last_whole_save_of_any_length():
+    for unit in (32, 256):
+        flash = _flash(unit=unit)
+        ring = _ring(flash)
+        assert _load(ring, "open") == b""
+        for i in range(60):
+            text = _text(i, (5, 300, 4032, 4033, 7777, 1, 1000)[i % 7])
+            _save(ring, "open", text)
+            _save(ring, "mark", b"mark %d" % i)
+            if i % 4 == 3:
+                ring = _ring(flash)
+            assert _load(ring, "open") == text and _load(ring, "mark") == b"mark %d" % i
+        assert _load(_ring(flash), "open") == text
+
+
+def test_a_long_slot_is_read_from_any_byte_on():
+    ring = _ring(_flash())
+    text = _text(1, 7000)
+    _save(ring, "open", text)
+    for at in (0, 1, 4031, 4032, 4033, 6999, 7000):
+        out = bytearray(500)
+        assert bytes(out[: ring.load("open", out, at)]) == text[at : at + 500]
+
+
+def test_a_save_that_was_not_committed_changes_nothing():
+    flash = _flash()
+    ring = _ring(flash)
+    _save(ring, "base", b"old")
+    for length in (10, 3000, 6000):
+        ring.begin("base", length)
+        ring.put(_text(1, length), 0, length)
+        assert _load(ring, "base") == _load(_ring(flash), "base") == b"old"
+    try:
+        ring.begin("base", 10)
+        ring.commit()
+        raise AssertionError("a short save was taken")
+    except ValueError as error:
+        assert "10 bytes of base are missing" in str(error)
+
+
+def test_blocks_are_taken_in_turn_so_wear_is_level():
+    flash = _flash()
+    ring = _ring(flash)
+    _save(ring, "mark", b"stays")
+    ring.write_segment(1, b"stays", 0, 5)
+    for i in range(400):
+        _save(ring, "open", _text(i, 1500))
+        if i % 3 == 0:
+            ring.write_segment(i + 2, b"goes", 0, 4)
+            ring.remove_segment(i + 2)
+        if i % 50 == 0:
+            ring = _ring(flash)
+    for block in range(_BLOCKS):  # the blocks know their own wear
+        assert abs(ring.wear[block] - flash.wear[block]) <= 1, (list(ring.wear), flash.wear)
+    free = sorted(flash.wear)[4:]
+    assert max(free) - min(free) <= 2, flash.wear
+
+
+def test_a_full_device_says_enospc_and_takes_again_after_a_removal():
+    ring = _ring(_flash())
+    for number in range(1, _BLOCKS + 1):
+        ring.write_segment(number, b"x", 0, 1)
+    assert _errno(ring.write_segment, 99, b"x", 0, 1) == 28
+    assert _errno(ring.begin, "mark", 5) == 28
+    ring.remove_segment(1)
+    ring.write_segment(99, b"x", 0, 1)
+    assert ring.segments() == list(range(2, _BLOCKS + 1)) + [99]  # noqa: RUF005
+
+
+def test_a_rotten_head_costs_nothing_for_its_copy_is_good():
+    flash = _flash()
+    ring = _ring(flash)
+    ring.write_segment(5, _text(1, 600), 0, 600)
+    for i in range(3):
+        _save(ring, "base", _text(i, 400))
+    for at in range(0, len(flash.data), 32):
+        rotten = bytearray(flash.data)
+        if rotten[at : at + 4] != b"EcR1":
+            continue
+        rotten[at + 17] ^= 0x10
+        again = _ring(_flash(rotten))
+        assert again.segments() == [5] and _segment(again, 5) == _text(1, 600), at
+        assert _load(again, "base") == _text(2, 400), at
+
+
+def test_erasing_in_advance_leaves_only_programs_to_a_save():
+    flash = _flash()
+    ring = _ring(flash)
+    while ring.prepare():
+        pass
+    before = flash.erased
+    ring.write_segment(1, _text(1, 4032), 0, 4032)
+    _save(ring, "mark", b"now")
+    assert flash.erased == before
+    assert ring.prepare() and flash.erased == before + 4096
+
+
+def test_a_program_or_erase_that_silently_fails_is_noticed_at_once():
+    for at in range(1, 12):
+        flash = _flash(bytearray(_text(9, 4096) * _BLOCKS))
+        ring = _ring(flash)
+        flash.silent_at = at
+        assert _errno(ring.write_segment, 1, _text(1, 2000), 0, 2000) == EIO, at
+        ring.recover()
+        ring.write_segment(1, _text(1, 2000), 0, 2000)
+        assert _segment(_ring(flash), 1) == _text(1, 2000), at
+        assert _ring(flash).segments() == [1], at
+
+
+def test_bad_blocks_are_passed_over():
+    flash = _flash()
+    flash.bad.update((1, 2, 7))
+    flash.stuck[5 * 4096 + 40] = (0xFF, 0x55)
+    ring = _ring(flash)
+    for number in range(1, 13):
+        while _errno(ring.write_segment, number, _text(number, 900), 0, 900):
+            ring.recover()
+    again = _ring(flash)
+    assert again.segments() == list(range(1, 13))
+    for number in range(1, 13):
+        assert _segment(again, number) == _text(number, 900)
+
+
+def test_a_device_that_was_away_frees_no_segment_and_works_again():
+    flash = _flash()
+    ring = _ring(flash)
+    ring.write_segment(1, b"kept", 0, 4)
+    flash.fail_from = 1
+    for _ in range(3 * _BLOCKS):
+        assert _errno(ring.write_segment, 2, b"x", 0, 1) == EIO
+        ring.recover()
+    flash.fail_from = 0
+    _errno(ring.write_segment, 2, b"x", 0, 1)
+    ring.write_segment(2, b"x", 0, 1)
+    assert _ring(flash).segments() == [1, 2]
+
+
+def test_after_a_cut_in_any_operation_of_a_save_the_old_or_the_new_is_there():
+    for form in ("clean", "half", "random"):
+        for unit in (32, 256):
+            for at in range(1, 60):
+                flash = _flash(unit=unit)
+                ring = _ring(flash)
+                _save(ring, "open", b"old")
+                flash.cut_at = flash.operations + at
+                flash.form = form
+                try:
+                    _save(ring, "open", _text(2, 4500))
+                    break
+                except PowerCut:
+                    pass
+                found = _load(_ring(_flash(flash.data, unit)), "open")
+                assert found in {b"old", _text(2, 4500)}, (form, unit, at)
+            assert at > 20
+
+
+def test_a_journal_lives_on_it_and_its_price_is_what_is_claimed():
+    flash = _flash()
+    journal = Journal(Ring(flash), lambda: 7, 8 * 4032)
+    journal.start()
+    payload = _text(4, 512)
+    for i in range(350):
+        if i == 50:  # what is erased in advance is there, the oldest segments begin to go
+            programmed, erased = flash.programmed, flash.erased
+        journal.append(EVENT, payload, 0, 512)
+        journal.housekeep(0, True)
+    assert (flash.programmed - programmed) / (300 * 512) < 1.10
+    assert (flash.erased - erased) / (300 * 512) < 1.20
