@@ -19,6 +19,7 @@ BOARD = {
         "size": 1048576,
         "regions": (("files", 0, 1048576),),
         "block": 4096,
+        "program": 32,
         "small": 128,
     },
     "heap": 393216,

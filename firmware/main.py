@@ -39,8 +39,8 @@ def run(hal):
     wall_ms = hal.wall_ms()
     if wall_ms:
         clock.set_wall(wall_ms, now_ms, "board")
-    ground = Files(hal.root + "/journal", small=board["flash"]["small"], remount=hal.remount)
-    journal = Journal(ground, lambda: hal.random(1 << 32), config["journal"]["size_kb"] * 1024)
+    ground, size = _journal_ground(hal, board["flash"], config["journal"]["size_kb"] * 1024, log)
+    journal = Journal(ground, lambda: hal.random(1 << 32), size)
     identity = {
         "gateway": config["gateway"],
         "site": config["site"],
@@ -57,3 +57,16 @@ def run(hal):
         return
     app.start(now_ms, hal.cause)
     loop.run(app, hal)
+
+
+def _journal_ground(hal, flash, size, log):
+    """Return the journal's ground and what it may fill there: the board's file says which."""
+    if "journal" in [region[0] for region in flash["regions"]]:
+        from agent.ring import Ring
+
+        try:
+            ring = Ring(hal.open_journal(), flash["program"])
+            return ring, min(size, ring.room * ring.segment_size)
+        except OSError as error:
+            log.error("main", "the image has no journal region (%s): it is in files", error)
+    return Files(hal.root + "/journal", small=flash["small"], remount=hal.remount), size

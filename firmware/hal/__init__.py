@@ -22,6 +22,8 @@ class Hal:                          # on a chip Hal(platform, board): who resets
     def start_watchdog(self, ms)    # -> feed(); unfed for ms (or the chip's longest), it resets;
                                     # None where nothing bites. It cannot be stopped.
     def remount(self)           # mount the file system anew after an OSError
+    def open_journal(self)      # the block device of the board's `journal` region, which no file
+                                # system uses (agent/ring.py); OSError where there is none
     def led(self, on)           # optional: the LED that says "here I am"
     def reset(self)             # start again; does not return
 

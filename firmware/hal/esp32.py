@@ -1,5 +1,7 @@
 """ESP32 and ESP32-S3 as a board, by WiFi or by Ethernet (boards/esp32_*.py)."""
 
+from errno import ENODEV
+
 import machine
 import network
 import vfs
@@ -35,6 +37,13 @@ class Hal(Chip):
         found = Partition.find(Partition.TYPE_DATA, label="vfs")
         vfs.umount("/")
         vfs.mount(vfs.VfsLfs2(found[0]), "/")  # type: ignore[abstract]  # stubs: a block device
+
+    def open_journal(self):
+        """Return the partition labelled journal. Raises OSError when the table has none."""
+        found = Partition.find(Partition.TYPE_DATA, label="journal")
+        if not found:
+            raise OSError(ENODEV)
+        return found[0]
 
     def open_interface(self, name):
         """Return WiFi or Ethernet. Raises OSError when the board has none of that name."""

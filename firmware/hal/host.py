@@ -64,6 +64,39 @@ class _Pins:
         return self._edges.readinto(buffer)
 
 
+class _Nor:
+    """A file that behaves as NOR flash does: an erase sets bits, a program clears them."""
+
+    def __init__(self, path, blocks=64, size=4096):
+        try:
+            self._file = open(path, "r+b", 0)
+        except OSError:
+            with open(path, "wb") as file:
+                for _ in range(blocks):
+                    file.write(b"\xff" * size)
+            self._file = open(path, "r+b", 0)
+        self._blocks = blocks
+        self._size = size
+
+    def readblocks(self, block, buffer, offset):
+        self._file.seek(block * self._size + offset)
+        self._file.readinto(buffer)
+
+    def writeblocks(self, block, buffer, offset):
+        was = bytearray(len(buffer))
+        self.readblocks(block, was, offset)
+        for i in range(len(was)):
+            was[i] &= buffer[i]
+        self._file.seek(block * self._size + offset)
+        self._file.write(was)
+
+    def ioctl(self, operation, argument):
+        if operation == 6:
+            self._file.seek(argument * self._size)
+            self._file.write(b"\xff" * self._size)
+        return {4: self._blocks, 5: self._size}.get(operation, 0)
+
+
 class Hal:
     """The porting contract of firmware/hal/__init__.py on this computer."""
 
@@ -71,8 +104,9 @@ class Hal:
     interfaces = ()  # the host's network is there
 
     def __init__(self, link, remount):
-        """link: dict made by the supervisor: uarts, reset_cause. remount: from host_start."""
+        """link: dict made by the supervisor: flash, uarts, reset_cause. remount: of host_start."""
         self._uarts = link["uarts"]
+        self._journal = link["flash"] + ".journal"
         self.id = link.get("mac", "")
         self.cause = link["reset_cause"]
         self.remount = remount
@@ -118,6 +152,10 @@ class Hal:
         if names[0] not in self._uarts:
             raise OSError(19)
         return _Pins(self._uarts[names[0]], len(names), self.ticks_ms)
+
+    def open_journal(self):
+        """Open the file beside the flash image, made when it is absent."""
+        return _Nor(self._journal)
 
     def open_interface(self, name):
         """There is none: the host's network is there. Raises OSError."""

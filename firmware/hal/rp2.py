@@ -1,5 +1,7 @@
 """Raspberry Pi Pico W and Pico 2 W as a board (boards/rpi_pico_w.py, boards/rpi_pico2_w.py)."""
 
+from errno import ENODEV
+
 import machine
 import rp2
 import vfs
@@ -36,3 +38,11 @@ class Hal(Chip):
         vfs.umount("/")
         files = vfs.VfsLfs2(rp2.Flash(), progsize=_PROGRAM_BYTES)  # type: ignore[abstract]
         vfs.mount(files, "/")
+
+    def open_journal(self):
+        """Return the journal's region: rp2.Flash counts from where the image's storage begins."""
+        regions = {name: (start, size) for name, start, size in self.board["flash"]["regions"]}
+        if "journal" not in regions:
+            raise OSError(ENODEV)
+        start, size = regions["journal"]
+        return rp2.Flash(start=start - min(start, regions["files"][0]), len=size)

@@ -8,8 +8,8 @@ from tests.fakes.nor_flash import Noise, NorFlash
 from tests.system.journal_day import Day, Tally
 
 
-class Littlefs:
-    """Whole-segment files on the real littlefs: VfsLfs2 on MicroPython, its C code on CPython.
+class _World:
+    """What both sorts share: a flash of so many blocks, and copies of it.
 
     program_size  32 as on ESP32, 256 as on RP2
     """
@@ -17,21 +17,8 @@ class Littlefs:
     def __init__(self, program_size=32, blocks=24, segments=6):
         self.segments = segments
         self._size = program_size
-        self._small = 128 if program_size == 32 else 512
         self._blocks = blocks
-        self._mounted = 0
         self._copies = {}
-
-    def fresh(self):
-        """Return a flash with an empty file system."""
-        flash = self.again(bytearray(b"\xff" * (self._blocks * 4096)))
-        if hasattr(os, "VfsLfs2"):
-            os.VfsLfs2.mkfs(flash, progsize=self._size)
-        else:
-            from tests.fakes.littlefs_host import format_littlefs
-
-            format_littlefs(flash)
-        return flash
 
     def copy(self, data, depth):
         """Return a copy of a flash's bytes, valid until the next one for that depth."""
@@ -44,18 +31,35 @@ class Littlefs:
         """Return a flash of these bytes."""
         return NorFlash(data, program_size=self._size)
 
+
+class Littlefs(_World):
+    """Whole-segment files on the real littlefs: VfsLfs2 on MicroPython, its C code on CPython."""
+
+    _mounted = 0
+
+    def fresh(self):
+        """Return a flash with an empty file system."""
+        flash = self.again(bytearray(b"\xff" * (self._blocks * 4096)))
+        if hasattr(os, "VfsLfs2"):
+            os.VfsLfs2.mkfs(flash, progsize=self._size)
+        else:
+            from tests.fakes.littlefs_host import format_littlefs
+
+            format_littlefs(flash)
+        return flash
+
     def mount(self, flash):
         """Mount, return the ground. Raises OSError when the file system cannot be mounted."""
         if hasattr(os, "VfsLfs2"):
             from agent.store import Files
 
-            self._mounted += 1
+            self._mounted += 1  # no name twice
             root = "/w%d" % self._mounted
             os.mount(os.VfsLfs2(flash, progsize=self._size), root)
-            return Files(root + "/j", small=self._small)
+            return Files(root + "/j", small=128 if self._size == 32 else 512)
         from tests.fakes.littlefs_host import files_on
 
-        return files_on(flash, "/j", small=self._small)
+        return files_on(flash, "/j", small=128 if self._size == 32 else 512)
 
     def unmount(self, ground):
         """Let go of what mount() gave."""
@@ -63,24 +67,12 @@ class Littlefs:
             os.umount("/" + ground.root.split("/")[1])
 
 
-class RawRing:
+class RawRing(_World):
     """The ring of agent/ring.py on the flash itself, which begins with what others have left."""
-
-    def __init__(self, program_size=32, blocks=24, segments=6):
-        self.segments = segments
-        self._size = program_size
-        self._blocks = blocks
-        self._copies = {}
 
     def fresh(self):
         """Return a flash that somebody else has used before."""
         return self.again(bytearray(Noise(5).take(4096) * self._blocks))
-
-    copy = Littlefs.copy
-
-    def again(self, data):
-        """Return a flash of these bytes."""
-        return NorFlash(data, program_size=self._size)
 
     def mount(self, flash):
         """Return a ground."""

@@ -220,6 +220,15 @@ def test_open_blocks_come_back_with_the_time_last_known_alive():
     assert _all(journal) == [(1, b"not synced")]
 
 
+def test_open_blocks_longer_than_a_page_all_come_back():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    opens = [(meter, b"%02d" % meter * (400 + meter)) for meter in range(20)]
+    journal.save_open(0, [(m, data, 0, len(data)) for m, data in opens])
+    journal, recovery = _journal(ground.cut())
+    assert recovery.opens == opens and recovery.torn == 0
+
+
 def test_an_unset_clock_does_not_forget_the_last_good_time():
     ground = MemoryGround()
     journal, _ = _journal(ground)
