@@ -11,6 +11,7 @@ BOARD = {
     "chip": "host",
     "image": "",
     "uarts": {"uart1": {}, "uart2": {}, "uart3": {}},
+    "pins": {"in1": 0, "in2": 1, "in3": 2, "in4": 3},
     "led": None,
     "interfaces": {},
     "flash": {
