@@ -8,7 +8,8 @@ collector's database. The gateway is not asked. The rules:
   is superseded by a later intact answer within 3 s that is, or lies in a declared gap.
 * A meter that pushes: for each due interval in which intact frames passed the database holds one
   reading, with the values of a frame of that interval or a neighbour, or a declared gap.
-* A declared gap is a row of nulls with its quality, the span of a BOOT or LOST record, an EVENT.
+* A declared gap is a row of nulls with its quality, the span of a BOOT record, an EVENT, or of a
+  LOST record; where that has no times, for each meter what lies between its neighbours.
 * Every stored value was on the wire at its time (at most 3 s apart); else it is altered.
 * Two rows for one due slot of a meter, or one instant, are a duplicate, as is any
   (gateway, journal, seq) stored twice.
@@ -26,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from drivers.reading import QUALITY_NAMES
+from host_tools.collect.tables import ROWS_MAX
 from host_tools.sim.ledger import Answer
 
 NEAR_MS = 3000
@@ -161,12 +163,15 @@ def _read_gaps(connection: sqlite3.Connection, gateway: str, stored: Stored) -> 
         # "not known" reaches back to the start before this one, and no further
         stored.gaps.append(Gap("", from_ms or before_ms, to_ms, f"boot: {cause}"))
         before_ms = to_ms
-    for why, from_ms, to_ms in connection.execute(
-        "SELECT h.why, h.from_ms, h.to_ms FROM hole h JOIN gateway g ON g.id = h.gateway_id"
-        " WHERE g.name = ?",
+    for why, first, last, from_ms, to_ms in connection.execute(
+        "SELECT h.why, h.first, h.last, h.from_ms, h.to_ms FROM hole h"
+        " JOIN gateway g ON g.id = h.gateway_id WHERE g.name = ?",
         (gateway,),
-    ):
-        stored.gaps.append(Gap("", from_ms, to_ms, f"lost: {why}"))
+    ).fetchall():
+        if from_ms:
+            stored.gaps.append(Gap("", from_ms, to_ms, f"lost: {why}"))
+        else:
+            _read_hole(connection, gateway, first, last, f"lost: {why}", stored)
     for what, meter, at_ms, detail in connection.execute(
         "SELECT e.what, e.meter, e.at_ms, e.detail FROM event e"
         " JOIN gateway g ON g.id = e.gateway_id WHERE g.name = ?",
@@ -177,6 +182,20 @@ def _read_gaps(connection: sqlite3.Connection, gateway: str, stored: Stored) -> 
             stored.gaps.append(Gap(meter, said["from_ms"], said["to_ms"], f"event: {what}"))
         elif at_ms:
             stored.gaps.append(Gap(meter, at_ms, at_ms, f"event: {what}"))
+
+
+def _read_hole(
+    connection: sqlite3.Connection, gateway: str, first: int, last: int, why: str, stored: Stored
+) -> None:
+    """Records first .. last are gone: for each meter, what lies between its others around them."""
+    for meter, from_ms, to_ms in connection.execute(
+        "SELECT m.name, MAX(CASE WHEN c.seq < ? THEN r.at_ms END),"
+        " MIN(CASE WHEN c.seq > ? THEN r.at_ms END)"
+        " FROM reading r JOIN record c ON c.id = r.id / ? JOIN meter m ON m.id = r.meter_id"
+        " JOIN gateway g ON g.id = m.gateway_id WHERE g.name = ? GROUP BY m.id",
+        (first, last, ROWS_MAX, gateway),
+    ):
+        stored.gaps.append(Gap(meter, from_ms or 0, to_ms or 1 << 62, why))
 
 
 def judge(

@@ -331,7 +331,7 @@ class Site:
         return verdict
 
     def _judge_pushed(self, meter, stored_at, gaps, verdict):
-        """A meter that pushes owes a reading per period: no two rows are further apart than 1.5."""
+        """A meter that pushes owes a reading per period: no rows are further apart than 1.5."""
         every_ms = self.config["meters"][meter]["interval_s"] * 1000
         heard = [at_ms for m, _, at_ms in self.ledger if m == meter]
         rows = sorted(stored_at.get(meter, ()))

@@ -6,8 +6,8 @@
 
 Every answer of a CountingMeter carries a number that no other answer carries, and a scrambled
 copy of it: what is stored names the answer that it was. `line.faults` is a permille of answers
-that are damaged, cut short, late or missing; all but the late are not in the ledger. Not here: ptys and
-real time (host_tools/sim).
+that are damaged, cut short, late or missing; all but the late are not in the ledger. Not here:
+ptys and real time (host_tools/sim).
 """
 
 from drivers.ticks import ticks_add, ticks_diff

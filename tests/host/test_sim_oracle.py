@@ -2,9 +2,13 @@
 
 import pytest
 
+from agent.record import BLOCK, LOST
 from drivers.reading import NO_REPLY
-from host_tools.oracle import Gap, Row, Rule, Stored, judge
+from host_tools.collect.database import open_database
+from host_tools.collect.store import Store
+from host_tools.oracle import Gap, Row, Rule, Stored, judge, read_database
 from host_tools.sim.ledger import Answer
+from tests.fakes.gateway_messages import START_MS, birth, readings, record
 
 _ASKED = Rule(5000, False, frozenset({"power"}))
 _PUSHED = Rule(5000, True, frozenset({"power"}))
@@ -122,3 +126,14 @@ def test_windows_of_time_add_up_to_the_whole():
     parts.add(judge(answers, stored, {"m": _ASKED}, final=True, from_ms=_T0 + 30_000))
     assert _counts(whole) == _counts(parts) == (1, 0, 0)
     assert whole.answered == parts.answered == 12
+
+
+def test_a_hole_without_times_reaches_from_the_reading_before_to_the_one_after(tmp_path):
+    engine = open_database(f"sqlite:///{tmp_path}/a.db")
+    store = Store(engine, lambda: START_MS)
+    hole = {"first": 2, "last": 4, "why": "full", "from_ms": 0, "to_ms": 0}
+    store.take([birth(), record(BLOCK, 1, readings(3)), record(LOST, 4, hole)])
+    store.take([record(BLOCK, 5, readings(3, 9))])
+    engine.dispose()
+    gaps = read_database(tmp_path / "a.db", "gw-a").gaps
+    assert gaps == [Gap("main", START_MS + 20_000, START_MS + 90_000, "lost: full")]
