@@ -26,8 +26,8 @@ GATEWAY: tuple = (
     ("meters", list, _REQUIRED, None),
     ("block", dict, {}, None),
     ("journal", dict, {}, None),
-    ("uplink", dict, {}, None),
     ("network", dict, {}, None),
+    ("uplink", dict, {}, None),
     ("privacy", dict, {}, None),
     ("clock", dict, {}, None),
     ("log", dict, {}, None),
@@ -60,9 +60,18 @@ CONSENT: tuple = (
     ("until", str, _REQUIRED, None),  # "2027-03-31", the last day included, UTC
     ("interval_s", int, _REQUIRED, (1, 86400)),
 )
+WIFI: tuple = (
+    ("ssid", str, _REQUIRED, None),
+    ("key", str, "", None),  # empty: an open network
+)
 SECTIONS: dict = {
     "block": (("flush_s", int, 60, (1, 86400)), ("size", int, 1024, (128, 4000))),
     "journal": (("size_kb", int, 512, (32, 65536)), ("max_loss_s", int, 60, (5, 86400))),
+    "network": (
+        ("kind", str, "", ("", "wifi", "ethernet")),
+        ("wifi", list, [], None),
+        ("dns", list, [], None),
+    ),
     "uplink": (
         ("kind", str, "mqtt", ("mqtt",)),
         ("host", str, "127.0.0.1", None),
@@ -78,12 +87,11 @@ SECTIONS: dict = {
         ("key", str, "", None),
         ("state_s", int, 10, (1, 3600)),
     ),
-    "network": (("dns", list, [], None),),
     "privacy": (("key", str, "", None),),
     "clock": (("ntp", list, [], None),),
     "log": (("level", str, "info", ("debug", "info", "warn", "error")),),
 }
-SECRETS = ("uplink.key", "privacy.key")
+SECRETS = ("key",)  # fields of this name, in every section
 
 
 def validate(tree):
@@ -108,6 +116,7 @@ def validate(tree):
             rows.append(_fields(row, fields, where + ".", problems))
         config[name] = rows
         _check_unique(rows, name, problems)
+    _check_wifi(config["network"], problems)
     for section in ("uplink", "privacy"):
         if not _is_key(config[section]["key"]):
             problems.append("%s.key: the value is not 64 hexadecimal digits, nor empty" % section)
@@ -156,6 +165,22 @@ def _check_servers(config, problems):
                 continue
             if key == "dns" and not is_numeric(host):
                 problems.append("%s: %s is not an IPv4 address" % (where, host))
+
+
+def _check_wifi(network, problems):
+    """Complete each row of network.wifi. Lengths: IEEE 802.11, WPA2."""
+    rows = []
+    for i, row in enumerate(network["wifi"]):
+        where = "network.wifi[%d]." % i
+        if not isinstance(row, dict):
+            problems.append("%s: is not a mapping of keys to values" % where[:-1])
+            continue
+        rows.append(_fields(row, WIFI, where, problems))
+        if len(rows[-1]["ssid"].encode()) > 32:
+            problems.append("%sssid: is longer than 32 bytes" % where)
+        if rows[-1]["key"] and not 8 <= len(rows[-1]["key"]) <= 63:
+            problems.append("%skey: the value has not 8 to 63 characters, nor none" % where)
+    network["wifi"] = rows
 
 
 def _check_privacy(config, problems):
@@ -226,7 +251,7 @@ def _fields(tree, fields, where, problems):
         wrong = _wrong(value, kind, rule)
         if wrong:
             # A value that must not be printed is not printed.
-            shown = "the value" if where + key in SECRETS else repr(value)
+            shown = "the value" if key in SECRETS else repr(value)
             problems.append("%s%s: %s %s" % (where, key, shown, wrong))
             out[key] = default if default is not _REQUIRED else kind()
     return out

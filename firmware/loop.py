@@ -10,8 +10,10 @@ import socket
 from agent.names import Names
 from agent.session import CLOSE, OPEN
 from firmware import net
+from firmware.link import Link
 
 _REOPEN_MS = 2000
+_NO_LINK_MS = 200
 
 
 def run(app, hal):
@@ -25,7 +27,9 @@ async def _main(app, hal):
         port = app.config["ports"][i]
         tasks.append(asyncio.create_task(_forever(app, port["name"], _port, bus, port, app, hal)))
     names = Names(hal.random, app.config["network"]["dns"])
-    tasks.append(asyncio.create_task(_forever(app, "uplink", _uplink, app, hal, names)))
+    link = Link(app, hal)
+    tasks.append(asyncio.create_task(_forever(app, "net", link.keep)))
+    tasks.append(asyncio.create_task(_forever(app, "uplink", _uplink, app, hal, names, link)))
     tasks.append(asyncio.create_task(_forever(app, "time", net.keep_time, app, hal, names)))
     tasks.append(asyncio.create_task(_forever(app, "app", _house, app, hal)))
     for task in tasks:
@@ -79,7 +83,7 @@ async def _port(bus, port, app, hal):
         bus.failed("port failed: %s" % error, hal.ticks_ms())
 
 
-async def _uplink(app, hal, names):
+async def _uplink(app, hal, names, link):
     """Carry the bytes of the uplink: one connection after the other."""
     uplink = app.uplink
     settings = app.config["uplink"]
@@ -89,6 +93,9 @@ async def _uplink(app, hal, names):
         return uplink.action != CLOSE
 
     while True:
+        if not link.is_up:  # no attempt, so that the pauses between them do not grow
+            await asyncio.sleep_ms(_NO_LINK_MS)
+            continue
         wait_ms = uplink.step(hal.ticks_ms())
         if uplink.action != OPEN:
             await asyncio.sleep_ms(min(max(wait_ms or 10, 10), 500))

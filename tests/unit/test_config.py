@@ -44,3 +44,18 @@ def test_a_secret_is_not_repeated():
 def test_nonsense_is_a_problem_and_not_a_crash():
     for tree in (None, 5, [], {"ports": 5}, {"ports": [5], "meters": [None]}, {"block": []}):
         assert validate(tree)[1]
+
+
+def test_networks_are_checked_and_their_keys_are_not_repeated():
+    tree = _tree()
+    tree["network"] = {"wifi": [{"ssid": "mairie", "key": "long-enough"}, {"ssid": "open"}]}
+    config, problems = validate(tree)
+    assert problems == [] and config["network"]["wifi"][1] == {"ssid": "open", "key": ""}
+    tree["network"] = {
+        "wifi": [{"ssid": "x" * 33, "key": "short"}, {"key": 1234567890}, 5],
+        "kind": "lora",
+    }
+    problems = validate(tree)[1]
+    for path in ("wifi[0].ssid", "wifi[0].key", "wifi[1].ssid", "wifi[1].key", "wifi[2]", "kind"):
+        assert [p for p in problems if p.startswith("network." + path)], (path, problems)
+    assert "short:" not in " ".join(problems) and "1234567890" not in " ".join(problems)

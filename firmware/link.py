@@ -1,0 +1,63 @@
+"""The task of the network interface: WiFi or Ethernet, kept up. agent/interface.py decides.
+
+Where the hal has no interface (this computer), the network is there and this does nothing.
+"""
+
+import asyncio
+
+from agent.interface import JOIN, RESTART, Interface
+from firmware.hal import ABSENT, DOWN, REFUSED, STATE_NAMES, UP
+
+_LONG_MS = 60_000
+_AGAIN_MS = 5_000
+
+
+class Link:
+    """is_up: whether a connection can be tried at all; signal: dBm or None."""
+
+    def __init__(self, app, hal):
+        settings = app.config["network"]
+        self._log = app.log
+        self._hal = hal
+        self._name = settings["kind"] or (hal.interfaces[0] if hal.interfaces else "")
+        networks = settings["wifi"] if self._name == "wifi" else [{}]
+        self._policy = Interface(networks, hal.random) if self._name and networks else None
+        self._shown = DOWN
+        self.is_up = not self._name
+        self.signal = None
+
+    async def keep(self):
+        """Keep it up for ever."""
+        if not self._policy:
+            if self._name:
+                self._log.error("net", "network.wifi names no network: nothing can leave")
+            while True:
+                await asyncio.sleep_ms(_LONG_MS)
+        interface = self._hal.open_interface(self._name)
+        interface.start()
+        try:
+            while True:
+                wait_ms = self.step(interface)
+                await asyncio.sleep_ms(wait_ms)
+        finally:
+            self.is_up = False
+            interface.stop()
+
+    def step(self, interface):
+        """Look at the interface, do what the policy says; return the ms to wait."""
+        policy = self._policy
+        state = interface.state
+        name = policy.network.get("ssid", self._name)
+        wait_ms = policy.step(self._hal.ticks_ms(), state == UP, state in (REFUSED, ABSENT))
+        if policy.is_up != self.is_up or (state != self._shown and not policy.is_up):
+            self._log.info("net", "%s: %s", name, STATE_NAMES[state])
+        self._shown = state
+        self.is_up = policy.is_up
+        self.signal = interface.signal() if self.is_up else None
+        if policy.action == RESTART:
+            self._log.warn("net", "%s is switched off and on", self._name)
+            interface.stop()
+            interface.start()
+        elif policy.action == JOIN:
+            interface.join(policy.network)
+        return wait_ms
