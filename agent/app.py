@@ -14,7 +14,9 @@ from micropython import const
 
 from agent.bus import Bus
 from agent.carried import PART, Carried
+from agent.certificates import Certificates
 from agent.codec import BadBlock, Block
+from agent.floor import Floor
 from agent.meter import STATE_NAMES, make_meters
 from agent.orders import Orders
 from agent.privacy import Privacy
@@ -71,6 +73,10 @@ class App:
         self.uplink = Uplink(config["uplink"], journal, identity, random)
         self.uplink.birth = self.birth
         self.timekeeper = Timekeeper(config["clock"]["ntp"], random)
+        self.floor = Floor(clock, ground)
+        self.certificates = None
+        if config["uplink"]["tls"]:
+            self.certificates = Certificates(ground, self.note_event)
         self.cause = ""
         key = bytes.fromhex(config["uplink"]["key"])
         self.orders = Orders(self, key, ground)
@@ -85,6 +91,7 @@ class App:
         self.cause = cause
         self.clock.tick(now_ms)
         found = self.journal.start()
+        self.clock.remembered_ms = found.alive_ms
         recovered = 0
         for meter, data in found.opens:
             if meter == PART:
@@ -250,6 +257,8 @@ class App:
             self._save_at = ticks_add(now_ms, self._save_ms)
             self.save(now_ms)
         self.journal.housekeep(now_ms, quiet)
+        if self.certificates:
+            self.certificates.step(self.journal.acked)
         if ticks_diff(now_ms, self._state_at) >= 0:
             self._state_at = ticks_add(now_ms, self._state_ms)
             self.uplink.publish_state(self.state(now_ms))

@@ -32,7 +32,8 @@ class Clock:
 
     def __init__(self, boot=0, floor_ms=FLOOR_MS):
         self.boot = boot
-        self.floor_ms = floor_ms  # max(build date, last time in flash), for TLS; never a label
+        self.floor_ms = floor_ms  # when this program was made: earlier is not believed
+        self.remembered_ms = 0  # last time in flash, for TLS alone: a lie of a server ends with it
         self.uptime_ms = 0
         self.source = ""
         self.steps = 0
@@ -107,10 +108,10 @@ class Clock:
         return self._base_ms + uptime, self.state
 
     def tls_ms(self):
-        """Return the time a TLS handshake should assume: wall time, or the floor while unset."""
+        """Return the time that TLS should assume: wall time, while unset the latest known."""
         if not self._is_set:
-            return self.floor_ms
-        return max(self.floor_ms, self._base_ms + self.uptime_ms)
+            return max(self.floor_ms, self.remembered_ms)
+        return self._base_ms + self.uptime_ms
 
     def _slew(self):
         """Spread the correction: at most 1 ms per second, so that time stays monotonic."""

@@ -9,6 +9,7 @@ changed interval and log level hold until the next start and are noted as events
     log_level     {"level": "debug" | "info" | "warn" | "error"}
     maintenance   {"minutes": 0 .. 1440}: says in `state` that people are at work; 0 ends it
     locate        {"seconds": 1 .. 600}: blinks the board's LED
+    certificate   new certificates of the uplink, on trial: certificates.py
     reboot        {}: after RESTART_MS, so that the answer leaves first
 """
 
@@ -52,6 +53,7 @@ class Orders:
                 "maintenance": self._maintenance,
                 "locate": self._locate,
                 "reboot": self._reboot,
+                "certificate": self._certificate,
             }
             name = app.identity["gateway"]
             self._commands = Commands(name, key, app.clock, self._load(), self._save, handlers)
@@ -158,6 +160,11 @@ class Orders:
         seconds = _number(args, "seconds", 1, 600)
         self._locate_until = ticks_add(self._app.now_ms, seconds * 1000)
         return {"seconds": seconds}
+
+    def _certificate(self, args):
+        if self._app.certificates is None:
+            raise CannotDo("the uplink has no TLS")
+        return self._app.certificates.order(args)
 
     def _reboot(self, args):
         self._restart_at = ticks_add(self._app.now_ms, RESTART_MS)

@@ -36,9 +36,6 @@ def run(hal):
     clock = Clock(boot=hal.random(1 << 32))
     now_ms = hal.ticks_ms()
     clock.tick(now_ms)
-    wall_ms = hal.wall_ms()
-    if wall_ms:
-        clock.set_wall(wall_ms, now_ms, "board")
     ground, size = _journal_ground(hal, board["flash"], config["journal"]["size_kb"] * 1024, log)
     journal = Journal(ground, lambda: hal.random(1 << 32), size)
     identity = {
@@ -55,6 +52,9 @@ def run(hal):
     except ValueError as error:
         log.error("config", "%s", error)
         return
+    wall_ms = hal.wall_ms()
+    if app.floor.trusts(wall_ms):
+        clock.set_wall(wall_ms, now_ms, "board")
     app.start(now_ms, hal.cause)
     loop.run(app, hal)
 

@@ -123,6 +123,7 @@ async def keep_time(app, hal, names):
         else:
             app.set_wall(wall_ms, now_ms, SOURCE)
             hal.set_wall(wall_ms)
+            app.floor.known()
 
 
 async def _ask(keeper, index, packet, hal, names):

@@ -12,6 +12,8 @@ ENOSPC = 28  # absent from the errno of the unix port
 class MemoryGround:
     """Segments and slots in dictionaries."""
 
+    root = "/memory"
+
     def __init__(self, segment_size=4096, small=128, room=1000):
         self.segment_size = segment_size
         self.small = small

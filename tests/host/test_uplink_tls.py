@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from agent.clock import FLOOR_MS
 from host_tools.broker import free_port, program
 from tests.on_micropython import interpreter
 
@@ -24,22 +25,41 @@ _NOW = datetime.datetime.now(datetime.UTC)
 
 _GATEWAY = """
 import asyncio, json, sys, time
+from binascii import b2a_base64
+from agent.certificates import Certificates
+from agent.clock import Clock
+from agent.floor import Floor
+from agent.store import Files
 from agent.uplink import Uplink
 from agent.names import Names
-from firmware import loop
+from firmware import carrier
 from tests.fakes.journal import MemoryJournal
 class Hal:
     def ticks_ms(self):
         return time.ticks_ms() & (1 << 30) - 1
+    def set_wall(self, ms):
+        print("TLS assumes", ms)
 class App:
+    is_up = True
     def __init__(self, settings):
         self.config = {"uplink": settings}
         identity = {"gateway": "gw", "board": "host", "version": "1", "runtime": "t", "boot": 1}
         self.uplink = Uplink(settings, MemoryJournal(), identity, lambda n: 0)
         self.log = self
+        self.clock = Clock()
+        self.floor = Floor(self.clock, None)
+        self.certificates = Certificates(Files(settings["folder"]), print)
+        self.rotates = settings["rotate"]
+        if self.rotates:
+            with open(self.rotates, "rb") as file:
+                der = b2a_base64(file.read()).decode()
+            self.certificates.order({"drop": True})
+            self.certificates.order({"part": "ca", "der": der})
+            self.certificates.order({"try": True})
     def info(self, who, text, *values):
         print(text % values)
-        sys.exit(0)
+        if not self.rotates:
+            sys.exit(0)
 async def watch(app):
     while app.uplink.state != "online":
         await asyncio.sleep_ms(20)
@@ -49,7 +69,7 @@ async def main():
     with open(sys.argv[1]) as file:  # an argument beyond 255 bytes ends the interpreter
         app = App(json.load(file))
     asyncio.create_task(watch(app))
-    await loop._uplink(app, Hal(), Names(lambda n: 0))
+    await carrier.run(app, Hal(), Names(lambda n: 0), app)
 asyncio.run(main())
 """
 
@@ -96,10 +116,11 @@ class _Authority:
         return self.folder / name
 
 
-def _run(tmp_path, port, ca, cert=None):
+def _run(tmp_path, port, ca, cert=None, rotate=""):
     settings = f'{{"host": "localhost", "port": {port}, "tls": true, "ca": "{ca}.der", '
     own = (f"{cert}.der", f"{cert}.key.der") if cert else ("", "")
-    settings += f'"cert": "{own[0]}", "cert_key": "{own[1]}"}}'
+    settings += f'"cert": "{own[0]}", "cert_key": "{own[1]}", '
+    settings += f'"folder": "{tmp_path}/state", "rotate": "{rotate}"}}'
     told = tmp_path / "settings.json"
     told.write_text(settings)
     script = tmp_path / "gateway.py"
@@ -173,6 +194,7 @@ def test_a_peer_with_a_bad_certificate_gets_nothing(tmp_path, authority, fault):
     said = _run(tmp_path, trap.port, authority.folder / "ca")
     trap.join(6)
     assert trap.payload == b"" and "certificate refused" in said, said
+    assert "the clock is not set" in said and f"TLS assumes {FLOOR_MS}" in said, said
 
 
 def test_a_plaintext_peer_sees_no_mqtt(tmp_path, authority):
@@ -200,7 +222,14 @@ def test_nats_with_mutual_certificates(tmp_path, authority):
             for line in broker.stderr:
                 if "Server is ready" in line:
                     break
-            assert _run(tmp_path, port, authority.folder / "ca", own) == "online"
+            assert _run(tmp_path, port, authority.folder / "ca", own).endswith("online")
+            # A wrong authority on trial: refused once, then the present one's turn.
+            wrong = _Authority(tmp_path, "theirs").folder / "ca.der"
+            said = _run(tmp_path, port, authority.folder / "ca", own, rotate=str(wrong))
+            assert "certificate refused" in said and said.endswith("online"), said
+            right = authority.folder / "ca.der"
+            said = _run(tmp_path, port, wrong.with_suffix(""), own, rotate=str(right))
+            assert "refused" not in said and said.endswith("online"), said
             assert "online" not in _run(tmp_path, port, authority.folder / "ca")
         finally:
             broker.kill()
