@@ -1,0 +1,145 @@
+"""`eclor scan`: find the meters of a line whose settings and addresses nobody has written down."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from host_tools.problems import DEVICE, INTERRUPTED, OK, USAGE, Problem
+
+if TYPE_CHECKING:
+    from host_tools.desk.scan import Hit, Progress
+
+NAME = "scan"
+
+
+def command(
+    port: Annotated[str, typer.Option(help="Serial port, or rfc2217://host:port.")] = "",
+    tcp: Annotated[str, typer.Option(metavar="HOST:PORT", help="Modbus TCP.")] = "",
+    units: Annotated[str, typer.Option(help="Addresses, as 1-10,100.")] = "1-247",
+    bauds: Annotated[str, typer.Option(help="Only these, as 9600,19200.")] = "",
+    parities: Annotated[str, typer.Option(help="Only these, as N,E.")] = "",
+    wait_ms: Annotated[int, typer.Option(help="For an answer to begin.")] = 150,
+    listen_s: Annotated[float, typer.Option(help="Before the first question.")] = 3.0,
+    identify: Annotated[bool, typer.Option(help="Find the map that fits.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a meter.")] = False,
+) -> None:
+    """Ask every address at every likely setting, the likeliest first; show meters as they answer.
+
+    Progress is on stderr. Ctrl-C ends the search and keeps what was found (exit code 130).
+    Exit code 4 when nothing answered.
+    """
+    from drivers.errors import LinkDown
+    from host_tools.desk.scan import SETTINGS, Scan
+    from host_tools.desk.wires import line_text, open_serial, open_socket
+
+    if bool(port) == bool(tcp):
+        raise Problem("where is the line?", "give --port DEVICE or --tcp HOST:PORT", code=USAGE)
+    settings = [
+        (line, weight)
+        for line, weight in SETTINGS
+        if (not bauds or str(line[0]) in bauds.split(","))
+        and (not parities or line[2] in parities.upper().split(","))
+    ]
+    if not settings:
+        raise Problem("no such setting", "leave --bauds or --parities out", code=USAGE)
+    show = _Shown()
+    wire = open_socket(tcp) if tcp else open_serial(port, settings[0][0])
+    scan = Scan(
+        wire,
+        settings[:1] if tcp else settings,
+        _units(units),
+        transport="tcp" if tcp else "rtu",
+        wait_ms=max(wait_ms, 500) if tcp else wait_ms,
+        identify=identify,
+        on_progress=show.progress,
+    )
+    code = OK
+    try:
+        if not tcp:
+            scan.listen(listen_s)
+        for hit in scan.run():
+            show.clear()
+            print(json.dumps(hit.as_dict()) if as_json else _line(hit, tcp), flush=True)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except LinkDown as error:
+        raise Problem(str(error), "look at the cable, and scan again", code=DEVICE) from None
+    finally:
+        show.clear()
+        wire.close()
+    for line, unit in scan.garbled:
+        if not any(hit.unit == unit for hit in scan.hits):
+            print(
+                f"eclor: unit {unit} at {line_text(line)}: something answered and was not "
+                "understood; two meters with this address?",
+                file=sys.stderr,
+            )
+    ended = "interrupted" if code else "done"
+    print(f"eclor: {ended}, {len(scan.hits)} found", file=sys.stderr)
+    if scan.hits and scan.hits[0].fits:
+        hit = scan.hits[0]
+        place = f"--tcp {tcp}" if tcp else f"--port {port} --baud {hit.line[0]}"
+        place += "" if tcp else f" --parity {hit.line[2]}"
+        remedy = f"  -> eclor read --map {hit.fits[0].map} {place} --unit {hit.unit}"
+        print(remedy, file=sys.stderr)
+    raise typer.Exit(code or (OK if scan.hits else DEVICE))
+
+
+def _line(hit: Hit, tcp: str) -> str:
+    from host_tools.desk.wires import line_text
+
+    place = tcp or line_text(hit.line)
+    maps = "; ".join(f"{fit.map} ({fit.why})" for fit in hit.fits) or "no map fits"
+    return f"{place}  unit {hit.unit}  {hit.answer}  {maps}"
+
+
+def _units(text: str) -> list[int]:
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not first.isdigit() or not (last or first).isdigit():
+            raise Problem(f"{text!r} are no addresses", "write 1-10,100", code=USAGE)
+        found += range(int(first), int(last or first) + 1)
+    if not found or min(found) < 0 or max(found) > 255:
+        raise Problem(f"{text!r} are no addresses", "they are within 0 .. 255", code=USAGE)
+    return found
+
+
+class _Shown:
+    """Progress on stderr: one line that changes on a terminal, a line every ten seconds else."""
+
+    def __init__(self) -> None:
+        self._is_live = sys.stderr.isatty()
+        self._next_s = 0.0
+        self._width = 0
+
+    def progress(self, at: Progress) -> None:
+        """Tell where the scan is, now and then."""
+        from host_tools.desk.wires import line_text
+
+        now_s = time.monotonic()
+        if now_s < self._next_s:
+            return
+        self._next_s = now_s + (0.2 if self._is_live else 10.0)
+        minutes, seconds = divmod(round(at.left_s), 60)
+        text = (
+            f"{line_text(at.line)} unit {at.unit}: {at.done} of {at.done + at.left}, "
+            f"{minutes}:{seconds:02} left"
+        )
+        if self._is_live:
+            self.clear()
+            self._width = len(text)
+            print(text, end="", file=sys.stderr, flush=True)
+        else:
+            print(f"eclor: {text}", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Take the line of progress away."""
+        if self._width:
+            print("\r" + " " * self._width + "\r", end="", file=sys.stderr, flush=True)
+            self._width = 0
