@@ -41,7 +41,7 @@ format: $(READY) ## rewrite the sources in the project's style
 bench: $(READY) ## print every figure the project claims
 	$(PY) -m tests.bench
 
-size: $(READY) ## .mpy size of each device file
+size: $(READY) ## .mpy size of each device file and heap of a running gateway, against the table
 	$(PY) -m tests.size
 
 powercut: $(READY) ## power cuts in the journal, N=1000000 for a release; goes on where it was

@@ -6,17 +6,13 @@ success there is a pause with full jitter, and every fourth such round the inter
 off and on, which has cured more than one radio. A network that was joined is tried first again.
 
     wait_ms = interface.step(now_ms, is_up, is_refused)
-    if interface.action == JOIN: join(interface.network)
+    if interface.action == interface.JOIN: join(interface.network)
 """
 
 from micropython import const
 
 from agent.backoff import Backoff
 from drivers.ticks import ticks_add, ticks_diff
-
-NOTHING = const(0)
-JOIN = const(1)
-RESTART = const(2)
 
 JOIN_MS = const(20_000)
 _LOST_MS = const(10_000)  # what roams or renews its address is back by then
@@ -27,6 +23,10 @@ _RESTART_ROUNDS = const(4)
 class Interface:
     """networks: rows of the configuration's network.wifi, or [{}] for a cable."""
 
+    NOTHING = 0
+    JOIN = 1
+    RESTART = 2
+
     def __init__(self, networks, random):
         self._networks = networks
         self._backoff = Backoff(random)
@@ -36,7 +36,7 @@ class Interface:
         self._until_ms = None  # None: at once
         self._is_waiting = False  # between two rounds
         self.is_up = False
-        self.action = NOTHING
+        self.action = self.NOTHING
         self.joins = 0  # how often the network was reached
 
     @property
@@ -50,7 +50,7 @@ class Interface:
         is_up: there is an address. is_hopeless: this attempt needs no more time: the key is
         refused, or no such network is heard.
         """
-        self.action = NOTHING
+        self.action = self.NOTHING
         if is_up:
             self._reached(now_ms)
             return _LOOK_MS
@@ -83,7 +83,7 @@ class Interface:
         self._until_ms = ticks_add(now_ms, _LOST_MS)
 
     def _join(self, now_ms):
-        self.action = JOIN
+        self.action = self.JOIN
         self._until_ms = ticks_add(now_ms, JOIN_MS)
 
     def _next(self, now_ms):
@@ -95,6 +95,6 @@ class Interface:
         self._tried = 0
         self._rounds += 1
         if self._rounds % _RESTART_ROUNDS == 0:
-            self.action = RESTART
+            self.action = self.RESTART
         self._is_waiting = True
         self._until_ms = ticks_add(now_ms, self._backoff.wait_ms())

@@ -5,7 +5,6 @@ Where the hal has no interface (this computer), the network is there and this do
 
 import asyncio
 
-from agent.interface import JOIN, RESTART, Interface
 from firmware.hal import ABSENT, DOWN, REFUSED, STATE_NAMES, UP
 
 _LONG_MS = 60_000
@@ -21,7 +20,11 @@ class Link:
         self._hal = hal
         self._name = settings["kind"] or (hal.interfaces[0] if hal.interfaces else "")
         networks = settings["wifi"] if self._name == "wifi" else [{}]
-        self._policy = Interface(networks, hal.random) if self._name and networks else None
+        self._policy = None
+        if self._name and networks:
+            from agent.interface import Interface  # RAM that a board with its own network saves
+
+            self._policy = Interface(networks, hal.random)
         self._shown = DOWN
         self.is_up = not self._name
         self.signal = None
@@ -54,10 +57,10 @@ class Link:
         self._shown = state
         self.is_up = policy.is_up
         self.signal = interface.signal() if self.is_up else None
-        if policy.action == RESTART:
+        if policy.action == policy.RESTART:
             self._log.warn("net", "%s is switched off and on", self._name)
             interface.stop()
             interface.start()
-        elif policy.action == JOIN:
+        elif policy.action == policy.JOIN:
             interface.join(policy.network)
         return wait_ms

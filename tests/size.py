@@ -1,19 +1,117 @@
-"""Print the compiled size of each device file: `make size`."""
+"""Size of each device file as .mpy and heap of a running gateway, against a committed table.
 
+    python -m tests.size              # compare; fails when something grew beyond its margin
+    python -m tests.size --accept     # write the table anew: the growth is then seen in review
+
+The heap is that of the demonstration's gateway on the real MicroPython after SECONDS of work, as
+it reports it itself. Objects are 64-bit there: about twice what a board needs. Not the flash.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-from host_tools.image import compile_all
+from host_tools.image import ROOT, compile_all
+
+TABLE = ROOT / "tests" / "size_table.txt"
+HEAP = "heap"
+TOTAL = "total"
+_SECONDS = 20
+_FILE_BYTES = 64  # a file may grow by so much, or by a twentieth
+_FILE_PARTS = 20
+_TOTAL_PARTS = 100  # all files together: by a hundredth
+_HEAP_PARTS = 25  # the heap: it moves by some kilobytes from run to run
+
+
+def margin(name: str, size: int) -> int:
+    """Return the bytes by which an entry of that size may grow unseen."""
+    if name == HEAP:
+        return size // _HEAP_PARTS
+    if name == TOTAL:
+        return size // _TOTAL_PARTS
+    return max(_FILE_BYTES, size // _FILE_PARTS)
+
+
+def compare(committed: dict[str, int], measured: dict[str, int]) -> list[str]:
+    """Return a line for each entry that grew beyond its margin, is new, or is gone."""
+    found = []
+    for name, size in measured.items():
+        if name not in committed:
+            found.append(f"{name}: {size} bytes, is not in the table")
+        elif size > committed[name] + margin(name, committed[name]):
+            found.append(
+                f"{name}: {size} bytes, the table says {committed[name]} "
+                f"and allows {margin(name, committed[name])} more"
+            )
+    found += [f"{name}: is in the table and not measured" for name in committed.keys() - measured]
+    return found
+
+
+def read_table(text: str) -> dict[str, int]:
+    """Return name -> bytes of the lines "bytes name"; # begins a comment."""
+    rows = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
+    return {name: int(size) for size, name in rows}
+
+
+def as_table(sizes: dict[str, int]) -> str:
+    """Return the text of the table."""
+    head = "# Bytes of each device file as .mpy, and of a running gateway's heap, objects of 64 bits.\n"
+    return (
+        head
+        + "# Written by python -m tests.size --accept.\n"
+        + "".join(f"{size:7} {name}\n" for name, size in sorted(sizes.items()))
+    )
+
+
+def measure_files() -> dict[str, int]:
+    """Compile every device file as the image does."""
+    with tempfile.TemporaryDirectory() as folder:
+        sizes = {name: len(data) for name, data in compile_all(Path(folder)).items()}
+    return sizes | {TOTAL: sum(sizes.values())}
+
+
+def measure_heap() -> int:
+    """Run the demonstration; return the peak of the live heap that its gateway reported."""
+    command = [sys.executable, "-m", "host_tools", "demo", "--headless", "--json"]
+    done = subprocess.run(
+        [*command, "--seconds", str(_SECONDS)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"the demonstration failed:\n{done.stdout}{done.stderr}")
+    return int(json.loads(done.stdout.splitlines()[-1])["heap_peak_bytes"])
 
 
 def main() -> int:
-    """Compile with mpy-cross as the image does, print bytes per file and their sum."""
-    with tempfile.TemporaryDirectory() as folder:
-        sizes = {name: len(data) for name, data in compile_all(Path(folder)).items()}
-    for name, size in sorted(sizes.items()):
-        print(f"{size:7} {name}")
-    print(f"{sum(sizes.values()):7} in {len(sizes)} files")
-    return 0
+    """Print every entry with its change; 0 when nothing grew beyond its margin."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--accept", action="store_true", help="write the table anew")
+    parser.add_argument("--no-heap", action="store_true", help="compile only; run no gateway")
+    options = parser.parse_args()
+    committed = read_table(TABLE.read_text()) if TABLE.exists() else {}
+    measured = measure_files()
+    if options.no_heap:
+        measured |= {HEAP: committed[HEAP]} if HEAP in committed else {}
+    else:
+        measured[HEAP] = measure_heap()
+    for name, size in sorted(measured.items()):
+        change = size - committed.get(name, size)
+        print(f"{size:7} {name}" + (f"  {change:+}" if change else ""))
+    if options.accept:
+        TABLE.write_text(as_table(measured))
+        return 0
+    found = compare(committed, measured)
+    for line in found:
+        print(f"size: {line}", file=sys.stderr)
+    if found:
+        print("size: if it must be, accept it: python -m tests.size --accept", file=sys.stderr)
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

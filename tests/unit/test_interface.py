@@ -1,6 +1,6 @@
 """Several networks are tried in turn, a lost one first; a dead radio is switched off and on."""
 
-from agent.interface import JOIN, JOIN_MS, Interface
+from agent.interface import JOIN_MS, Interface
 from drivers.ticks import ticks_add
 
 A, B = {"ssid": "a"}, {"ssid": "b"}
@@ -14,7 +14,7 @@ def _run(policy, seconds, look, now=START):
     while waited < seconds * 1000:
         wait = policy.step(now, *look(policy, waited))
         if policy.action:
-            what = policy.network["ssid"] if policy.action == JOIN else "restart"
+            what = policy.network["ssid"] if policy.action == policy.JOIN else "restart"
             asked.append((waited // 1000, what))
         assert 0 < wait <= 500
         now = ticks_add(now, wait)

@@ -1,0 +1,31 @@
+"""Growth beyond a margin is found, and so are files that the table does not know."""
+
+from tests import size
+
+
+def test_growth_beyond_the_margin_is_found():
+    committed = {"agent/a.mpy": 4000, "agent/b.mpy": 300, size.TOTAL: 4300, size.HEAP: 250_000}
+    assert size.compare(committed, committed) == []
+    within = {"agent/a.mpy": 4200, "agent/b.mpy": 364, size.TOTAL: 4343, size.HEAP: 260_000}
+    assert size.compare(committed, within) == []
+    for name, grown in within.items():
+        found = size.compare(committed, within | {name: grown + 1})
+        assert len(found) == 1 and found[0].startswith(f"{name}: {grown + 1} bytes"), found
+
+
+def test_new_and_vanished_files_are_said():
+    found = size.compare({"a.mpy": 1, "old.mpy": 5}, {"a.mpy": 1, "new.mpy": 2})
+    assert found == [
+        "new.mpy: 2 bytes, is not in the table",
+        "old.mpy: is in the table and not measured",
+    ]
+
+
+def test_the_table_is_read_as_it_is_written():
+    sizes = {"agent/a.mpy": 4000, size.TOTAL: 4000, size.HEAP: 250_000}
+    assert size.read_table(size.as_table(sizes)) == sizes
+
+
+def test_the_committed_table_knows_a_heap_and_most_files():
+    table = size.read_table(size.TABLE.read_text())
+    assert table[size.HEAP] < 393_216 and table["agent/app.mpy"] > 0
