@@ -1,4 +1,4 @@
-"""Size of each device file as .mpy and heap of a running gateway, against a committed table.
+"""Size of each device file as .mpy, heap of a running gateway, against a committed table.
 
     python -m tests.size              # compare; fails when something grew beyond its margin
     python -m tests.size --accept     # write the table anew: the growth is then seen in review
