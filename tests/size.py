@@ -19,6 +19,10 @@ from host_tools.image import ROOT, compile_all
 TABLE = ROOT / "tests" / "size_table.txt"
 HEAP = "heap"
 TOTAL = "total"
+_HEAD = """\
+# Bytes of each device file as .mpy, and of a running gateway's heap: objects of 64 bits.
+# Written by python -m tests.size --accept.
+"""
 _SECONDS = 20
 _FILE_BYTES = 64  # a file may grow by so much, or by a twentieth
 _FILE_PARTS = 20
@@ -58,12 +62,8 @@ def read_table(text: str) -> dict[str, int]:
 
 def as_table(sizes: dict[str, int]) -> str:
     """Return the text of the table."""
-    head = "# Bytes of each device file as .mpy, and of a running gateway's heap, objects of 64 bits.\n"
-    return (
-        head
-        + "# Written by python -m tests.size --accept.\n"
-        + "".join(f"{size:7} {name}\n" for name, size in sorted(sizes.items()))
-    )
+    lines = [f"{size:7} {name}\n" for name, size in sorted(sizes.items())]
+    return _HEAD + "".join(lines)
 
 
 def measure_files() -> dict[str, int]:
