@@ -1,0 +1,96 @@
+"""`eclor boards`: what is soldered where on every board this firmware knows."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from host_tools.problems import INPUT, Problem
+
+NAME = "boards"
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="One board, in full; none: list them all.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List the boards with their UARTs, inputs, network and room, or show one with its sources."""
+    from host_tools.site_rules import board, board_names
+
+    names = board_names()
+    if name and name not in names:
+        raise Problem(f"there is no board {name}", f"there are {', '.join(names)}", code=INPUT)
+    shown = [board(name)] if name else [board(each) for each in names]
+    if as_json:
+        for each in shown:
+            print(json.dumps(each))
+    elif name:
+        _print_one(shown[0])
+    else:
+        _print_all(shown)
+
+
+def _uart(name: str, wiring: dict[str, Any]) -> str:
+    if not wiring:
+        return name
+    turn = "" if wiring["direction"] is None else f" direction {wiring['direction']}"
+    return f"{name} tx {wiring['tx']} rx {wiring['rx']}{turn}"
+
+
+def _short(name: str, wiring: dict[str, Any]) -> str:
+    pins = [str(pin) for role, pin in wiring.items() if role != "id" and pin is not None]
+    return name + (": " if pins else "") + ", ".join(pins)
+
+
+def _inputs(board: dict[str, Any]) -> str:
+    if board["port"] == "unix":
+        return ", ".join(board["pins"])
+    return ", ".join(f"{name} {pin}" for name, pin in board["pins"].items())
+
+
+def _files_kb(board: dict[str, Any]) -> int:
+    return sum(size for name, _, size in board["flash"]["regions"] if name == "files") // 1024
+
+
+def _print_all(shown: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    for head in ("board", "UART: tx, rx, direction", "inputs", "network", "files", "heap"):
+        table.add_column(head, no_wrap=head == "board")
+    for each in shown:
+        table.add_row(
+            each["name"],
+            "\n".join(_short(name, wiring) for name, wiring in each["uarts"].items()),
+            _inputs(each),
+            ", ".join(each["interfaces"]) or "its host's",
+            f"{_files_kb(each)} KB",
+            f"{each['heap'] // 1024} KB",
+        )
+    Console().print(table)
+
+
+def _print_one(each: dict[str, Any]) -> None:
+    import importlib
+
+    module = importlib.import_module(f"boards.{each['name']}")
+    print((module.__doc__ or "").strip())
+    print()
+    rows = [
+        ("board", each["name"]),
+        ("chip", each["chip"]),
+        ("image", each["image"] or "none: it is this computer"),
+        *(("UART", _uart(name, wiring)) for name, wiring in each["uarts"].items()),
+        ("inputs", _inputs(each)),
+        ("LED", "none" if each["led"] is None else str(each["led"])),
+        ("network", ", ".join(each["interfaces"]) or "its host's"),
+        *(
+            ("flash", f"{name}: {size // 1024} KB from {start:#x}")
+            for name, start, size in each["flash"]["regions"]
+        ),
+        ("heap", f"{each['heap'] // 1024} KB at the start"),
+        ("watchdog", f"{each['watchdog_ms']} ms at the most"),
+    ]
+    for key, text in rows:
+        print(f"{key:9} {text}")

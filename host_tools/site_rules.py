@@ -1,0 +1,220 @@
+"""Rules of a gateway's configuration that only a computer with all boards and maps can check.
+
+for note in rules(config, Path("."))     # config: from agent/config.validate
+    note.path, note.rule, note.remedy
+"""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boards
+from drivers import DRIVERS, load
+from host_tools.map_file import check_map, map_names, read_map
+from host_tools.problems import Problem
+
+# Two firmware slots beside the journal, and room to write a file anew.
+SLOTS_BYTES = 2 * 256 * 1024
+SPARE_BYTES = 32 * 1024
+
+
+@dataclass(frozen=True)
+class Note:
+    """One finding below a gateway: path as meters[0].map."""
+
+    path: str
+    rule: str
+    remedy: str = ""
+    is_wrong: bool = True
+
+
+def board_names() -> list[str]:
+    """Return the names of boards/, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules(boards.__path__))
+
+
+def board(name: str) -> dict[str, Any]:
+    """Return the BOARD of that name. Raises KeyError when there is none."""
+    if name not in board_names():
+        raise KeyError(name)
+    return dict(importlib.import_module(f"boards.{name}").BOARD)
+
+
+def rules(config: dict[str, Any], folder: Path) -> Iterator[Note]:
+    """Yield what is wrong; folder: where the site file is, a folder maps/ beside it counts."""
+    try:
+        wired = board(config["board"])
+    except KeyError:
+        names = board_names()
+        if config["board"]:
+            yield Note("board", f"is not one of {', '.join(names)}", _near(config["board"], names))
+    else:
+        yield from _on_board(config, wired)
+    for i, meter in enumerate(config["meters"]):
+        yield from _meter(i, meter, config["ports"], folder)
+    used = {meter["port"] for meter in config["meters"]}
+    for i, port in enumerate(config["ports"]):
+        if port["name"] and port["name"] not in used:
+            yield Note(f"ports[{i}].name", "no meter is on this port", "remove it", is_wrong=False)
+
+
+def _on_board(config: dict[str, Any], wired: dict[str, Any]) -> Iterator[Note]:
+    taken: dict[str, str] = {}
+    for i, port in enumerate(config["ports"]):
+        is_uart = port["kind"] == "uart"
+        key, known = ("uart", wired["uarts"]) if is_uart else ("pins", wired["pins"])
+        for place, name in enumerate([port["uart"]] if is_uart else port["pins"]):
+            path = f"ports[{i}].{key}" + ("" if is_uart else f"[{place}]")
+            if not name:
+                continue
+            if name not in known:
+                yield Note(
+                    path,
+                    f"{wired['title']} has no {name}; it has {', '.join(known)}",
+                    _near(name, known),
+                )
+            elif name in taken:
+                yield Note(path, f"{name} is taken by port {taken[name]}", "choose another")
+            taken.setdefault(name, port["name"])
+        if is_uart and port["rs485"] and known.get(port["uart"], {}).get("direction", 0) is None:
+            yield Note(
+                f"ports[{i}].rs485",
+                f"{port['uart']} of {wired['title']} has no direction pin",
+                "use a transceiver that turns by itself, or another UART",
+                is_wrong=False,
+            )
+    yield from _network(config["network"], wired)
+    regions = {name: size for name, _, size in wired["flash"]["regions"]}
+    if "journal" in regions:
+        return
+    room_kb = (regions["files"] - SLOTS_BYTES - SPARE_BYTES) // 1024
+    if wired["port"] != "unix" and config["journal"]["size_kb"] > room_kb:
+        yield Note(
+            "journal.size_kb",
+            f"{wired['title']} has room for {room_kb} KB beside two firmware slots, "
+            f"this is {config['journal']['size_kb']}",
+            f"write journal: {{size_kb: {room_kb}}}",
+        )
+
+
+def _network(network: dict[str, Any], wired: dict[str, Any]) -> Iterator[Note]:
+    kinds = list(wired["interfaces"])
+    kind = network["kind"] or (kinds[0] if kinds else "")
+    if network["kind"] and network["kind"] not in kinds:
+        yield Note(
+            "network.kind",
+            f"{wired['title']} has no {kind}; it has {', '.join(kinds) or 'no radio, no cable'}",
+            _near(kind, kinds),
+        )
+    elif kind == "wifi" and not network["wifi"]:
+        yield Note(
+            "network.wifi",
+            "names no network: nothing can leave this gateway",
+            "add network: {wifi: [{ssid: ..., key: ...}]}",
+        )
+
+
+class _Watched(dict[str, Any]):
+    """The options of a meter; knows which of them the driver has looked at."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        super().__init__(content)
+        self.seen: set[object] = set()
+
+    def __getitem__(self, key: str) -> Any:
+        self.seen.add(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.seen.add(key)
+        return super().get(key, default)
+
+    def __contains__(self, key: object) -> bool:
+        self.seen.add(key)
+        return super().__contains__(key)
+
+
+def _meter(
+    index: int, meter: dict[str, Any], ports: list[dict[str, Any]], folder: Path
+) -> Iterator[Note]:
+    where = f"meters[{index}]."
+    if meter["protocol"] not in DRIVERS or not meter["map"]:
+        return
+    own = folder / "maps" / f"{meter['map']}.py"
+    try:
+        if meter["map"] not in map_names() and own.exists():
+            problems = check_map(own)
+            for problem in problems:
+                yield Note(
+                    f"{where}map",
+                    f"{own}:{problem.line}:{problem.column}: {problem.what}",
+                    problem.remedy,
+                )
+            if problems:
+                return
+            table = read_map(str(own))
+        else:
+            table = read_map(meter["map"])
+    except Problem as problem:
+        names = map_names(meter["protocol"])
+        yield Note(
+            f"{where}map", problem.what, _near(meter["map"], names) or "eclor maps lists them"
+        )
+        return
+    if table["protocol"] != meter["protocol"]:
+        yield Note(
+            f"{where}map",
+            f"{meter['map']} is a map of {table['protocol']}, not of {meter['protocol']}",
+            f"write protocol: {table['protocol']}, or choose another map",
+        )
+        return
+    yield from _driver(where, meter, table, ports)
+
+
+def _driver(
+    where: str, meter: dict[str, Any], table: dict[str, Any], ports: list[dict[str, Any]]
+) -> Iterator[Note]:
+    names = [point[0] for point in table["points"]]
+    unknown = False
+    for place, name in enumerate(meter["points"]):
+        if name not in names:
+            unknown = True
+            yield Note(
+                f"{where}points[{place}]",
+                f"{meter['map']} has no point {name}",
+                _near(str(name), names) or f"it has {', '.join(names[:12])} ...",
+            )
+    if unknown:
+        return
+    options = _Watched(meter["options"])
+    for port in ports:
+        if port["name"] == meter["port"]:
+            options["line"] = (port["baud"], port["bits"], port["parity"], port["stop"])
+    options["points"] = meter["points"]
+    try:
+        load(meter["protocol"])(table, options)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        what = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        given = next((key for key in meter["options"] if key in what), "")
+        yield Note(
+            f"{where}options" + (f".{given}" if given else ""),
+            what,
+            f"see the head of drivers/{DRIVERS[meter['protocol']][0]}.py",
+        )
+        return
+    for key in meter["options"]:
+        if key not in options.seen:
+            yield Note(
+                f"{where}options.{key}",
+                f"the driver {meter['protocol']} knows no such option",
+                _near(key, sorted(map(str, options.seen))) or "remove it",
+            )
+
+
+def _near(word: str, known: Any) -> str:
+    near = difflib.get_close_matches(str(word), [str(k) for k in known], 1, 0.6)
+    return f"did you mean {near[0]}?" if near else ""
