@@ -24,7 +24,6 @@ from agent.record import BLOCK, BOOT, EVENT, SCHEMA, TIME
 from agent.report import Report
 from agent.schedule import Schedule
 from agent.timekeeper import Timekeeper
-from agent.uplink import Uplink
 from drivers.ticks import ticks_add, ticks_diff
 
 _STEP_MS = const(200)  # step() is wanted at least this often
@@ -70,7 +69,7 @@ class App:
         self._saves = [bytearray(size + _OPENS_BYTES) for _ in self.meters]
         self._report = Report(self, heap)
         self.config_hash = self._report.config_hash
-        self.uplink = Uplink(config["uplink"], journal, identity, random)
+        self.uplink = self._make_uplink(random)
         self.uplink.birth = self.birth
         self.timekeeper = Timekeeper(config["clock"]["ntp"], random)
         self.floor = Floor(clock, ground)
@@ -83,6 +82,24 @@ class App:
         self.uplink.on_command = self.on_command
         self._save_at = self._state_at = 0
         self._opened = [0] * len(self.meters)  # tick at which each open block began
+
+    def _make_uplink(self, random):
+        """Return the session of the configured kind; only that one is loaded."""
+        settings = self.config["uplink"]
+        if settings["kind"] == "https":
+            from agent.poster import Poster
+
+            return Poster(settings, self.journal, self.identity, random)
+        if settings["format"] == "senml":
+            from agent.platform import Platform
+
+            made = Platform(settings, self.journal, self.identity, random)
+            made.schema = self._report.schema
+            made.clock = self.clock
+            return made
+        from agent.uplink import Uplink
+
+        return Uplink(settings, self.journal, self.identity, random)
 
     # --- the start
 

@@ -107,6 +107,10 @@ class Clock:
             return uptime, UPTIME_ONLY
         return self._base_ms + uptime, self.state
 
+    def wall_ms_of_uptime(self, uptime_ms):
+        """Return the true time of a moment of this life; meaningless while UPTIME_ONLY."""
+        return self._base_ms + uptime_ms
+
     def tls_ms(self):
         """Return the time that TLS should assume: wall time, while unset the latest known."""
         if not self._is_set:

@@ -73,9 +73,13 @@ SECTIONS: dict = {
         ("dns", list, [], None),
     ),
     "uplink": (
-        ("kind", str, "mqtt", ("mqtt",)),
+        ("kind", str, "mqtt", ("mqtt", "https")),
+        ("format", str, "blocks", ("blocks", "senml")),
+        ("topic", str, "", None),  # of senml; empty: eclor/1/<gateway>/senml
         ("host", str, "127.0.0.1", None),
-        ("port", int, 1883, (1, 65535)),
+        ("port", int, 0, (0, 65535)),  # 0: the usual one
+        ("user", str, "", None),
+        ("password", str, "", None),
         ("tls", bool, False, None),
         ("ca", str, "", None),  # files in DER; of the broker's authority
         ("cert", str, "", None),  # this gateway's own, with its key
@@ -91,7 +95,7 @@ SECTIONS: dict = {
     "clock": (("ntp", list, [], None),),
     "log": (("level", str, "info", ("debug", "info", "warn", "error")),),
 }
-SECRETS = ("key",)  # fields of this name, in every section
+SECRETS = ("key", "password")  # fields of this name, in every section
 
 
 def validate(tree):
@@ -120,11 +124,7 @@ def validate(tree):
     for section in ("uplink", "privacy"):
         if not _is_key(config[section]["key"]):
             problems.append("%s.key: the value is not 64 hexadecimal digits, nor empty" % section)
-    uplink = config["uplink"]
-    if uplink["tls"] and not uplink["ca"]:
-        problems.append("uplink.ca: is required with tls: the broker's authority, a DER file")
-    if bool(uplink["cert"]) != bool(uplink["cert_key"]):
-        problems.append("uplink.cert: goes with uplink.cert_key; only one of them is given")
+    _check_uplink(config["uplink"], problems)
     _check_privacy(config, problems)
     _check_servers(config, problems)
     kinds = {p["name"]: p["kind"] for p in config["ports"]}
@@ -151,6 +151,28 @@ def validate(tree):
                 % (i, meter["protocol"], ", ".join(sorted(DRIVERS)))
             )
     return config, problems
+
+
+def _check_uplink(uplink, problems):
+    """Complete the port and what a kind implies; say what does not go together."""
+    if uplink["tls"] and not uplink["ca"]:
+        problems.append("uplink.ca: is required with tls: the broker's authority, a DER file")
+    if bool(uplink["cert"]) != bool(uplink["cert_key"]):
+        problems.append("uplink.cert: goes with uplink.cert_key; only one of them is given")
+    is_web = uplink["kind"] == "https"
+    if is_web and not uplink["tls"] and not uplink["host"].startswith("127."):
+        problems.append("uplink.tls: is required by https; only 127.0.0.1 may do without")
+    if uplink["format"] == "senml":
+        if is_web:
+            problems.append("uplink.format: senml goes by mqtt; https posts blocks")
+        else:
+            uplink["acknowledge"] = "puback"
+    elif uplink["topic"]:
+        problems.append("uplink.topic: is for format senml; blocks have their own topics")
+    if is_web and uplink["acknowledge"] == "puback":
+        problems.append("uplink.acknowledge: puback is a word of mqtt")
+    if not uplink["port"]:
+        uplink["port"] = 443 if is_web else 8883 if uplink["tls"] else 1883
 
 
 def _check_servers(config, problems):

@@ -70,6 +70,9 @@ class Session:
         self._mac = mac.Mac(key) if key else None
         self._results = []
         self._state = None
+        self.out = bytearray(0)
+        self._long = b""  # what the next writes carry, before anything else
+        self._long_at = 0
         self.birth = lambda: b"{}"
         self.on_command = lambda payload: None
         self.action = NOTHING
@@ -107,6 +110,9 @@ class Session:
             wait = 0 if self._until is None else ticks_diff(self._until, now_ms)
             if wait > 0:
                 return wait
+            if not self._wants():
+                self._until = None
+                return _STATE_WAIT_MS
             self._step = CONNECTING
             self.action = OPEN
             self._until = ticks_add(now_ms, _CONNECT_MS)
@@ -172,7 +178,7 @@ class Session:
 
     def output(self):
         """Write the next packet into out; return its length, 0 when there is nothing to send."""
-        length = self._next_output()
+        length = self._more() if self._long else self._next_output()
         self.counters["bytes_out"] += length
         self.counters["published"] = self._flight.published
         self.counters["repeated"] = self._flight.repeated
@@ -183,6 +189,10 @@ class Session:
         self._last_sent = now_ms
 
     # -- a protocol says -----------------------------------------------------------------------
+
+    def _wants(self):
+        """Tell whether a connection is wanted at all."""
+        return True
 
     def _greet(self):
         """The transport is connected: what goes first?"""
@@ -205,6 +215,16 @@ class Session:
         """The connection is gone, and half a packet with it."""
 
     # -- for the protocol ----------------------------------------------------------------------
+
+    def _more(self):
+        """Write the next part of what is too long for one write."""
+        count = min(len(self.out), len(self._long) - self._long_at)
+        self.out[:count] = self._long[self._long_at : self._long_at + count]
+        self._long_at += count
+        if self._long_at == len(self._long):
+            self._long = b""
+            self._long_at = 0
+        return count
 
     def _go_online(self):
         self._step = ONLINE
@@ -262,4 +282,6 @@ class Session:
         self._flight.reset(now_ms)
         self._asked_at = None
         self._state = None
+        self._long = b""
+        self._long_at = 0
         self._forget()

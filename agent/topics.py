@@ -13,6 +13,7 @@ class Topics:
         self.result = base + b"result"
         self.ack = base + b"ack"
         self.cmd = base + b"cmd"
+        self.senml = base + b"senml"
 
 
 def is_topic(data, start, end, topic):

@@ -51,8 +51,7 @@ class Uplink(Session):
         self._record = memoryview(self.out)[self._record_at :]
         self._reader = mqtt.Reader(_INBOUND_MAX, self._on_packet)
         self._keepalive_ms = settings.get("keepalive_s", 60) * 1000
-        self._last_id = self._long_at = 0
-        self._long = b""
+        self._last_id = 0
         self._todo = []  # what writes the session's next packets
         self._is_pinging = False
         self._forget_session(0)
@@ -67,13 +66,10 @@ class Uplink(Session):
         self._reader.reset()
         self._is_pinging = False
         self._todo.clear()
-        self._long = b""
 
     # -- what goes out -------------------------------------------------------------------------
 
     def _next_output(self):
-        if self._long:
-            return self._more()
         if self._step == ONLINE:
             return self._next_online()
         return self._todo.pop(0)() if self._todo else 0
@@ -114,20 +110,13 @@ class Uplink(Session):
 
     def _whole(self, topic, payload, retain):
         """Publish at QoS 1 outside the window; a payload beyond out goes in several writes."""
-        packet_id = self._take_id()
-        if len(payload) <= len(self.out) - self._record_at - 8:
+        return self._put(topic, payload, self._take_id(), retain)
+
+    def _put(self, topic, payload, packet_id, retain=False):
+        if len(payload) <= len(self.out) - len(topic) - 9:
             return mqtt.publish(self.out, topic, payload, packet_id, retain)
         self._long = payload
-        self._long_at = 0
         return mqtt.publish_head(self.out, topic, len(payload), packet_id, retain)
-
-    def _more(self):
-        count = min(len(self.out), len(self._long) - self._long_at)
-        self.out[:count] = self._long[self._long_at : self._long_at + count]
-        self._long_at += count
-        if self._long_at == len(self._long):
-            self._long = b""
-        return count
 
     def _next_record(self):
         """Put the next durable record into out, when the flight allows one more."""
@@ -148,8 +137,11 @@ class Uplink(Session):
         """Return a packet identifier that no record in flight has."""
         while True:
             self._last_id = self._last_id % 65535 + 1
-            if not self._flight.has(self._last_id):
+            if not self._is_taken(self._last_id):
                 return self._last_id
+
+    def _is_taken(self, packet_id):
+        return self._flight.has(packet_id)
 
     # -- what comes in -------------------------------------------------------------------------
 
@@ -190,6 +182,10 @@ class Uplink(Session):
                 self._refused("subscription to %s" % self._topics.ack.decode(), True)
                 return
         self._go_online()
+        self._welcome()
+
+    def _welcome(self):
+        """Say who this is, first of all."""
         self._todo.append(self._put_birth)
         self._todo.append(self._put_online)
 

@@ -3,7 +3,6 @@
 Whoever fails the handshake gets 0 bytes of payload: counted by a server that would take them.
 """
 
-import datetime
 import os
 import socket
 import ssl
@@ -12,16 +11,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.clock import FLOOR_MS
 from host_tools.broker import free_port, program
+from tests.fakes.authority import Authority
 from tests.on_micropython import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-_NOW = datetime.datetime.now(datetime.UTC)
 
 _GATEWAY = """
 import asyncio, json, sys, time
@@ -72,48 +68,6 @@ async def main():
     await carrier.run(app, Hal(), Names(lambda n: 0), app)
 asyncio.run(main())
 """
-
-
-class _Authority:
-    """Signs certificates into a folder, PEM for servers and DER for the device."""
-
-    def __init__(self, folder, name):
-        self.folder = folder / name
-        self.folder.mkdir()
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        self.issue("ca", own=True)
-
-    def issue(self, name, host="localhost", days=(-1, 30), own=False, self_signed=False):
-        key = self.key if own else ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
-        subject = self.name if own else subject
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(subject if self_signed else self.name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(_NOW + datetime.timedelta(days=days[0]))
-            .not_valid_after(_NOW + datetime.timedelta(days=days[1]))
-            .add_extension(x509.BasicConstraints(own, None), True)
-        )
-        names = [x509.DNSName(host)]
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
-        signed = builder.sign(key if self_signed else self.key, hashes.SHA256())
-        for end, kind in (
-            ("pem", serialization.Encoding.PEM),
-            ("der", serialization.Encoding.DER),
-        ):
-            (self.folder / f"{name}.{end}").write_bytes(signed.public_bytes(kind))
-            (self.folder / f"{name}.key.{end}").write_bytes(
-                key.private_bytes(
-                    kind,
-                    serialization.PrivateFormat.TraditionalOpenSSL,
-                    serialization.NoEncryption(),
-                )
-            )
-        return self.folder / name
 
 
 def _run(tmp_path, port, ca, cert=None, rotate=""):
@@ -172,7 +126,7 @@ class _Trap(threading.Thread):
 
 @pytest.fixture
 def authority(tmp_path):
-    return _Authority(tmp_path, "ours")
+    return Authority(tmp_path, "ours")
 
 
 def test_a_trap_with_a_good_certificate_gets_payload(tmp_path, authority):
@@ -185,7 +139,7 @@ def test_a_trap_with_a_good_certificate_gets_payload(tmp_path, authority):
 @pytest.mark.parametrize("fault", ["ca", "host", "expired", "self_signed"])
 def test_a_peer_with_a_bad_certificate_gets_nothing(tmp_path, authority, fault):
     cert = {
-        "ca": lambda: _Authority(tmp_path, "theirs").issue("server"),
+        "ca": lambda: Authority(tmp_path, "theirs").issue("server"),
         "host": lambda: authority.issue("server", host="other.example"),
         "expired": lambda: authority.issue("server", days=(-30, -1)),
         "self_signed": lambda: authority.issue("server", self_signed=True),
@@ -224,7 +178,7 @@ def test_nats_with_mutual_certificates(tmp_path, authority):
                     break
             assert _run(tmp_path, port, authority.folder / "ca", own).endswith("online")
             # A wrong authority on trial: refused once, then the present one's turn.
-            wrong = _Authority(tmp_path, "theirs").folder / "ca.der"
+            wrong = Authority(tmp_path, "theirs").folder / "ca.der"
             said = _run(tmp_path, port, authority.folder / "ca", own, rotate=str(wrong))
             assert "certificate refused" in said and said.endswith("online"), said
             right = authority.folder / "ca.der"

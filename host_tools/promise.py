@@ -1,0 +1,55 @@
+"""What a configuration promises, in words: what leaves the gateway, and who may make it forget.
+
+for line in words(config): print(line)      # config: agent/config.validate, no problems
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agent.privacy import Privacy
+
+
+def words(config: Mapping[str, Any]) -> list[str]:
+    """Return one line per promise: meters first, then transport, memory and commands."""
+    key = bytes.fromhex(config["privacy"]["key"])
+    return Privacy(config["meters"], key).words() + uplink_words(config["uplink"])
+
+
+def uplink_words(uplink: Mapping[str, Any]) -> list[str]:
+    """Return what the way upstream does and does not promise."""
+    return [_transport(uplink), _memory(uplink), _commands(uplink)]
+
+
+def _transport(uplink: Mapping[str, Any]) -> str:
+    where = f"{uplink['kind']} to {uplink['host']}:{uplink['port']}"
+    if not uplink["tls"]:
+        return f"transport: {where}, in the clear: whoever is on the way reads and alters it"
+    own = "with this gateway's certificate" if uplink["cert"] else "without a certificate of ours"
+    return f"transport: {where}, TLS, certificate and host name checked, {own}"
+
+
+def _memory(uplink: Mapping[str, Any]) -> str:
+    """Say what frees the journal, and who could forge that."""
+    if uplink["acknowledge"] == "puback":
+        return (
+            "memory: freed when the broker says PUBACK, stored or not: what it loses in a crash "
+            "is lost, what it delivers twice is there twice"
+            + ("; SenML leaves out nulls and their reasons" if uplink["format"] == "senml" else "")
+        )
+    if uplink["key"]:
+        return (
+            "memory: freed only when the collector has committed, by an acknowledgement under "
+            "this gateway's key: the broker cannot make it forget"
+        )
+    return (
+        "memory: freed when the collector has committed; without uplink.key a broker that turns "
+        "hostile could forge that and make it forget readings"
+    )
+
+
+def _commands(uplink: Mapping[str, Any]) -> str:
+    if uplink["kind"] == "https":
+        return "commands: none reach it by https, and no live values leave"
+    if uplink["key"]:
+        return "commands: only those signed for this gateway, each once"
+    return "commands: all are refused: without uplink.key none can be told from a forgery"
