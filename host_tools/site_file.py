@@ -20,10 +20,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from agent.config import SECRETS, validate
-from agent.privacy import Privacy
+from host_tools import promise
 from host_tools.problems import INPUT, Problem
 from host_tools.site_rules import rules
-from host_tools.site_words import leaving
 
 _TOP = ("site", "simulation", "gateways")
 _PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
@@ -173,8 +172,7 @@ class _Reader:
                 self._add(where + note.path, note.rule, note.remedy, is_wrong=note.is_wrong)
         leaves: tuple[str, ...] = ()
         if not problems:
-            secret = bytes.fromhex(config["privacy"]["key"])
-            leaves = (*Privacy(config["meters"], secret).words(), *leaving(config))
+            leaves = tuple(promise.words(config))
         self._site.gateways.append(Gateway(str(tree.get("gateway", "")), tree, config, leaves))
 
     def _reworded(self, path: str, rule: str) -> tuple[str, str]:

@@ -63,9 +63,13 @@ WORDS = {
     "network.wifi.ssid": "The network's name.",
     "network.wifi.key": "Its key, 8 to 63 characters; empty: an open network.",
     "network.dns": "Name servers by their addresses, asked in turn; empty: those the network names.",
-    "uplink.kind": "The protocol to the collector.",
-    "uplink.host": "The broker: an address, or a name.",
-    "uplink.port": "Its port: 1883, with TLS 8883.",
+    "uplink.kind": "mqtt to a broker; https where the network lets only the web through.",
+    "uplink.format": "blocks for our collector; senml for a platform of others, a weaker promise.",
+    "uplink.topic": "Where SenML is published; empty: eclor/1/GATEWAY/senml.",
+    "uplink.host": "The broker, or the collector for https: an address, or a name.",
+    "uplink.port": "Its port; 0: 1883, with TLS 8883, https 443.",
+    "uplink.user": "Name for a broker that asks for one.",
+    "uplink.password": "Secret that goes with it.",
     "uplink.tls": "true: encrypted, and the broker proves who it is. Use it outside a closed network.",
     "uplink.ca": "File on the gateway, DER: the authority that vouches for the broker.",
     "uplink.cert": "File, DER: this gateway's own certificate.",
@@ -127,32 +131,6 @@ def every_field() -> Iterable[tuple[str, tuple[Any, ...]]]:
             yield f"{row[0]}.{member[0]}", member
     for row in config.CONSENT:
         yield f"meters.consent.{row[0]}", row
-
-
-def leaving(tree: dict[str, Any]) -> list[str]:
-    """Return in words where readings go, how well guarded, and what is promised about them.
-
-    tree: a valid configuration, complete with its defaults.
-    """
-    uplink = tree["uplink"]
-    guard = (
-        "encrypted, and the broker proves who it is"
-        if uplink["tls"]
-        else "NOT encrypted: whoever is on the way can read it"
-    )
-    lines = [f"to {uplink['host']}:{uplink['port']} by {uplink['kind']}, {guard}"]
-    if "senml" in uplink["kind"]:
-        lines.append(
-            "weaker promise: SenML carries no record numbers, so the receiver cannot tell what "
-            "is missing or came twice; the gateway forgets what the receiver has answered for"
-        )
-    elif uplink["acknowledge"] == "puback":
-        lines.append(
-            "weaker promise: forgotten once the broker has it, stored by a collector or not"
-        )
-    else:
-        lines.append("kept on the gateway until the collector has stored it")
-    return lines
 
 
 # --- the sample

@@ -175,14 +175,14 @@ def test_what_leaves_is_said_in_words(tmp_path):
     text = EXAMPLE.read_text()
     leaves = read_site(EXAMPLE).gateways[0].leaves
     assert "boiler-room: every reading, under its name" in leaves
-    assert "NOT encrypted" in leaves[-2] and "until the collector has stored it" in leaves[-1]
+    assert "in the clear" in leaves[-3] and "when the collector has committed" in leaves[-2]
     text = text.replace("# privacy:", "privacy:").replace('# key: ""', f'key: "{"ab" * 32}"')
     text = text.replace("# personal: false", "personal: true")
     text = text.replace("# acknowledge: application", "acknowledge: puback")
     text = text.replace("# tls: false", "tls: true").replace('# ca: ""', 'ca: "/ca.der"')
     leaves = _read(tmp_path, text).gateways[0].leaves
     assert leaves[0].startswith("boiler-room: personal, as p-") and "a day" in leaves[0]
-    assert "proves who it is" in leaves[-2] and leaves[-1].startswith("weaker promise")
+    assert "host name checked" in leaves[-3] and "stored or not" in leaves[-2]
 
 
 # --- words, sample, schema
