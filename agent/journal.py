@@ -14,26 +14,21 @@ Numbers are consecutive. A number is readable only once it is durable, so a powe
 gives a number that was sent to other content. A number that is gone is read as a LOST record.
 """
 
-from struct import pack_into
-
 from micropython import const
 
+from agent.outage import Outage
 from agent.record import (
     BLOCK,
-    MARK,
-    OPEN,
     OVERHEAD,
-    PAYLOAD_MAX,
     find_record,
     pack_lost,
-    pack_record,
 )
 from agent.recovery import Recovery, recover
+from agent.saves import MARK_MAX, Saves
 from agent.tail import Tail
+from agent.window import Window
 
 _ENOSPC = const(28)  # absent from the unix port's errno; littlefs' LFS_ERR_NOSPC
-_MARK_HEAD = const(20)
-_SEALED_MAX = const(256)
 
 
 class Journal:
@@ -64,17 +59,14 @@ class Journal:
         self.lost_first = 0  # the last stretch that went because the journal was full
         self.lost_last = 0
         self.alive_ms = 0
+        self._outage = Outage()
         self._random_u32 = random_u32
         self._meter_at = meter_at
         self.segments_max = max(4, size_bytes // ground.segment_size)
         self.segments = []  # numbers of their first records, ascending
         self.tail = Tail(ground.segment_size)
-        self._mark = bytearray(_MARK_HEAD + _SEALED_MAX + OVERHEAD)
-        self._mark_length = 0
-        self._page = bytearray(ground.segment_size + len(self._mark))
-        self._page_of = 0  # the segment that _page holds; 0: none
-        self._page_length = 0
-        self._work = bytearray(PAYLOAD_MAX + OVERHEAD)
+        self._saves = Saves(ground)
+        self._window = Window(ground.segment_size + MARK_MAX)
         self.sealed: dict = {}  # meter: number of its first BLOCK since save_open()
         self._acked_kept = 0  # acked, as a start would find it
 
@@ -98,14 +90,14 @@ class Journal:
         """
         found = Recovery()
         try:
-            found = recover(self, self._page, self._meter_at)
+            found = recover(self, self._window.data, self._meter_at)
         except OSError:
             self._note_error()
             try:
-                found = recover(self, self._page, self._meter_at)
+                found = recover(self, self._window.data, self._meter_at)
             except OSError:
                 self.degraded = self.blind = True
-        self._page_of = 0
+        self._window.forget()
         self.tail.solid = self.tail.fill
         self.durable = self.next - 1
         self._acked_kept = self.acked
@@ -171,12 +163,14 @@ class Journal:
         found = 0
         i = self._segment_of(wanted)
         while not found and 0 <= i < len(self.segments):
-            data, length = self._load(self.segments[i])
-            found, at, size = self._find(data, length, wanted)
+            data = self._window.data
+            found, at, size = self._find(self.segments[i], wanted)
             i += 1
         if not found:
             data = self.tail.data
-            found, at, size = self._find(data, self.tail.solid, wanted)
+            solid = self.tail.solid
+            at = self.tail.end_of(wanted - 1, solid)
+            found, at, size, _ = find_record(data, solid, wanted, self.journal_id, at)
         if not found:
             return self._lost(wanted, self.durable, out)
         if found > wanted:
@@ -197,7 +191,7 @@ class Journal:
 
     def housekeep(self, now_ms, quiet):
         """Do one piece of slow flash work that waits, when no line is talking (quiet)."""
-        if not quiet or (self.degraded and not self._attempt(self._save_mark)):
+        if not quiet or (self.degraded and not self._retry(now_ms)):
             return
         if self.tail.cut:
             self._attempt(self._write_segment)
@@ -216,7 +210,7 @@ class Journal:
             "segments_max": self.segments_max,
             "tail_bytes": self.tail.fill,
             "errors": self.errors,
-            "damaged": self.damaged,
+            "damaged": self.damaged + self._window.damaged,
             "lost": [self.lost_first, self.lost_last],
             "degraded": self.degraded,
         }
@@ -225,47 +219,25 @@ class Journal:
 
     def _save_tail(self):
         """Write records of the tail: the newest alone where that is small, else all."""
-        self._pack_mark(self.next - 1)
         tail = self.tail
-        if tail.base and self._mark_length + tail.fill - tail.base <= self.ground.small:
-            self._save("delta", tail.base)
+        saves = self._saves
+        saves.pack_mark(self, self.next - 1)
+        if tail.base and saves.length + tail.fill - tail.base <= self.ground.small:
+            saves.write("delta", tail, tail.base)
         else:
-            self._save("base", 0)
+            saves.write("base", tail, 0)
             tail.base = tail.fill
         self._acked_kept = self.acked
 
-    def _save(self, slot, start):
-        """Save a MARK and the tail's records from index start on."""
-        ground = self.ground
-        ground.begin(slot, self._mark_length + self.tail.fill - start)
-        ground.put(self._mark, 0, self._mark_length)
-        if start < self.tail.fill:
-            ground.put(self.tail.data, start, self.tail.fill)
-        ground.commit()
-
     def _save_mark(self):
-        self._pack_mark(self.durable)
-        self._save("mark", self.tail.fill)
+        self._saves.pack_mark(self, self.durable)
+        self._saves.write_mark()
         self._acked_kept = self.acked
 
     def _save_open(self, parts):
-        self._pack_mark(self.durable)
-        ground = self.ground
-        work = self._work
-        whole = self._mark_length
-        for _, _, start, end in parts:
-            whole += end - start + 1 + OVERHEAD
-        ground.begin("open", whole)
-        ground.put(self._mark, 0, self._mark_length)
-        for meter, data, start, end in parts:
-            # The payload is the meter's number, then the snapshot; put in place, then framed.
-            size = end - start + 1
-            work[0] = meter
-            work[1:size] = memoryview(data)[start:end]
-            self._page_of = 0
-            length = pack_record(self._page, OPEN, self.next, self.journal_id, work, 0, size)
-            ground.put(self._page, 0, length)
-        ground.commit()
+        self._saves.pack_mark(self, self.durable)
+        self._window.forget()
+        self._saves.write_open(self.next, self.journal_id, parts, self._window.data)
 
     def _write_segment(self):
         """Write the closed part of the tail as a segment; make room for it first."""
@@ -275,14 +247,7 @@ class Journal:
         number = tail.first
         if self._acked_kept < number - 1 <= self.acked:
             self._save_mark()  # else a start would miss the numbers that trimming dropped here
-        while True:
-            try:
-                self.ground.write_segment(number, tail.data, 0, tail.cut)
-                break
-            except OSError as error:
-                if error.errno != _ENOSPC or not self.segments:
-                    raise
-                self._free_oldest()  # someone else filled the file system
+        self.ground.write_segment(number, tail.data, 0, tail.cut)
         self.segments.append(number)
         if tail.solid < tail.cut:
             tail.solid = tail.cut
@@ -307,29 +272,50 @@ class Journal:
         number = self.segments[0]
         self.ground.remove_segment(number)
         self.segments.pop(0)
-        if self._page_of == number:
-            self._page_of = 0
+        if self._window.of == number:
+            self._window.forget()
 
     # What follows touches RAM only.
 
     def _attempt(self, work, *args):
-        """Do flash work; after an OSError mount anew and try once more. Returns success."""
-        if self.blind:
-            return False
-        for _ in range(2):
+        """Do flash work; after an OSError mount anew and try once more. Returns success.
+
+        Where there is no room, someone else having filled the file system, the oldest goes.
+        """
+        tries = 0
+        while tries < 2 and not self.degraded:
             try:
                 work(*args)
-                self.degraded = False
                 return True
+            except OSError as error:
+                is_full = error.errno == _ENOSPC and self.segments
+            tries += 1
+            if not is_full:
+                self._note_error()
+                continue
+            try:
+                self._free_oldest()
+                tries -= 1
             except OSError:
                 self._note_error()
         self.degraded = True
         return False
 
+    def _retry(self, now_ms):
+        """Try to write again; true when the flash is back."""
+        if self.blind or not self._outage.is_due(now_ms):
+            return False
+        self.degraded = False
+        if self._attempt(self._save_mark):
+            self._outage.is_over()
+        else:
+            self._outage.goes_on(now_ms)
+        return not self.degraded
+
     def _note_error(self):
         """Count an OSError and mount anew: what littlefs knows after one is undefined."""
         self.errors += 1
-        self._page_of = 0
+        self._window.forget()
         try:
             self.ground.recover()
         except OSError:
@@ -350,20 +336,6 @@ class Journal:
         """Say whether the collector has all of the oldest segment."""
         return bool(self.segments) and self._after_oldest() - 1 <= self.acked
 
-    def _pack_mark(self, durable):
-        """Build in _mark the MARK record of a moment when numbers through `durable` are."""
-        work = self._work
-        pack_into(">III", work, 0, self.acked, self.lost_first, self.lost_last)
-        pack_into(">Q", work, 12, self.alive_ms)
-        end = _MARK_HEAD
-        for meter in self.sealed:
-            if self.sealed[meter] <= durable:
-                work[end] = meter
-                end += 1
-        self._mark_length = pack_record(
-            self._mark, MARK, durable + 1, self.journal_id, work, 0, end
-        )
-
     def _segment_of(self, seq):
         """Return the index of the segment where seq would be, -1 when it is past them all."""
         if self.tail.fill and seq >= self.tail.first:
@@ -373,24 +345,15 @@ class Journal:
             i -= 1
         return i
 
-    def _load(self, number):
-        """Return (bytes, length) of a segment, kept in _page; length 0 when unreadable."""
-        if self._page_of != number:
-            self._page_length = 0
-            for _ in range(2):  # the second time on a file system mounted anew
-                try:
-                    self._page_length = self.ground.read_segment(number, self._page)
-                    self._page_of = number
-                    break
-                except OSError:
-                    self._note_error()
-        return self._page, self._page_length
-
-    def _find(self, data, length, wanted):
-        """Return (seq, at, size) of the first good record of ours >= wanted; seq 0: none."""
-        seq, at, size, damaged = find_record(data, length, wanted, self.journal_id)
-        self.damaged += damaged
-        return seq, at, size
+    def _find(self, number, wanted):
+        """Return (seq, at, size) of the first good record >= wanted of a segment; seq 0: none."""
+        for _ in range(2):  # the second time on a file system mounted anew
+            try:
+                self._window.hold(self.ground, number)
+                return self._window.find(wanted, self.journal_id)
+            except OSError:
+                self._note_error()
+        return 0, 0, 0
 
     def _lost(self, first, last, out):
         """Build the LOST record of first .. last in out; return (number, length)."""

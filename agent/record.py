@@ -97,25 +97,38 @@ def check_record(data, start, end):
     return kind, seq, journal_id, start + _HEADER, end - 4
 
 
-def find_record(data, length, wanted, journal_id):
+def find_record(data, length, wanted, journal_id, at=0):
     """Find the first good record numbered >= wanted in data[0:length], records back to back.
 
     Returns (seq, at, size, damaged): its number, index and length, and how many damaged places
-    were passed over; seq 0: there is none. The journal's own kinds are passed over too.
+    were passed over; seq 0: there is none. The journal's own kinds are passed over too. The search
+    begins at index `at`, where a record does.
     """
-    at = 0
     damaged = 0
     while at < length:
         try:
             size = record_length(data, at, length)
+            kind, seq, found, _, _ = check_record(data, at, at + size)
+            if seq >= wanted and found == journal_id and kind < MARK:
+                return seq, at, size, damaged
+            at += size
         except BadRecord:
-            return 0, 0, 0, damaged + 1  # no length, so nothing behind it can be found
-        if unpack_from(">I", data, at + 4)[0] >= wanted:
-            try:
-                kind, seq, found, _, _ = check_record(data, at, at + size)
-                if found == journal_id and kind < MARK:
-                    return seq, at, size, damaged
-            except BadRecord:
-                damaged += 1
-        at += size
+            damaged += 1
+            at = next_record(data, at + 1, length, journal_id)
     return 0, 0, 0, damaged
+
+
+def next_record(data, at, end, journal_id):
+    """Return the index of the first good record of a journal in data[at:end], `end`: none.
+
+    For what follows a damaged place, where not even the length can be believed.
+    """
+    while at + OVERHEAD <= end:
+        if data[at] == FORMAT and unpack_from(">I", data, at + 8)[0] == journal_id:
+            try:
+                check_record(data, at, at + record_length(data, at, end))
+                return at
+            except BadRecord:
+                pass
+        at += 1
+    return end

@@ -14,6 +14,7 @@ from agent.record import (
     PAYLOAD_MAX,
     BadRecord,
     check_record,
+    next_record,
     record_length,
 )
 
@@ -24,6 +25,7 @@ class Recovery:
     opens     list of (meter, bytes): the snapshot of each open block, none of them stale
     alive_ms  wall time at which the gateway was last known alive; 0: unknown
     torn      number of damaged places that were found and passed over
+    in_doubt  damage may hide a block: no open block is taken, for it may be in one already
     first     lowest number not acknowledged
     next      number of the next record
     """
@@ -32,6 +34,7 @@ class Recovery:
         self.opens = []
         self.alive_ms = 0
         self.torn = 0
+        self.in_doubt = False
         self.first = 1
         self.next = 1
 
@@ -62,15 +65,23 @@ def recover(journal, page, meter_at):
         ground.remove_segment(number)
     for slot in ("mark", "open", "base", "delta"):
         at = 0
+        is_numbered = slot in {"base", "delta"}
         while True:  # the open blocks of many meters are longer than a page
             length = ground.load(slot, page, at)
-            _, done = _take(journal, found, page, length, opens, sealed, meter_at, in_segments)
-            if length < len(page) or not done:
+            _, done = _take(
+                *(journal, found, page, length, opens, sealed, meter_at),
+                *(in_segments, is_numbered),
+            )
+            if length < len(page):
                 break
             at += done
     if opens:
         oldest = min([seq for _, seq, _ in opens])
-        _sealed_in_segments(journal, page, oldest, sealed, meter_at)
+        _sealed_in_segments(journal, found, page, oldest, sealed, meter_at)
+    if found.in_doubt:  # the damage may have said that they are stale: from now on they are
+        for meter, _, _ in opens:
+            journal.sealed.setdefault(meter, journal.next - 1)
+        opens.clear()
     for meter, seq, data in opens:
         stale = [after for other, after in sealed if other == meter and after > seq]
         if stale:
@@ -85,12 +96,13 @@ def recover(journal, page, meter_at):
     return found
 
 
-def _take(journal, found, data, length, opens, sealed, meter_at, in_segments=0):
+def _take(journal, found, data, length, opens, sealed, meter_at, in_segments=0, is_numbered=True):
     """Take every good record of data[0:length] for what it says.
 
     opens None: a segment, whose records stay where they are; else a slot, whose records past
-    the segments' last go to the tail. A record that the page's end cuts is not damaged: it is for
-    the next page. Returns the number of the last good record and the index behind it.
+    the segments' last go to the tail. is_numbered: damage may have held numbers. A record that the
+    page's end cuts is not damaged: it is for the next page. Returns the number of the last good
+    record and the index behind it.
     """
     at = 0
     last = 0
@@ -101,10 +113,14 @@ def _take(journal, found, data, length, opens, sealed, meter_at, in_segments=0):
         except BadRecord:
             if at and length == len(data) and length - at < PAYLOAD_MAX + OVERHEAD:
                 break
-            # At most this many numbers were used in the damaged rest; none may be used again.
+            # At most this many numbers were used in the damage; none may be used again.
             found.torn += 1
-            journal.next += (length - at) // OVERHEAD
-            return last, 0
+            behind = next_record(data, at + 1, length, journal.journal_id)
+            if is_numbered:
+                journal.next += (behind - at) // OVERHEAD
+                found.in_doubt = True
+            at = behind
+            continue
         at += size
         if not journal.journal_id:
             journal.journal_id = journal_id
@@ -137,7 +153,7 @@ def _take_mark(journal, data, seq, start, end, sealed):
     journal.next = max(journal.next, seq)
 
 
-def _sealed_in_segments(journal, page, oldest, sealed, meter_at):
+def _sealed_in_segments(journal, found, page, oldest, sealed, meter_at):
     """Note the blocks that segments hold from number oldest on: their open blocks are stale."""
     i = len(journal.segments) - 2
     while i >= 0 and journal.segments[i + 1] > oldest:
@@ -147,9 +163,11 @@ def _sealed_in_segments(journal, page, oldest, sealed, meter_at):
             try:
                 size = record_length(page, at, length)
                 kind, seq, _, start, _ = check_record(page, at, at + size)
+                at += size
             except BadRecord:
-                break
+                at = next_record(page, at + 1, length, journal.journal_id)
+                found.in_doubt = True
+                continue
             if kind == BLOCK:
                 sealed.append((page[start + meter_at], seq + 1))
-            at += size
         i -= 1

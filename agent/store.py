@@ -16,9 +16,14 @@ Every call may raise OSError; the journal decides what follows. Nothing is cache
 """
 
 import os
-from errno import EEXIST, ENOENT
+from errno import EEXIST, EIO, ENOENT
+
+from micropython import const
 
 SLOTS = ("base", "delta", "open", "mark")
+_ENOSPC = const(28)
+_WRECKS: list = []  # files that must neither be closed nor collected, see Files._drop()
+_WRECKS_MAX = const(12)  # of one Files; a flash that failed so often is not written any more
 
 
 class Files:
@@ -37,6 +42,7 @@ class Files:
         self.small = small
         self.remount = remount
         self._files = []  # the one that is being written, if any
+        self.wrecks = 0  # files that an error left open
 
     def open(self):
         """Make the directory, with the directories above it, when it is absent."""
@@ -88,11 +94,22 @@ class Files:
 
     def put(self, data, start, end):
         """Add data[start:end] to what was begun."""
-        self._files[0].write(memoryview(data)[start:end])
+        try:
+            self._files[0].write(memoryview(data)[start:end])
+        except OSError as error:
+            if error.errno == _ENOSPC:  # littlefs' own word: it commits nothing of this file
+                self._files.pop().close()
+            raise
 
     def commit(self):
         """Make what was put durable, at once and as a whole."""
-        self._files.pop().close()
+        try:
+            self._files[0].close()
+        except OSError as error:
+            if error.errno == _ENOSPC:
+                self._files.clear()  # closed all the same
+            raise
+        self._files.clear()
 
     def load(self, slot, out, at=0):
         """Copy a slot's content from byte `at` on into the bytearray out; return the count."""
@@ -104,15 +121,28 @@ class Files:
 
     def recover(self):
         """Mount the file system anew after an OSError: littlefs' state may be undefined."""
-        self._files.clear()
+        self._drop()
         if self.remount is not None:
             self.remount()
+
+    def _drop(self):
+        """Put away a file that an error left open: it must never be closed.
+
+        An OSError of the block device jumps out of littlefs, which then knows nothing of it.
+        Closed later, by us or by the collector, such a file would commit half a content, with
+        what littlefs knew of the flash before it was mounted anew.
+        """
+        if self._files:
+            _WRECKS.append(self._files.pop())
+            self.wrecks += 1
 
     def _path(self, name):
         return self.root + "/" + name
 
     def _begin(self, name):
-        self._files.clear()
+        self._drop()
+        if self.wrecks >= _WRECKS_MAX:
+            raise OSError(EIO, "EIO")
         self._files.append(open(self._path(name), "wb"))
 
     def _read(self, name, out, at=0):

@@ -33,8 +33,9 @@ _CALL = "from tests.system.journal_worlds import report; report(%r, %d, %d, %d)"
 
 # One share: runtime, world, seed of the day, one operation in so many, from which on.
 Share = tuple[str, str, int, int, int]
-# Operations of the day, cuts, cuts of depth 2, broken promises by kind, the first in words.
-Counts = tuple[int, int, int, dict[str, int], str]
+# Operations of the day, cuts, cuts of depth 2, flipped bits and EIO, broken promises by kind, the
+# first in words.
+Counts = tuple[int, int, int, int, dict[str, int], str]
 
 
 def digest() -> str:
@@ -72,14 +73,17 @@ def explore_share(share: Share) -> Counts:
             text=True,
             check=False,
         )
-        if done.returncode or not done.stdout.startswith("["):
-            return 0, 0, 0, {"unmountable": 1}, f"micropython: {done.stdout}{done.stderr}"
-        operations, cuts, deep, broken, first = json.loads(done.stdout)
-        return operations, cuts, deep, broken, first
+        if done.returncode or not done.stdout.startswith("[") or done.stdout.count("\n") > 1:
+            return 0, 0, 0, 0, {"unmountable": 1}, f"micropython: {done.stdout}{done.stderr}"
+        operations, cuts, deep, troubles, broken, first = json.loads(done.stdout)
+        return operations, cuts, deep, troubles, broken, first
     from tests.system.journal_worlds import explore
 
     tally = explore(world, seed, every, phase)
-    return tally.operations, tally.cuts, tally.deep, tally.broken, tally.first
+    return (
+        *(tally.operations, tally.cuts, tally.deep),
+        *(tally.troubles, tally.broken, tally.first),
+    )
 
 
 class Total:
@@ -109,15 +113,17 @@ class Total:
     @property
     def broken(self) -> dict[str, int]:
         """Broken promises by kind, 0 included."""
-        return {k: sum(c[3].get(k, 0) for c in self.done.values()) for k in _KINDS}
+        return {k: sum(c[4].get(k, 0) for c in self.done.values()) for k in _KINDS}
 
     def line(self, seconds: float) -> str:
         """Return the closing line."""
         deep = sum(counts[2] for counts in self.done.values())
         device = sum(c[1] + c[2] for name, c in self.done.items() if name[0] == "m")
+        troubles = sum(counts[3] for counts in self.done.values())
         b = self.broken
         return (
-            f"powercut: {self.cuts:,} cuts ({deep:,} at depth 2, {device:,} on MicroPython) in "
+            f"powercut: {self.cuts:,} cuts ({deep:,} at depth 2, {device:,} on MicroPython), "
+            f"{troubles:,} flipped bits and errors, in "
             f"{seconds:.0f} s; acknowledged lost {b['lost']}, ghosts {b['ghost']}, "
             f"unmountable {b['unmountable']}, undeclared gaps {b['undeclared']}, "
             f"open blocks wrong {b['open']}"
@@ -146,8 +152,8 @@ def main() -> int:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 share = running.pop(future)
                 total.add(share, future.result())
-                if future.result()[3]:
-                    print(f"powercut: {'/'.join(map(str, share))}: {future.result()[4]}")
+                if future.result()[4]:
+                    print(f"powercut: {'/'.join(map(str, share))}: {future.result()[5]}")
     print(total.line(time.monotonic() - begun))
     return 1 if any(total.broken.values()) else 0
 

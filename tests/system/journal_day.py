@@ -4,13 +4,15 @@ Every program and erase of the day is watched: the flash as a power cut there wo
 three forms, is copied, a gateway starts on the copy, is checked against what the outside knew at
 that instant, lives on for a while, starts once more and is checked again. In that second life
 cuts are explored in the same way (depth 2, sampled). The first life goes on undisturbed, so a
-cut costs one start and not one day.
+cut costs one start and not one day. At some instants a bit flips instead, or the flash answers
+EIO once in the life that follows.
 
     tally = Tally()
     Day(world, seed=1, depth=2).run(tally)
 
 A world says where the bytes live: `fresh()` -> NorFlash, `again(data)` -> NorFlash of a copy,
-`mount(flash)` -> a ground of agent/store.py, `unmount(ground)`, `segments` for the journal.
+`mount(flash)` -> a ground of the journal, `unmount(ground)`, `segments` for the journal,
+`rot(data, noise)` flips a bit where the journal must bear it and returns its index.
 """
 
 from agent.journal import Journal
@@ -36,11 +38,12 @@ class Violation(Exception):
 
 
 class Tally:
-    """What was counted: cuts by depth, violations by kind, the first of them in words."""
+    """What was counted: cuts by depth, other troubles, violations by kind, the first in words."""
 
     def __init__(self):
         self.cuts = 0
         self.deep = 0
+        self.troubles = 0
         self.operations = 0
         self.broken = {}
         self.first = ""
@@ -84,6 +87,7 @@ class Outside:
         self.saving = None
         self.sealed = {}
         self.alive = (0,)
+        self.rotten = 0  # a bit has flipped: what it held, of numbers below this, may be lost
 
     def fork(self, journal):
         """Return what the outside would know if power went now."""
@@ -96,6 +100,7 @@ class Outside:
         other.saving = self.saving
         other.sealed = {m: list(self.sealed[m]) for m in self.sealed}
         other.alive = self.alive
+        other.rotten = self.rotten
         return other
 
     def check_start(self, journal, recovery):
@@ -113,7 +118,7 @@ class Outside:
         for meter in self.sealed:
             self.sealed[meter] = [s for s in self.sealed[meter] if s < journal.next]
         self._check_opens(journal, recovery)
-        if recovery.alive_ms not in self.alive:
+        if recovery.alive_ms not in self.alive and not self.rotten:
             raise Violation("open", "alive %d of %s" % (recovery.alive_ms, self.alive))
         # From now on only what was found is true.
         found = {}
@@ -131,6 +136,8 @@ class Outside:
             raise Violation("open", "a meter twice in %s" % recovery.opens)
         for meter in range(METERS):
             allowed = [self._open_of(self.opens, meter, journal)]
+            if self.rotten:
+                allowed.append(None)
             if self.saving is not None:
                 allowed.append(self._open_of(self.saving, meter, journal))
             if got.get(meter) not in allowed:
@@ -153,6 +160,7 @@ class Outside:
     def check_records(self, journal):
         """Read everything as the uplink does and compare with what was written."""
         seq = journal.acked + 1
+        spoilt = 0
         while True:
             found, length = journal.read_from(seq, _OUT)
             if not length:
@@ -164,10 +172,13 @@ class Outside:
             if number != found or journal_id != JOURNAL_ID or found < seq:
                 raise Violation("ghost", "%d is %d of %x" % (found, number, journal_id))
             if kind == LOST:
-                if b'"full"' not in bytes(_OUT[start:end]) or found > max(
-                    self.full, journal.lost_last
-                ):
-                    raise Violation("lost", bytes(_OUT[start:end]))
+                why = bytes(_OUT[start:end])
+                if b'"full"' in why and found <= max(self.full, journal.lost_last):
+                    pass
+                elif not self.rotten or b'"damage"' not in why:
+                    raise Violation("lost", why)
+                else:
+                    spoilt += max(0, min(found + 1, self.rotten) - seq)
             else:
                 if found != seq:
                     raise Violation("undeclared", "%d where %d was due" % (found, seq))
@@ -178,6 +189,8 @@ class Outside:
                         % (found, bytes(_OUT[start : start + 12]), self.written.get(found)),
                     )
             seq = found + 1
+        if spoilt > 1:
+            raise Violation("lost", "one flipped bit cost %d records" % spoilt)
         if seq != journal.durable + 1:
             raise Violation("undeclared", "reading ends at %d of %d" % (seq, journal.durable))
         if journal.durable < self.promised:
@@ -347,12 +360,31 @@ class Day:
             self._tally.cuts += 1
             where = "day %d, operation %d, %s" % (self.seed, flash.operations, form)
             self._after(data, life.outside.fork(life.journal), where, seed)
+        if flash.operations % 5 < 2:
+            self._trouble(flash, life, flash.operations % 5)
 
-    def _after(self, data, outside, where, seed):
+    def _trouble(self, flash, life, sort):
+        """What is no power cut, in a life after this instant: a flipped bit, or EIO once."""
+        data = self.world.copy(flash.data, 1)
+        seed = self.seed * 1000003 + flash.operations
+        outside = life.outside.fork(life.journal)
+        self._tally.troubles += 1
+        if sort == 0:
+            at = self.world.rot(data, Noise(seed))
+            outside.rotten = outside.promised + 1
+            where = "day %d, operation %d, bit of %d flipped"
+            self._after(data, outside, where % (self.seed, flash.operations, at), seed)
+            return
+        fail_at = 1 + seed % 23
+        where = "day %d, operation %d, EIO at the %dth behind it"
+        self._after(data, outside, where % (self.seed, flash.operations, fail_at), seed, fail_at)
+
+    def _after(self, data, outside, where, seed, fail_at=0):
         """Start on what a cut left, live a little, start once more."""
         flash = self.world.again(data)
+        flash.fail_at = fail_at
         lives = []
-        if self.depth > 1:
+        if self.depth > 1 and not fail_at:
             flash.watch = self._second_watch(lives, where, seed)
         try:
             self._live(flash, outside, lives, "second", seed)

@@ -3,9 +3,12 @@
 import json
 import os
 
+from agent.record import FORMAT
 from agent.ring import Ring
 from tests.fakes.nor_flash import Noise, NorFlash
-from tests.system.journal_day import Day, Tally
+from tests.system.journal_day import JOURNAL_ID, Day, Tally
+
+_ID = JOURNAL_ID.to_bytes(4, "big")
 
 
 class _World:
@@ -55,11 +58,28 @@ class Littlefs(_World):
 
             self._mounted += 1  # no name twice
             root = "/w%d" % self._mounted
+
+            def remount():
+                os.umount(root)
+                os.mount(os.VfsLfs2(flash, progsize=self._size), root)
+
             os.mount(os.VfsLfs2(flash, progsize=self._size), root)
-            return Files(root + "/j", small=128 if self._size == 32 else 512)
+            return Files(root + "/j", small=128 if self._size == 32 else 512, remount=remount)
         from tests.fakes.littlefs_host import files_on
 
         return files_on(flash, "/j", small=128 if self._size == 32 else 512)
+
+    def rot(self, data, noise):
+        """Flip a bit of a file's block: metadata has CRCs of littlefs' own."""
+        blocks = []
+        for at in range(0, len(data), 4096):
+            if data[at] == FORMAT and data[at + 1] and data[at + 8 : at + 12] == _ID:
+                blocks.append(at)
+        if not blocks:
+            return -1
+        at = blocks[noise.below(len(blocks))] + noise.below(4096)
+        data[at] ^= 1 << noise.below(8)
+        return at
 
     def unmount(self, ground):
         """Let go of what mount() gave."""
@@ -77,6 +97,12 @@ class RawRing(_World):
     def mount(self, flash):
         """Return a ground."""
         return Ring(flash, self._size)
+
+    def rot(self, data, noise):
+        """Flip a bit anywhere."""
+        at = noise.below(len(data))
+        data[at] ^= 1 << noise.below(8)
+        return at
 
     def unmount(self, ground):
         """Let go of what mount() gave: nothing to do."""
@@ -100,4 +126,6 @@ def explore(name, seed, every, phase, ticks=288):
 def report(name, seed, every, phase):
     """Print the counts of explore() as one line of JSON: how another process is asked."""
     tally = explore(name, seed, every, phase)
-    print(json.dumps([tally.operations, tally.cuts, tally.deep, tally.broken, tally.first]))
+    counts = [tally.operations, tally.cuts, tally.deep, tally.troubles, tally.broken]
+    counts.append(tally.first)
+    print(json.dumps(counts))

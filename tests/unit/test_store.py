@@ -1,5 +1,9 @@
 """agent/store.py on real files; the whole journal on a real littlefs where there is one."""
 
+# A simulated flash beside the journal:
+# heap: 1m
+
+import gc
 import os
 
 from agent.journal import Journal
@@ -71,13 +75,13 @@ class _Ram:
 def test_a_journal_on_littlefs_lives_through_fifty_restarts():
     if not hasattr(os, "VfsLfs2"):
         skip("no littlefs in this Python: runs on MicroPython")
-    device = _Ram(32)
+    device = _Ram(20)
     os.VfsLfs2.mkfs(device)
     wanted = 1
     out = bytearray(4096)
     for life in range(50):
         os.mount(os.VfsLfs2(device), "/journaltest")
-        journal = Journal(Files("/journaltest/journal"), lambda: 77, 16 * 4096)
+        journal = Journal(Files("/journaltest/journal"), lambda: 77, 10 * 4096)
         recovery = journal.start()
         assert recovery.next == wanted and not journal.degraded, life
         assert recovery.opens == ([] if life == 0 else [(2, b"open%d" % (life - 1))])
@@ -93,3 +97,67 @@ def test_a_journal_on_littlefs_lives_through_fifty_restarts():
         journal.trim_through(77, journal.durable - 12)
         journal.housekeep(0, True)
         os.umount("/journaltest")
+
+
+def test_a_file_that_an_error_left_open_is_never_closed():
+    if not hasattr(os, "VfsLfs2"):
+        skip("no littlefs in this Python: runs on MicroPython")
+    from tests.fakes.nor_flash import NorFlash
+
+    for late in range(1, 5):
+        flash = NorFlash(bytearray(b"\xff" * (12 * 4096)))
+        os.VfsLfs2.mkfs(flash, progsize=32)
+        os.mount(os.VfsLfs2(flash, progsize=32), "/wreck")
+        ground = Files("/wreck/j")
+        ground.open()
+        ground.begin("base")
+        flash.fail_at = flash.operations + late
+        try:
+            ground.put(b"x" * 3000, 0, 3000)
+            ground.commit()
+        except OSError:
+            pass
+        flash.fail_at = 0
+        os.umount("/wreck")
+        before = flash.operations
+        ground.recover()
+        gc.collect()
+        gc.collect()
+        assert flash.operations == before, late
+
+
+def test_after_twelve_wrecks_nothing_is_written_any_more():
+    ground = _fresh("wrecks")
+    for _ in range(12):
+        ground.begin("base")
+        ground.recover()
+    try:
+        ground.begin("base")
+        raise AssertionError("a thirteenth")
+    except OSError as error:
+        assert error.errno == 5
+
+
+def test_on_a_file_system_that_others_filled_the_oldest_records_go():
+    if not hasattr(os, "VfsLfs2"):
+        skip("no littlefs in this Python: runs on MicroPython")
+    device = _Ram(24)
+    os.VfsLfs2.mkfs(device)
+    os.mount(os.VfsLfs2(device), "/filled")
+    ground = Files("/filled/journal")
+    journal = Journal(ground, lambda: 77, 100 * 4096)
+    journal.start()
+    for i in range(150):
+        payload = b"%03d" % i * 150
+        journal.append(EVENT, payload, 0, len(payload))
+        journal.sync()
+        if i == 40:
+            with open("/filled/update.bin", "wb") as file:
+                file.write(bytes(6 * 4096))
+    assert journal.durable == 150 and not journal.degraded
+    assert journal.lost_last > 50 and ground.wrecks == 0 and journal.errors == 0
+    out = bytearray(4096)
+    for seq in range(journal.lost_last + 1, 151):
+        found, _ = journal.read_from(seq, out)
+        assert found == seq and bytes(out[12:15]) == b"%03d" % (seq - 1)
+    os.umount("/filled")

@@ -1,0 +1,80 @@
+"""Writes the journal's slots: a MARK of its numbers, and what belongs behind it.
+
+Not here: when, and what follows from it (journal.py); how a start reads them (recovery.py). Every
+call that writes may raise OSError.
+
+    saves.pack_mark(journal, durable)
+    saves.write("base", journal.tail, 0)
+"""
+
+from struct import pack_into
+
+from micropython import const
+
+from agent.record import MARK, OPEN, OVERHEAD, PAYLOAD_MAX, pack_record
+
+_MARK_HEAD = const(20)
+_SEALED_MAX = const(256)
+MARK_MAX = _MARK_HEAD + _SEALED_MAX + OVERHEAD
+
+
+class Saves:
+    """The buffers that a save is built in; owned by the journal.
+
+    length  bytes of the MARK that was packed last
+    """
+
+    def __init__(self, ground):
+        self.length = 0
+        self._ground = ground
+        self._mark = bytearray(MARK_MAX)
+        self._work = bytearray(PAYLOAD_MAX + OVERHEAD)
+
+    def pack_mark(self, journal, durable):
+        """Build the MARK of a moment when numbers through `durable` are."""
+        work = self._work
+        pack_into(">III", work, 0, journal.acked, journal.lost_first, journal.lost_last)
+        pack_into(">Q", work, 12, journal.alive_ms)
+        end = _MARK_HEAD
+        for meter in journal.sealed:
+            if journal.sealed[meter] <= durable:
+                work[end] = meter
+                end += 1
+        self.length = pack_record(self._mark, MARK, durable + 1, journal.journal_id, work, 0, end)
+
+    def write(self, slot, tail, start):
+        """Write the MARK and the tail's records from index start on."""
+        ground = self._ground
+        ground.begin(slot, self.length + tail.fill - start)
+        ground.put(self._mark, 0, self.length)
+        ground.put(tail.data, start, tail.fill)
+        ground.commit()
+
+    def write_mark(self):
+        """Write the MARK alone, twice: nothing else may know its numbers one day."""
+        ground = self._ground
+        ground.begin("mark", 2 * self.length)
+        ground.put(self._mark, 0, self.length)
+        ground.put(self._mark, 0, self.length)
+        ground.commit()
+
+    def write_open(self, seq, journal_id, parts, record):
+        """Write the MARK and an OPEN record for each of parts (Journal.save_open).
+
+        seq: the number of the next record. record: a bytearray for the longest of them.
+        """
+        ground = self._ground
+        work = self._work
+        whole = self.length
+        for _, _, start, end in parts:
+            whole += end - start + 1 + OVERHEAD
+        ground.begin("open", whole)
+        ground.put(self._mark, 0, self.length)
+        for meter, data, start, end in parts:
+            # The payload is the meter's number, then the snapshot; put in place, then framed.
+            size = end - start + 1
+            work[0] = meter
+            work[1:size] = memoryview(data)[start:end]
+            length = pack_record(record, OPEN, seq, journal_id, work, 0, size)
+            ground.put(record, 0, length)
+        ground.commit()
