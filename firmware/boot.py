@@ -1,24 +1,229 @@
-"""Choose the slot and start it. Short, and never updated over the air.
+"""Choose the firmware, count its trials, run it; else safe mode. Never updated over the air.
 
-/slot holds one letter, the directory of the firmware: "a" when the file is absent or unreadable.
+/a, /b   a slot: one file, the signed bundle as it came (agent/BUNDLE.md)
+/slot    active, trial, tries, fails, spent, a note for people; then a CRC-32 of that line:
+         "b - 0 0 0 rolled back from a: ImportError: no module named 'agent.app'\\n0badcafe"
+
+| active | trial | tries | what happens |
+| --- | --- | --- | --- |
+| a | - | - | a runs |
+| a | b | > 0 | tries - 1 is written first, then b runs |
+| a | b | 0, or b is not whole | the trial is cleared, a runs, the note says "rolled back from b" |
+| a: failed 3 times or is not whole | - | - | b runs, if it is whole |
+| neither | | | what is frozen into the image runs, else safe mode |
+| unreadable | | | the whole slot with the highest counter runs, the note says so |
+
+Whatever the flash holds, one of these follows, and the journal is never touched. A slot is whole
+when its size and the SHA-256 of its content are those of its head.
 """
 
+import gc
+import os
 import sys
+from binascii import crc32
+from hashlib import sha256
+from struct import unpack_from
+
+TRIES = 3  # starts of a trial; failures after which a confirmed slot is left
+MOUNT = "/app"
+_NO_TRIAL = "-"
+_HEAD = 960
+_MAGIC = b"eclor\x00\x00\x01"
+_NOTE_CHARS = 200
+_SAFE_S = 3600  # then everything is tried once more: nobody may come for years
+_SAY_S = 10
+_GARBAGE_BYTES = 8192  # collected that often while the firmware loads
+_WATCHDOG_MS = 8000  # the RP2040 has at most 8388
 
 
-def slot_of(root):
-    """Return the directory of the active slot."""
+class Chip:
+    """What this file wants of a board; host_start.py gives another one."""
+
+    root = ""
+    _watchdog = None
+
+    def arm(self):
+        """Start the watchdog: from here on a hang ends with a reset."""
+        from machine import WDT
+
+        self._watchdog = WDT(timeout=_WATCHDOG_MS)
+
+    def reset(self):
+        """Start again; does not return."""
+        from machine import reset
+
+        reset()
+
+    def sleep_s(self):
+        """Wait a second; it is no hang."""
+        import time
+
+        if self._watchdog:
+            self._watchdog.feed()
+        time.sleep(1)
+
+
+class Slot:
+    """A slot as a file system to import from: each file is a line "path size offset" in it."""
+
+    def __init__(self, path):
+        self._path = path
+        with open(path, "rb") as file:
+            listing, names = unpack_from(">I68xI", file.read(_HEAD), 12)
+            self._names = b"\n" + file.read(names)
+        self._content = _HEAD + listing
+
+    def mount(self, readonly, mkfs):
+        """Nothing to do."""
+
+    def umount(self):
+        """Nothing to do."""
+
+    def stat(self, path):
+        """Say whether this is a file or a directory. Raises OSError for neither."""
+        name = b"\n" + path[1:].encode()
+        if name + b" " in self._names:
+            return (0x8000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+        if name + b"/" in self._names or path == "/":
+            return (0x4000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+        raise OSError(2)
+
+    def open(self, path, mode):
+        """Return the slot's own file, standing where the content begins: an import reads no more.
+
+        Raises OSError when there is no such file.
+        """
+        name = b"\n" + path[1:].encode() + b" "
+        at = self._names.find(name)
+        if at < 0:
+            raise OSError(2)
+        line = self._names[at + len(name) : self._names.find(b"\n", at + 1)]
+        file = open(self._path, "rb")
+        file.seek(self._content + int(line.split(b" ")[1]))
+        return file
+
+
+def read_state(root):
+    """Return [active, trial, tries, fails, spent, note] of /slot; None when it is unreadable."""
     try:
-        with open(root + "/slot") as file:
-            letter = file.read(1)
+        with open(root + "/slot", "rb") as file:
+            line, _, crc = file.read(400).partition(b"\n")
+        if crc != b"%08x" % (crc32(line) & 0xFFFFFFFF):
+            return None
+        active, trial, tries, fails, spent, note = str(line, "utf-8").split(" ", 5)
+        counts = [int(tries), int(fails), int(spent)]
+    except (OSError, ValueError):
+        return None
+    known = active in ("a", "b") and trial in ("a", "b", _NO_TRIAL)
+    return [active, trial] + counts + [note] if known and min(counts) >= 0 else None
+
+
+def write_state(root, state):
+    """Replace /slot as a whole, which littlefs does in one commit; tell whether that worked."""
+    note = "".join([c if " " <= c <= "~" else "?" for c in state[5][:_NOTE_CHARS]])
+    line = ("%s %s %d %d %d " % tuple(state[:5]) + note).encode()
+    try:
+        with open(root + "/slot", "wb") as file:
+            file.write(line + b"\n%08x" % (crc32(line) & 0xFFFFFFFF))
     except OSError:
-        letter = "a"
-    return root + "/" + (letter if letter in ("a", "b") else "a")
+        return False
+    return True
 
 
-def start(hal):
-    """Put the slot first on the path and run its firmware/main. Does not return."""
-    sys.path.insert(0, slot_of(hal.root))
-    import firmware.main
+def inspect(root, slot):
+    """Return (counter, "") of a whole slot, (-1, why it is not whole) of any other."""
+    piece = bytearray(1024)
+    view = memoryview(piece)
+    found = sha256()
+    try:
+        with open(root + "/" + slot, "rb") as file:
+            head = file.read(_HEAD)
+            if len(head) < _HEAD or head[:8] != _MAGIC:
+                return -1, "is no firmware"
+            counter, listing, content = unpack_from(">III", head, 8)
+            left = listing + content
+            while left:
+                count = file.readinto(view[: min(left, 1024)])
+                if not count:
+                    return -1, "is %d bytes short" % left
+                found.update(view[:count])
+                left -= count
+    except OSError as error:
+        return -1, "cannot be read (%s)" % error
+    return (counter, "") if found.digest() == head[52:84] else (-1, "is damaged")
 
-    firmware.main.run(hal)
+
+def choose(root):
+    """Return (slot, state, wrong): what to run, "" for neither; wrong: texts for people."""
+    wrong: list = []
+    state = read_state(root)
+    if state is None:
+        newest = "b" if inspect(root, "b")[0] > inspect(root, "a")[0] else "a"
+        state = [newest, _NO_TRIAL, 0, 0, 0, "/slot was unreadable or absent"]
+    active, trial, tries, fails, _, note = state
+    if trial != _NO_TRIAL:
+        why = inspect(root, trial)[1] if tries else note or "no tries left"
+        state[2] = tries - 1
+        if not why and write_state(root, state):
+            return trial, state, wrong
+        why = "rolled back from %s: %s" % (trial, why or "its tries cannot be counted")
+        state = [active, _NO_TRIAL, 0, fails, 0, why]
+        write_state(root, state)
+    for slot, limit in ((active, TRIES), ("b" if active == "a" else "a", 2 * TRIES)):
+        why = inspect(root, slot)[1] if fails < limit else "failed: " + state[5]
+        if not why:
+            if wrong:
+                state[5] = wrong[0]
+            return slot, state, wrong
+        wrong.append("slot %s %s" % (slot, why))
+    return "", state, wrong
+
+
+def safe_mode(board, state, wrong):
+    """Say what is wrong for an hour, then try again. Ctrl-C gives the prompt to a technician."""
+    for second in range(_SAFE_S):
+        if second % _SAY_S == 0:
+            print("Eclor gateway in SAFE MODE: no firmware can run. Its readings are kept.")
+            for text in wrong:
+                print("  " + text)
+            print("  To repair it: eclor deploy, or Ctrl-C for a prompt.")
+        board.sleep_s()
+    state[3] = 0
+    write_state(board.root, state)
+    board.reset()
+
+
+def start(board=None):
+    """Run what choose() finds; return only for maintenance. A Ctrl-C ends at the prompt."""
+    board = board or Chip()
+    try:
+        os.remove(board.root + "/maintenance")
+    except OSError:
+        pass
+    else:
+        print("maintenance: nothing is started until the next reset")
+        return
+    slot, state, wrong = choose(board.root)
+    fails = 1
+    try:
+        if slot:
+            import vfs
+
+            board.arm()
+            vfs.mount(Slot(board.root + "/" + slot), MOUNT)
+            sys.path.insert(0, MOUNT)
+            gc.threshold(_GARBAGE_BYTES)  # so that what stays lies together
+        from firmware import main
+
+        main.start(board, slot, state)
+        why, fails = "ended by itself", 2 * TRIES
+    except Exception as error:
+        getattr(sys, "print_exception", print)(error)
+        why = "%s: %s" % (type(error).__name__, error)
+    state[5] = why
+    if slot != state[1]:  # a trial's starts are counted beforehand
+        state[3] += fails
+    if slot and write_state(board.root, state):
+        board.reset()
+    else:
+        safe_mode(board, state, wrong + [why])

@@ -7,6 +7,7 @@ Everything but this file and the hal comes from the image.
 import json
 import os
 import sys
+import time
 
 import vfs
 
@@ -42,28 +43,45 @@ def _mount(device):
     vfs.mount(vfs.VfsLfs2(device, progsize=32, readsize=32, lookahead=32), "/flash")
 
 
+class Platform:
+    """This computer as boot.py wants a board."""
+
+    root = "/flash"
+
+    def __init__(self, link):
+        """link: dict made by the supervisor, see host_tools/board.py."""
+        self.link = link
+        self._device = ImageDevice(link["flash"], link["blocks"])
+        _mount(self._device)
+
+    def remount(self):
+        """Mount the file system anew."""
+        vfs.umount("/flash")
+        _mount(self._device)
+
+    def arm(self):
+        """Start the watchdog."""
+
+    def reset(self):
+        """End the process; the emulated board starts it again."""
+        sys.exit(0)
+
+    def sleep_s(self):
+        """Wait a second."""
+        time.sleep(1)
+
+
 def main():
     """Mount, then boot from the image."""
     with open(sys.argv[1]) as file:
-        link = json.load(file)
-    device = ImageDevice(link["flash"], link["blocks"])
-
-    def remount():
-        vfs.umount("/flash")
-        _mount(device)
-
-    _mount(device)
+        platform = Platform(json.load(file))
     os.chdir("/flash")
     sys.path.clear()
     sys.path.append("/flash")
     sys.path.append(".frozen")
     import boot
 
-    sys.path.insert(0, boot.slot_of("/flash"))
-    from firmware.hal.host import Hal
-
-    sys.path.pop(0)
-    boot.start(Hal(link, remount))
+    boot.start(platform)
 
 
 if __name__ == "__main__":

@@ -10,16 +10,22 @@ from agent.config import validate
 from agent.journal import Journal
 from agent.log import Log
 from agent.store import Files
+from firmware import hal as hal_
 from firmware import loop
 
 VERSION = "0.1.0"
 
 
-def run(hal):
-    """Build the gateway of /config.json and run it. Returns only when it cannot be built."""
+def start(platform, slot, state):
+    """Build the gateway of /config.json and run it. Returns only when it cannot be built.
+
+    platform: what boot.py runs on, with its root. slot: where this firmware is, "" when it is
+    frozen into the image. state: boot.py's, as read_state() returns it.
+    """
     log = Log(sink=print)
+    root = platform.root
     try:
-        with open(hal.root + "/config.json") as file:
+        with open(root + "/config.json") as file:
             tree = json.load(file)
     except (OSError, ValueError) as error:
         log.error("main", "config.json cannot be read (%s): provision this gateway", error)
@@ -33,9 +39,11 @@ def run(hal):
         return
     log.level = log_.LEVELS[config["log"]["level"]]
     board = __import__("boards." + config["board"], None, None, ("BOARD",)).BOARD
+    hal = hal_.make(platform, board)
     clock = Clock(boot=hal.random(1 << 32))
     now_ms = hal.ticks_ms()
     clock.tick(now_ms)
+    small = board["flash"]["small"]
     ground, size = _journal_ground(hal, board["flash"], config["journal"]["size_kb"] * 1024, log)
     journal = Journal(ground, lambda: hal.random(1 << 32), size)
     identity = {
@@ -43,12 +51,13 @@ def run(hal):
         "site": config["site"],
         "board": config["board"],
         "version": VERSION,
+        "slot": slot,
         "runtime": hal.runtime,
         "boot": clock.boot,
     }
     try:
-        state = Files(hal.root + "/state", small=board["flash"]["small"], remount=hal.remount)
-        app = App(config, journal, clock, identity, hal.random, log, hal.heap, state)
+        files = Files(root + "/state", small=small, remount=hal.remount)
+        app = App(config, journal, clock, identity, hal.random, log, hal.heap, files)
     except ValueError as error:
         log.error("config", "%s", error)
         return
@@ -56,6 +65,8 @@ def run(hal):
     if app.floor.trusts(wall_ms):
         clock.set_wall(wall_ms, now_ms, "board")
     app.start(now_ms, hal.cause)
+    gc.collect()
+    gc.threshold(gc.mem_free() // 4)  # boot.py's is for loading, and dear for what runs
     loop.run(app, hal)
 
 

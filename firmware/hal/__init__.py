@@ -1,6 +1,7 @@
 """The porting contract: what a board must offer. One file per port, and nothing above asks which.
 
-class Hal:                          # on a chip Hal(platform, board): who resets it, its BOARD
+class Hal:
+    def __init__(self, platform, board)  # what boot.py runs on: it resets; a BOARD of boards/
     root                        # where the file system is: "/flash" here, "" on a chip
     runtime                     # text: interpreter, version, machine
     cause                       # "power", "soft", "watchdog", "fault": why this life began
@@ -50,3 +51,9 @@ DOWN = const(2)
 REFUSED = const(3)  # the network says no: a wrong key
 ABSENT = const(4)  # no such network is heard
 STATE_NAMES = ("up", "joining", "down", "refused", "absent")
+
+
+def make(platform, board):
+    """Return the Hal of the port of this board."""
+    port = "host" if board["port"] == "unix" else board["port"]
+    return __import__("firmware.hal." + port, None, None, ("Hal",)).Hal(platform, board)

@@ -103,13 +103,14 @@ class Hal:
     root = "/flash"
     interfaces = ()  # the host's network is there
 
-    def __init__(self, link, remount):
-        """link: dict made by the supervisor: flash, uarts, reset_cause. remount: of host_start."""
-        self._uarts = link["uarts"]
-        self._journal = link["flash"] + ".journal"
-        self.id = link.get("mac", "")
-        self.cause = link["reset_cause"]
-        self.remount = remount
+    def __init__(self, platform, board):
+        """platform: of host_start.py, its link made by the supervisor."""
+        self._uarts = platform.link["uarts"]
+        self._journal = platform.link["flash"] + ".journal"
+        self.id = platform.link.get("mac", "")
+        self.cause = platform.link["reset_cause"]
+        self.remount = platform.remount
+        self.reset = platform.reset
         name, version = sys.implementation[0], sys.implementation[1]
         self.runtime = "%s %s on %s" % (
             name,
@@ -173,7 +174,3 @@ class Hal:
         except OSError:
             return []
         return [w[1] for w in words if len(w) > 1 and w[0] == "nameserver" and ":" not in w[1]]
-
-    def reset(self):
-        """End the process; the emulated board starts it again."""
-        sys.exit(0)

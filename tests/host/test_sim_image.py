@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from host_tools import image
+from host_tools import bundle, image
 from host_tools.broker import program
 from host_tools.problems import Problem
 
@@ -30,7 +30,10 @@ class Flash:
         if op == 6:
             return 0
 vfs.mount(vfs.VfsLfs2(Flash(sys.argv[1])), "/flash")
-sys.path[:] = ["/flash/a"]
+sys.path[:] = ["/flash"]
+import boot
+vfs.mount(boot.Slot("/flash/a"), "/app")
+sys.path[:] = ["/app"]
 from drivers.reading import decimal_text
 print(decimal_text(2304, -1), json.load(open("/flash/config.json"))["gateway"])
 with open("/flash/note", "w") as note:
@@ -41,10 +44,9 @@ with open("/flash/note", "w") as note:
 @pytest.fixture(scope="module")
 def flash(tmp_path_factory):
     folder = tmp_path_factory.mktemp("image")
-    (folder / "boot.py").write_text("print('boot')\n")
     path = folder / "gw.img"
     files = {"/keys/upstream.der": b"\x30\x00"}
-    image.build(path, {"gateway": "gw-école"}, files=files, boot=folder / "boot.py")
+    image.build(path, {"gateway": "gw-école"}, files=files)
     return path
 
 
@@ -62,9 +64,10 @@ def test_micropython_runs_what_was_built(flash):
 
 def test_the_layout_is_a_boards_own(flash):
     listing = image.listing(flash)
-    assert {"/boot.py", "/config.json", "/keys/upstream.der"} <= set(listing)
-    assert "/a/drivers/reading.mpy" in listing
-    assert not any(name.endswith("boot.mpy") for name in listing)
+    assert {"/boot.mpy", "/slot", "/a", "/config.json", "/keys/upstream.der"} <= set(listing)
+    inside = {row.path for row in bundle.read(image.read(flash, "/a")).rows}
+    assert "drivers/reading.mpy" in inside
+    assert not any(name.endswith("boot.mpy") for name in inside)
     assert json.loads(image.read(flash, "/config.json")) == {"gateway": "gw-école"}
 
 

@@ -1,0 +1,134 @@
+"""The tests of boot.py are enough: every branch is taken, and every seeded fault is caught."""
+
+import io
+import signal
+import types
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import coverage
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BOOT = ROOT / "firmware" / "boot.py"
+TESTS = ROOT / "tests" / "unit" / "test_boot.py"
+
+# (what boot.py says, what a tired person might have written)
+FAULTS = (
+    ("state[2] = tries - 1", "state[2] = tries"),
+    ("if not why and write_state(root, state):", "if not why:"),
+    ("inspect(root, trial)[1] if tries else", "inspect(root, trial)[1] if tries > 1 else"),
+    ('if tries else note or "no tries left"', 'if tries else ""'),
+    ("return trial, state, wrong", "return active, state, wrong"),
+    ("state = [active, _NO_TRIAL, 0, fails, 0, why]",
+     "state = [trial, _NO_TRIAL, 0, fails, 0, why]"),
+    ("state = [active, _NO_TRIAL, 0, fails, 0, why]\n        write_state(root, state)",
+     "state = [active, _NO_TRIAL, 0, fails, 0, why]"),
+    ('"rolled back from %s: %s" % (trial, why or', '"rolled back from %s: %s" % (active, why or'),
+    ("((active, TRIES), (", "((active, TRIES + 1), ("),
+    ("2 * TRIES)):", "TRIES)):"),
+    ("if fails < limit else", "if fails <= limit else"),
+    ('inspect(root, "b")[0] > inspect(root, "a")[0]',
+     'inspect(root, "b")[0] < inspect(root, "a")[0]'),
+    ('newest = "b" if', 'newest = "a" if'),
+    ("state[5] = wrong[0]", "pass"),
+    ("if found.digest() == head[52:84]", "if found.digest()"),
+    ("if len(head) < _HEAD or head[:8] != _MAGIC:", "if head[:8] != _MAGIC:"),
+    ("if len(head) < _HEAD or head[:8] != _MAGIC:", "if len(head) < _HEAD:"),
+    ("left = listing + content", "left = listing"),
+    ("found.update(view[:count])", "found.update(view)"),
+    ('if crc != b"%08x" % (crc32(line) & 0xFFFFFFFF):', "if False:"),
+    ('active in ("a", "b") and', 'active in "ab" and'),
+    ('and trial in ("a", "b", _NO_TRIAL)', ""),
+    ("and min(counts) >= 0", ""),
+    ("except (OSError, ValueError):", "except OSError:"),
+    ("except (OSError, ValueError):", "except ValueError:"),
+    ('"".join([c if " " <= c <= "~" else "?" for c in state[5][:_NOTE_CHARS]])', "state[5]"),
+    ("state[5][:_NOTE_CHARS]", "state[5]"),
+    ("        return False\n    return True", "        return True\n    return True"),
+    ("if slot != state[1]:", "if slot == state[1]:"),
+    ("state[3] += fails", "state[3] += 1"),
+    ("    fails = 1\n", "    fails = 2\n"),
+    ("if slot and write_state(board.root, state):", "if slot:"),
+    ("if slot and write_state(board.root, state):", "if write_state(board.root, state):"),
+    ("    state[3] = 0\n", ""),
+    ("for second in range(_SAFE_S):", "for second in range(2 * _SAFE_S):"),
+    ("        board.sleep_s()\n    state[3]", "        pass\n    state[3]"),
+    ("    write_state(board.root, state)\n    board.reset()", "    board.reset()"),
+    ("safe_mode(board, state, wrong + [why])", "safe_mode(board, state, wrong)"),
+    ("            board.arm()\n", ""),
+    ('os.remove(board.root + "/maintenance")', 'os.stat(board.root + "/maintenance")'),
+    ("    else:\n        print(\"maintenance", "    finally:\n        print(\"maintenance"),
+    ('if name + b" " in self._names:', "if name in self._names:"),
+    ('if name + b"/" in self._names or path == "/":', 'if name + b"/" in self._names:'),
+    ("self._content = _HEAD + listing", "self._content = _HEAD"),
+    ('line.split(b" ")[1]', 'line.split(b" ")[0]'),
+    ('name = b"\\n" + path[1:].encode() + b" "\n', 'name = path[1:].encode() + b" "\n'),
+    ("    if at < 0:\n            raise OSError(2)\n        line", "    line"),
+    ("    except Exception as error:\n        getattr",
+     "    except ValueError as error:\n        getattr"),
+    ("        if self._watchdog:\n            self._watchdog.feed()\n", ""),
+    ("WDT(timeout=_WATCHDOG_MS)", "WDT()"),
+)  # fmt: skip
+
+
+class HangError(BaseException):
+    """The code under test did not end."""
+
+
+def _hang(*_):
+    raise HangError
+
+
+def failures(source: str) -> list[str]:
+    """Run the unit tests on this source of boot.py; return the names of those that fail."""
+    import firmware
+
+    boot = types.ModuleType("firmware.boot")
+    exec(compile(source, str(BOOT), "exec"), boot.__dict__)
+    tests: dict[str, object] = {"__name__": "boot_tests"}
+    kept = getattr(firmware, "boot", None)
+    firmware.boot = boot  # type: ignore[attr-defined]
+    try:
+        exec(compile(TESTS.read_text(), str(TESTS), "exec"), tests)
+    finally:
+        if kept is not None:
+            firmware.boot = kept  # type: ignore[attr-defined]
+    failed = []
+    for name, test in tests.items():
+        if name.startswith("test_") and callable(test):
+            try:
+                signal.alarm(10)
+                test()
+            except (Exception, HangError) as error:
+                failed.append(f"{name}: {type(error).__name__}")
+                break
+            finally:
+                signal.alarm(0)
+    return failed
+
+
+@pytest.fixture(autouse=True)
+def _quiet(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    signal.signal(signal.SIGALRM, _hang)
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        yield
+
+
+def test_every_branch_of_boot_is_taken():
+    measured = coverage.Coverage(branch=True, include=[str(BOOT)], data_file=None)
+    measured.start()
+    try:
+        assert failures(BOOT.read_text()) == []
+    finally:
+        measured.stop()
+    assert measured.report(file=io.StringIO()) == 100.0
+
+
+@pytest.mark.parametrize("fault", range(len(FAULTS)))
+def test_every_seeded_fault_is_caught(fault):
+    good, bad = FAULTS[fault]
+    source = BOOT.read_text()
+    assert source.count(good) >= 1, good
+    assert failures(source.replace(good, bad, 1)), f"nobody saw {bad!r} for {good!r}"

@@ -1,0 +1,414 @@
+"""boot.py: whatever the flash holds, it runs slot a, slot b or safe mode, and says why."""
+
+import os
+import sys
+from binascii import crc32
+from hashlib import sha256
+from struct import pack
+
+import firmware
+from firmware import boot
+from tests.fakes.nor_flash import Noise
+
+HEAD = 960
+
+
+def make_bundle(counter=1, files=((b"x", b"y"),)):
+    """Return a whole bundle, unsigned."""
+    names = hashes = content = b""
+    for path, data in files:
+        names += path + b" %d %d\n" % (len(data), len(content))
+        hashes += sha256(data).digest()
+        content += data
+    listing = names + hashes
+    head = boot._MAGIC + pack(">III", counter, len(listing), len(content))
+    head += sha256(listing).digest() + sha256(listing + content).digest()
+    head += pack(">I", len(names))
+    return head + bytes(HEAD - len(head)) + listing + content
+
+
+def line_of(text):
+    """Return the content of /slot with that line and its right CRC."""
+    return text.encode() + b"\n%08x" % (crc32(text.encode()) & 0xFFFFFFFF)
+
+
+class Place:
+    """A folder as the flash of a board, and what a board does."""
+
+    def __init__(self, **files):
+        self.root = "build/boot_%d" % id(self)
+        for folder in ("build", self.root):
+            try:
+                os.mkdir(folder)
+            except OSError:
+                pass  # it is there
+        for name, data in files.items():
+            self.put(name, data)
+        self.did = []
+        self.seconds = 0
+
+    def put(self, name, data):
+        with open(self.root + "/" + name, "wb") as file:
+            file.write(data)
+
+    def get(self, name):
+        with open(self.root + "/" + name, "rb") as file:
+            return file.read()
+
+    def close(self):
+        for name in os.listdir(self.root):
+            try:
+                os.remove(self.root + "/" + name)
+            except OSError:
+                os.rmdir(self.root + "/" + name)
+        os.rmdir(self.root)
+
+    def arm(self):
+        self.did.append("arm")
+
+    def reset(self):
+        self.did.append("reset")
+
+    def sleep_s(self):
+        self.seconds += 1
+
+
+class Firmware:
+    """What stands in for firmware.main, and for the vfs of the board."""
+
+    def __init__(self, end=None):
+        self.end = end
+        self.ran = []
+
+    def start(self, board, slot, state):
+        self.ran.append((slot, list(state)))
+        if self.end:
+            raise self.end
+
+
+class Vfs:
+    mounted = None
+
+    def mount(self, what, where):
+        self.mounted = what
+
+
+class Gc:
+    threshold = staticmethod(lambda size: None)
+
+
+def with_modules(modules, work):
+    """Call work() while sys.modules holds these."""
+    kept = {name: sys.modules.get(name) for name in modules}
+    path = list(sys.path)
+    sys.modules.update(modules)
+    said = set()
+    boot.gc = Gc
+    boot.print = lambda *texts: said.add(" ".join([str(t) for t in texts]))
+    try:
+        work()
+        return said
+    finally:
+        del boot.print
+        for name, module in kept.items():
+            if module is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = module
+        sys.path[:] = path
+
+
+def run(place, end=None):
+    """Start once; return (what ran or None, state on the flash)."""
+    main = firmware.main = Firmware(end)
+    place.said = with_modules({"firmware.main": main, "vfs": Vfs()}, lambda: boot.start(place))
+    return main.ran[0][0] if main.ran else None, boot.read_state(place.root)
+
+
+GOOD = make_bundle(1)
+NEWER = make_bundle(2)
+
+
+def test_a_confirmed_slot_runs_and_nothing_is_written():
+    for active in ("a", "b"):
+        place = Place(a=GOOD, b=NEWER, slot=line_of(active + " - 0 0 0 "))
+        assert boot.choose(place.root) == (active, [active, "-", 0, 0, 0, ""], [])
+        assert place.get("slot") == line_of(active + " - 0 0 0 ")
+        place.close()
+
+
+def test_a_trial_is_counted_before_it_runs():
+    place = Place(a=GOOD, b=NEWER, slot=line_of("a b 3 0 60 "))
+    for left in (2, 1, 0):
+        slot, state, wrong = boot.choose(place.root)
+        assert (slot, state[2], wrong) == ("b", left, [])
+        assert boot.read_state(place.root) == ["a", "b", left, 0, 60, ""]
+    slot, state, wrong = boot.choose(place.root)
+    assert (slot, wrong) == ("a", [])
+    assert state == ["a", "-", 0, 0, 0, "rolled back from b: no tries left"]
+    assert boot.read_state(place.root) == state
+    place.close()
+
+
+def test_a_rollback_keeps_the_reason_of_the_last_failure():
+    place = Place(a=GOOD, b=NEWER, slot=line_of("b a 0 0 9 ImportError: no app"))
+    assert boot.choose(place.root)[:2] == (
+        "b",
+        ["b", "-", 0, 0, 0, "rolled back from a: ImportError: no app"],
+    )
+    place.close()
+
+
+def test_a_trial_that_is_not_whole_or_cannot_be_counted_does_not_run():
+    place = Place(a=GOOD, b=NEWER[:-1], slot=line_of("a b 3 0 0 "))
+    slot, state, _ = boot.choose(place.root)
+    assert slot == "a" and state[5] == "rolled back from b: is 1 bytes short"
+    place.put("b", NEWER)
+    place.put("slot", line_of("a b 3 0 0 "))
+    kept = boot.write_state
+    boot.write_state = lambda root, state: False
+    try:
+        slot, state, _ = boot.choose(place.root)
+    finally:
+        boot.write_state = kept
+    assert slot == "a" and state[5] == "rolled back from b: its tries cannot be counted"
+    place.close()
+
+
+def test_an_active_slot_that_is_gone_or_damaged_gives_way_to_the_other():
+    for bad, why in (
+        (None, "cannot be read"),
+        (GOOD[:-1], "is 1 bytes short"),
+        (GOOD[:-1] + b"z", "is damaged"),
+        (b"", "is no firmware"),
+        (b"x" * 2000, "is no firmware"),
+    ):
+        place = Place(b=NEWER, slot=line_of("a - 0 0 0 "))
+        if bad is not None:
+            place.put("a", bad)
+        slot, state, wrong = boot.choose(place.root)
+        assert slot == "b" and wrong[0].startswith("slot a " + why), wrong
+        assert state[5] == wrong[0]
+        place.close()
+
+
+def test_three_failures_leave_a_slot_and_six_both():
+    place = Place(a=GOOD, b=NEWER, slot=line_of("a - 0 0 0 "))
+    for fails, slot in enumerate(("a", "a", "a", "b", "b", "b")):
+        ran, state = run(place, ValueError("seeded %d" % fails))
+        assert ran == slot and state[3] == fails + 1, (fails, ran, state)
+        assert state[5] == "ValueError: seeded %d" % fails
+        assert place.did[-2:] == ["arm", "reset"]
+    slot, state, wrong = boot.choose(place.root)
+    assert slot == "" and len(wrong) == 2
+    assert wrong[1] == "slot b failed: ValueError: seeded 5"
+    place.close()
+
+
+def test_firmware_that_ends_by_itself_leads_to_safe_mode_at_once():
+    place = Place(a=GOOD, b=NEWER, slot=line_of("a - 0 0 0 "))
+    ran, state = run(place)
+    assert ran == "a" and state[3:] == [6, 0, "ended by itself"]
+    assert boot.choose(place.root)[0] == ""
+    place.close()
+
+
+def test_a_failed_trial_costs_a_try_and_no_failure_of_the_other():
+    place = Place(a=GOOD, b=NEWER, slot=line_of("a b 2 0 7 "))
+    assert run(place, OSError(5)) == ("b", ["a", "b", 1, 0, 7, "OSError: %s" % OSError(5)])
+    assert run(place) == ("b", ["a", "b", 0, 0, 7, "ended by itself"])
+    ran, state = run(place, MemoryError("seeded"))
+    assert ran == "a" and state == ["a", "-", 0, 1, 0, "MemoryError: seeded"]
+    place.close()
+
+
+def test_safe_mode_says_what_is_wrong_and_tries_again_after_an_hour():
+    place = Place(a=b"junk", slot=line_of("a - 0 4 0 x"), journal=b"kept")
+    ran, state = run(place, ImportError("nothing frozen"))
+    said = place.said
+    assert ran == "" and place.seconds == 3600
+    text = "\n".join(list(said))
+    assert "SAFE MODE" in text and "slot a failed: x" in text and "eclor deploy" in text
+    assert "slot b cannot be read" in text and "ImportError: nothing frozen" in text
+    assert state[3] == 0 and place.did == ["reset"]
+    assert place.get("journal") == b"kept"
+    place.close()
+
+
+def test_a_flash_that_cannot_be_written_ends_in_safe_mode_not_in_a_reset_loop():
+    place = Place(a=GOOD, slot=line_of("a - 0 0 0 "))
+    kept = boot.write_state
+    boot.write_state = lambda root, state: False
+    try:
+        ran, _ = run(place, ValueError("seeded"))
+    finally:
+        boot.write_state = kept
+    assert ran == "a" and place.seconds == 3600 and place.did == ["arm", "reset"]
+    place.close()
+
+
+def test_a_real_write_error_is_told():
+    assert boot.write_state("no_such_folder_of_boot", ["a", "-", 0, 0, 0, ""]) is False
+
+
+def test_what_is_frozen_runs_when_no_slot_can():
+    place = Place()
+    main_ran, _ = run(place, None)
+    assert main_ran == ""  # then it ended, and safe mode said so
+    assert place.seconds == 3600
+    place.close()
+
+
+def test_maintenance_starts_nothing_once():
+    place = Place(a=GOOD, slot=line_of("a - 0 0 0 "), maintenance=b"")
+    assert run(place)[0] is None
+    assert place.did == []
+    assert run(place)[0] == "a"
+    place.close()
+
+
+def test_a_note_of_any_characters_stays_one_line_that_can_be_read():
+    place = Place()
+    note = "caf\u00e9\n\x00" + "x" * 500
+    assert boot.write_state(place.root, ["a", "b", 1, 2, 3, note])
+    state = boot.read_state(place.root)
+    assert state[:5] == ["a", "b", 1, 2, 3]
+    assert state[5] == "caf???" + "x" * 194
+    place.close()
+
+
+def test_an_unreadable_slot_file_runs_the_newest_whole_slot():
+    for content in (None, b"", b"b", line_of("a - 0 0 0 ")[:-1], line_of("c - 0 0 0 ")):
+        for a, b, slot in ((GOOD, NEWER, "b"), (NEWER, GOOD, "a"), (GOOD, b"", "a")):
+            place = Place(a=a, b=b)
+            if content is not None:
+                place.put("slot", content)
+            found, state, wrong = boot.choose(place.root)
+            assert (found, wrong) == (slot, []), (content, slot)
+            assert state[5] == "/slot was unreadable or absent"
+            place.close()
+
+
+def test_lines_that_make_no_sense_are_unreadable_even_with_their_crc():
+    for text in ("", "a", "a - 0 0 0", "a - x 0 0 ", "ab - 0 0 0 ", "a c 0 0 0 ", "- - 0 0 0 ",
+                 "a - -1 0 0 ", "a - 0 -1 0 ", "a - 0 0 -1 ", "a b 1.5 0 0 "):  # fmt: skip
+        place = Place(a=GOOD, slot=line_of(text))
+        assert boot.read_state(place.root) is None, text
+        assert boot.choose(place.root)[0] == "a"
+        place.close()
+    place = Place(slot=b"\xff\xfe - 0 0 0 \n%08x" % (crc32(b"\xff\xfe - 0 0 0 ") & 0xFFFFFFFF))
+    assert boot.read_state(place.root) is None
+    place.close()
+
+
+def test_every_truncation_of_slot_and_slots_ends_in_an_outcome():
+    state = line_of("a b 2 0 60 note")
+    for cut in range(len(state)):
+        place = Place(a=GOOD, b=NEWER, slot=state[:cut])
+        assert boot.choose(place.root)[0] == "b"  # unreadable: the newest whole one
+        place.close()
+    for cut in list(range(24)) + list(range(24, HEAD, 97)) + list(range(HEAD - 2, len(GOOD))):
+        place = Place(a=GOOD[:cut], b=NEWER, slot=line_of("a - 0 0 0 "))
+        assert boot.choose(place.root)[0] == "b"
+        place.put("b", b"")
+        assert boot.choose(place.root)[0] == ""
+        place.close()
+
+
+def test_random_bytes_anywhere_end_in_an_outcome_and_never_in_a_damaged_slot():
+    noise = Noise(9)
+    outcomes = {}
+    for turn in range(400):
+        place = Place(a=GOOD, b=NEWER, slot=line_of("ab"[noise.below(2)] + " b 2 1 0 n"))
+        good = {"a": True, "b": True}
+        for name in ("a", "b", "slot"):
+            data = bytearray(place.get(name))
+            fate = noise.below(6)
+            if fate == 0:
+                data = bytearray(noise.take(noise.below(2000)))
+            elif fate == 1:
+                data = data[: noise.below(len(data))]
+            elif fate == 2:
+                data[noise.below(len(data))] ^= 1 << noise.below(8)
+            elif fate == 3:
+                os.remove(place.root + "/" + name)
+                data = None
+            if data is not None:
+                place.put(name, data)
+            if name != "slot":
+                good[name] = boot.inspect(place.root, name)[1] == ""
+        slot, state, _ = boot.choose(place.root)
+        assert slot in ("a", "b", "") and len(state) == 6
+        assert good.get(slot, not (good["a"] or good["b"])), (turn, slot, good)
+        outcomes[slot] = outcomes.get(slot, 0) + 1
+        place.close()
+    assert min(outcomes.values()) > 10 and len(outcomes) == 3
+
+
+def test_a_directory_in_the_place_of_a_file_is_unreadable():
+    place = Place(a=GOOD)
+    os.mkdir(place.root + "/slot")
+    os.mkdir(place.root + "/b")
+    assert boot.choose(place.root)[0] == "a"
+    place.close()
+
+
+def test_a_slot_is_a_file_system_to_import_from():
+    files = ((b"agent/app.mpy", b"first"), (b"boards/host.mpy", b""), (b"z.mpy", b"last one"))
+    place = Place(a=make_bundle(1, files))
+    slot = boot.Slot(place.root + "/a")
+    slot.mount(True, False)
+    assert [slot.stat(p)[0] for p in ("/", "/agent", "/agent/app.mpy")] == [0x4000, 0x4000, 0x8000]
+    for path, data in files:
+        with slot.open("/" + path.decode(), "rb") as file:
+            assert file.read(len(data)) == data
+    for path in ("/agent/app", "/agen", "/app.mpy", "/agent/app.mpy/", "/z"):
+        for call in (slot.stat, lambda p: slot.open(p, "rb")):
+            try:
+                call(path)
+            except OSError as error:
+                assert error.args[0] == 2
+            else:
+                raise AssertionError(path)
+    slot.umount()
+    place.close()
+
+
+def test_a_chip_is_armed_fed_and_reset():
+    did = []
+
+    class Machine:
+        class WDT:
+            def __init__(self, timeout):
+                did.append(timeout)
+
+            def feed(self):
+                did.append("feed")
+
+        reset = staticmethod(lambda: did.append("reset"))
+
+    class Time:
+        sleep = staticmethod(did.append)
+
+    def work():
+        chip = boot.Chip()
+        chip.sleep_s()
+        chip.arm()
+        chip.sleep_s()
+        chip.reset()
+
+    with_modules({"machine": Machine, "time": Time}, work)
+    assert did == [1, 8000, "feed", 1, "reset"]
+
+
+def test_without_a_board_it_is_a_chip():
+    place = Place(a=GOOD, slot=line_of("a - 0 0 0 "))
+    main = firmware.main = Firmware()
+    kept = boot.Chip
+    boot.Chip = lambda: place
+    try:
+        with_modules({"firmware.main": main, "vfs": Vfs()}, boot.start)
+    finally:
+        boot.Chip = kept
+    assert main.ran[0][0] == "a"
+    place.close()
