@@ -52,7 +52,7 @@ class Bus:
         self.tx = bytearray(tx_size)
         self.send_count = 0
         self.line = self._default = (port["baud"], port["bits"], port["parity"], port["stop"])
-        self.up = False
+        self.up = None  # not tried yet; then whether the port is there
         self.noise = 0  # bytes that nobody had asked for
         self._on_reading = on_reading
         self._on_turn = on_turn
@@ -110,6 +110,8 @@ class Bus:
 
     def opened(self, now_ms):
         """The port is there (again): begin with clean drivers."""
+        if self.up is False:
+            self._log.info("bus", "%s: is there again", self.name)
         self.up = True
         self._state = _IDLE
         self._is_settling = False
@@ -121,7 +123,7 @@ class Bus:
 
     def failed(self, why, now_ms):
         """The port is gone (LinkDown): whoever waits gives up; ask() goes on answering nulls."""
-        if self.up:
+        if self.up is not False:
             self._log.warn("bus", "%s: %s", self.name, why)
         self.up = False
         if self._meter:

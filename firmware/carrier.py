@@ -38,7 +38,7 @@ async def run(app, hal, names, link):
                 sock = net.secure(sock, app.certificates.choose(settings, uplink.acked))
             uplink.opened(hal.ticks_ms())
             await _session(sock, uplink, hal)
-            why = "closed"
+            why = "the far end closed"
         except OSError as error:
             why = str(error)
         except ValueError as error:  # so TLS says that a certificate is refused
@@ -46,7 +46,7 @@ async def run(app, hal, names, link):
         if sock:
             sock.close()
         uplink.closed(hal.ticks_ms(), why)
-        app.log.info("uplink", "%s", uplink.why or why)
+        app.log.info("uplink", "%s, trying again", uplink.why or why)
 
 
 def _no_delay(sock):

@@ -45,10 +45,11 @@ async def _forever(app, name, task, *args):
 async def _port(bus, port, app, hal):
     """Carry the bytes of one port until it fails."""
     is_uart = port["kind"] == "uart"
+    what = port["uart"] if is_uart else port["pins"]
     try:
-        uart = hal.open_uart(port["uart"]) if is_uart else hal.open_pins(port["pins"])
+        uart = hal.open_uart(what) if is_uart else hal.open_pins(what)
     except OSError as error:
-        bus.failed("%s cannot be opened: %s" % (port["name"], error), hal.ticks_ms())
+        bus.failed("%s cannot be opened: %s" % (what, error), hal.ticks_ms())
         bus.up = False
         await asyncio.sleep_ms(_REOPEN_MS)
         return

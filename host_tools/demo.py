@@ -136,7 +136,7 @@ class Demo:
         self._parts: dict[str, str] = {}
         self._kept = _Kept()
         self._closed = Verdict()
-        self._closed_to_ms = 0
+        self._closed_to_ms = time.time_ns() // 1_000_000 - _MARGIN_MS  # no meter has spoken yet
         self._ending = threading.Event()
         self._calm = threading.Event()  # no more chaos
         self._cutting = threading.Lock()
@@ -426,10 +426,6 @@ class Demo:
         """Judge what is open; close the window before when it is old enough."""
         answers = self.ledger.answers()
         rules = self._simulated.rules
-        now_ms = time.time_ns() // 1_000_000
-        if not self._closed_to_ms:
-            self._closed_to_ms = now_ms
-            self._closed.add(judge(answers, stored, rules, final=True, to_ms=now_ms))
         newest_ms = [
             max((row.at_ms for row in stored.rows if row.meter == meter), default=0)
             for meter in rules
@@ -464,8 +460,8 @@ class Demo:
     def settle(self, seconds: float) -> bool:
         """End the chaos, switch the meters off, wait until everything on its way is stored.
 
-        The sign is a row of each meter that was due after the meters fell silent: rows of a
-        meter come in order. Returns False when that did not come within so many seconds.
+        The sign is a row of each meter that was due after the meters fell silent, and no record
+        missing before it. Returns False when that did not come within so many seconds.
         """
         self._calm.set()
         deadline_s = time.monotonic() + seconds
@@ -481,7 +477,7 @@ class Demo:
             stored = Stored()
             if self._collector:
                 stored = read_database(self.database, self.gateway, silent_ms)
-            settled = set(self._simulated.rules) <= {row.meter for row in stored.rows}
+            settled = set(self._simulated.rules) <= {r.meter for r in stored.rows if r.in_order}
         self._call(self._simulated.end_frames)
         self._look(final=True)
         return settled

@@ -15,7 +15,8 @@ collector's database. The gateway is not asked. The rules:
   (gateway, journal, seq) stored twice.
 
 Whatever is neither stored nor declared is lost. An answer is judged once a later row of its
-meter is stored, because rows of a meter come in order; at the end everything is.
+meter is stored and no record before that is missing: a broker without its collector takes
+records that come again later. At the end everything is judged.
 """
 
 import json
@@ -55,6 +56,7 @@ class Row:
     at_ms: int
     values: Mapping[str, int | None]
     quality: Mapping[str, int]
+    in_order: bool = True  # nothing before it is still on its way
 
 
 @dataclass(frozen=True)
@@ -135,22 +137,25 @@ def read_database(path: Path, gateway: str, since_ms: int = 0) -> Stored:
 def _read_rows(
     connection: sqlite3.Connection, gateway: str, since_ms: int, stored: Stored
 ) -> None:
-    rows: dict[int, tuple[str, int | None, dict[str, int | None], dict[str, int]]] = {}
-    for reading, meter, at_ms, point, value, high, quality in connection.execute(
-        "SELECT r.id, m.name, r.at_ms, p.name, v.value, v.high, v.quality FROM reading r"
+    rows: dict[int, tuple[str, int | None, dict[str, int | None], dict[str, int], bool]] = {}
+    for reading, meter, at_ms, point, value, high, quality, in_order in connection.execute(
+        "SELECT r.id, m.name, r.at_ms, p.name, v.value, v.high, v.quality,"
+        " c.seq <= COALESCE(j.through, 0) FROM reading r"
         " JOIN meter m ON m.id = r.meter_id JOIN gateway g ON g.id = m.gateway_id"
+        " JOIN record c ON c.id = r.id / ? LEFT JOIN journal j"
+        " ON j.gateway_id = c.gateway_id AND j.journal = c.journal"
         " JOIN value v ON v.reading_id = r.id JOIN point p ON p.id = v.point_id"
         " WHERE g.name = ? AND (r.at_ms IS NULL OR r.at_ms >= ?)",
-        (gateway, since_ms),
+        (ROWS_MAX, gateway, since_ms),
     ):
-        row = rows.setdefault(reading, (meter, at_ms, {}, {}))
+        row = rows.setdefault(reading, (meter, at_ms, {}, {}, bool(in_order)))
         row[2][point] = None if value is None else value + (high << 64)
         row[3][point] = quality
-    for meter, at_ms, values, qualities in rows.values():
+    for meter, at_ms, values, qualities, in_order in rows.values():
         if at_ms is None:
             stored.undated += 1
         else:
-            stored.rows.append(Row(meter, at_ms, values, qualities))
+            stored.rows.append(Row(meter, at_ms, values, qualities, in_order))
 
 
 def _read_gaps(connection: sqlite3.Connection, gateway: str, stored: Stored) -> None:
@@ -248,7 +253,7 @@ class _Meter:
         self._from_ms, self._to_ms = from_ms, to_ms
         horizon_ms = to_ms
         if not final:
-            last_ms = self._row_times[-1] if self._row_times else 0
+            last_ms = max((row.at_ms for row in self.rows if row.in_order), default=0)
             horizon_ms = min(to_ms, last_ms - NEAR_MS - self.rule.interval_ms)
         if self.rule.pushed:
             self._judge_pushed(horizon_ms)

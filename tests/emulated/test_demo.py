@@ -3,9 +3,15 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+from host_tools.broker import Broker
+from host_tools.demo import Demo, load_site
+from host_tools.problems import NETWORK, Problem
+
 ROOT = Path(__file__).resolve().parent.parent.parent
+_HOUSEHOLD = ROOT / "host_tools" / "sim" / "sites" / "household.yaml"
 
 _DEMO = "demo --seconds 15 --headless --json".split()
 
@@ -24,3 +30,70 @@ def test_a_demo_loses_nothing_and_doubles_nothing():
     assert result["runtime"].startswith("micropython")
     assert (result["lost"], result["duplicated"], result["altered"]) == (0, 0, 0)
     assert result["answered"] > 0 and result["stored"] > 0
+
+
+def _until(holds, seconds=60.0):
+    deadline_s = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline_s, "waited in vain"
+        time.sleep(0.1)
+
+
+def _grown(demo, count=5):
+    """Return a condition: so many more readings are stored than now."""
+    before = demo.figures().stored
+    return lambda: demo.figures().stored >= before + count
+
+
+def _assert_whole(result):
+    wrong = (result["lost"], result["duplicated"], result["altered"])
+    assert wrong == (0, 0, 0), result["examples"]
+
+
+def test_a_power_cut_a_network_cut_and_a_garbled_line_cost_what_is_declared(tmp_path):
+    with Demo(load_site(_HOUSEHOLD), tmp_path / "demo") as demo:
+        _until(_grown(demo))
+        demo.cut_power()
+        _until(lambda: demo.figures().power == "cut")
+        _until(lambda: demo.figures().power == "on")
+        _until(_grown(demo))
+        demo.cut_network()
+        demo.garble_line()
+        _until(lambda: demo.figures().network == "cut")
+        _until(lambda: demo.figures().network == "up")
+        _until(_grown(demo))
+        assert demo.settle(90)
+        result = demo.result()
+    _assert_whole(result)
+    assert result["starts"] == 2 and result["declared"] + result["garbled"] > 0
+    assert result["chaos"] == {"power": 1, "network": 1, "line": 1}
+    assert result["stored"] > 0 and result["runtime"].startswith("micropython")
+
+
+def test_absent_at_the_start_is_said_plainly_and_the_rest_goes_on(tmp_path, mocker):
+    problem = Problem("nats-server is not installed", "run `make setup`", code=NETWORK)
+    start = mocker.patch.object(Broker, "start", autospec=True, side_effect=problem)
+    site = load_site(_HOUSEHOLD)
+    for port in site.gateway["ports"]:
+        if port["name"] == "container":
+            port["uart"] = "uart4"  # the site's file says so, nothing is wired there
+    with Demo(site, tmp_path / "demo") as demo:
+        said = demo.log_lines
+        demo._board._uarts.pop("uart4")
+        demo.cut_power()
+        _until(lambda: any("uart4 cannot be opened" in line for line in said(500)))
+        parts = demo.figures().parts
+        assert parts["broker"] == "absent: nats-server is not installed"
+        assert any("run `make setup`" in line for line in said(500))
+        _until(
+            lambda: any("uplink: the far end closed, trying again" in line for line in said(500))
+        )
+        mocker.stop(start)
+        _until(lambda: demo.figures().parts["broker"] == "up")
+        _until(_grown(demo))
+        parts = demo.figures().parts
+        assert parts["collector"] == parts["gateway"] == "up"
+        assert demo.settle(90)
+        result = demo.result()
+    _assert_whole(result)
+    assert result["declared"] > 0

@@ -137,3 +137,21 @@ def test_a_hole_without_times_reaches_from_the_reading_before_to_the_one_after(t
     engine.dispose()
     gaps = read_database(tmp_path / "a.db", "gw-a").gaps
     assert gaps == [Gap("main", START_MS + 20_000, START_MS + 90_000, "lost: full")]
+
+
+def test_nothing_is_lost_while_records_before_the_newest_are_on_their_way(tmp_path):
+    engine = open_database(f"sqlite:///{tmp_path}/a.db")
+    store = Store(engine, lambda: START_MS)
+    rule = {"main": Rule(10_000, False, frozenset({"power"}))}
+    answers = [
+        Answer("main", START_MS + 10_000 * i, {"power": 50}, True, True, False) for i in range(12)
+    ]
+
+    def verdict(final):
+        return judge(answers, read_database(tmp_path / "a.db", "gw-a"), rule, final=final)
+
+    store.take([birth(), record(BLOCK, 2, readings(6, 6))])
+    assert verdict(final=False).lost == 0 and verdict(final=True).lost == 6
+    store.take([record(BLOCK, 1, readings(6))])
+    engine.dispose()
+    assert verdict(final=False).answered > 6 and verdict(final=True).lost == 0

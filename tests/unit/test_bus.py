@@ -249,3 +249,14 @@ def test_a_listener_alone_on_its_port_chooses_the_rate_and_gives_a_hint_once():
     for now in range(2, 5):
         bus.received(1, now, now * 1000)
     assert len([line for line in lines if "optocoupler" in line]) == 1
+
+
+def test_a_port_that_is_absent_is_said_once_also_at_the_start():
+    lines = []
+    bus = Bus(PORT, [], lambda m, r: None, lambda m: None, Log(sink=lines.append))
+    for now in range(3):
+        bus.failed("uart1 cannot be opened", now)
+    assert len(lines) == 1 and "uart1 cannot be opened" in lines[0]
+    bus.opened(3)
+    bus.opened(4)
+    assert len(lines) == 2 and "again" in lines[1]
