@@ -72,7 +72,7 @@ def test_meters_are_found_at_their_rate_and_parity_and_the_rest_is_excluded(line
 
 
 def test_the_likeliest_is_asked_first_and_progress_counts_down():
-    seen = []
+    seen: list[object] = []
     with SerialBench([_meter("sdm630", 1)]) as bench:
         scan = _scan(bench, units=UNITS[:40], on_progress=seen.append)
         first = next(scan.run())
@@ -88,7 +88,7 @@ def test_the_likeliest_is_asked_first_and_progress_counts_down():
 
 
 def test_progress_and_time_left_shrink_and_end_at_nothing():
-    seen = []
+    seen: list[object] = []
     with SerialBench([]) as bench:
         scan = _scan(bench, settings=SETTINGS[:2], units=[1, 2], on_progress=seen.append)
         assert list(scan.run()) == []
