@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_meters_are_found_at_their_rate_and_parity_and_the_rest_is_excluded(line
 
 
 def test_the_likeliest_is_asked_first_and_progress_counts_down():
-    seen: list[object] = []
+    seen: list[Any] = []
     with SerialBench([_meter("sdm630", 1)]) as bench:
         scan = _scan(bench, units=UNITS[:40], on_progress=seen.append)
         first = next(scan.run())
@@ -88,7 +89,7 @@ def test_the_likeliest_is_asked_first_and_progress_counts_down():
 
 
 def test_progress_and_time_left_shrink_and_end_at_nothing():
-    seen: list[object] = []
+    seen: list[Any] = []
     with SerialBench([]) as bench:
         scan = _scan(bench, settings=SETTINGS[:2], units=[1, 2], on_progress=seen.append)
         assert list(scan.run()) == []
