@@ -64,6 +64,7 @@ class App:
         size = config["block"]["size"]
         self.blocks = [Block(len(m.kept), size) for m in self.meters]
         self._flush_ms = config["block"]["flush_s"] * 1000
+        self._random = random
         self._save_ms = config["journal"]["max_loss_s"] * 1000
         self._state_ms = config["uplink"]["state_s"] * 1000
         self._saves = [bytearray(size + _OPENS_BYTES) for _ in self.meters]
@@ -71,6 +72,11 @@ class App:
         self.config_hash = self._report.config_hash
         self.uplink = self._make_uplink(random)
         self.uplink.birth = self.birth
+        if config["uplink"]["budget_kb_day"]:
+            from agent.budget import Budget
+
+            limit = config["uplink"]["budget_kb_day"] * 1000
+            self.uplink.budget = Budget(limit, config["uplink"]["tls"], ground)
         self.timekeeper = Timekeeper(config["clock"]["ntp"], random)
         self.floor = Floor(clock, ground)
         self.certificates = None
@@ -81,7 +87,7 @@ class App:
         self.orders = Orders(self, key, ground)
         self.uplink.on_command = self.on_command
         self._save_at = self._state_at = 0
-        self._opened = [0] * len(self.meters)  # tick at which each open block began
+        self._flush_at = [0] * len(self.meters)  # tick at which each open block is sealed
 
     def _make_uplink(self, random):
         """Return the session of the configured kind; only that one is loaded."""
@@ -240,7 +246,10 @@ class App:
 
     def _open(self, index, state, tick):
         self.blocks[index].open(self.config_hash, index, state, self.identity["boot"])
-        self._opened[index] = tick
+        # Up to an eighth earlier: a fleet whose meters are read at the same instants, or whose
+        # sessions began together, does not send together.
+        early_ms = self._random(self._flush_ms // 8 + 1)
+        self._flush_at[index] = ticks_add(tick, self._flush_ms - early_ms)
 
     def _seal(self, index):
         block = self.blocks[index]
@@ -262,7 +271,7 @@ class App:
                 self._due(meter, now_ms)
         sealed = False
         for index, block in enumerate(self.blocks):
-            if block.count and ticks_diff(now_ms, self._opened[index]) >= self._flush_ms:
+            if block.count and ticks_diff(now_ms, self._flush_at[index]) >= 0:
                 self._seal(index)
                 sealed = True
         quiet = True
@@ -276,6 +285,8 @@ class App:
         self.journal.housekeep(now_ms, quiet)
         if self.certificates:
             self.certificates.step(self.journal.acked)
+        if self.uplink.budget:
+            self.uplink.budget.at(self.clock.wall_ms_at(now_ms)[0])
         if ticks_diff(now_ms, self._state_at) >= 0:
             self._state_at = ticks_add(now_ms, self._state_ms)
             self.uplink.publish_state(self.state(now_ms))

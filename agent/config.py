@@ -90,6 +90,7 @@ SECTIONS: dict = {
         ("acknowledge", str, "application", ("application", "puback")),
         ("key", str, "", None),
         ("state_s", int, 10, (1, 3600)),
+        ("budget_kb_day", int, 0, (0, 10_000_000)),  # 0: bytes are not counted
     ),
     "privacy": (("key", str, "", None),),
     "clock": (("ntp", list, [], None),),

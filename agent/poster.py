@@ -60,6 +60,8 @@ class Poster(Session):
 
     def _wants(self):
         """Open when there is something to send."""
+        if self.budget and not self.budget.may_send_records:
+            return False
         return not self._is_born or self._journal.first <= self._journal.durable
 
     def _greet(self):
@@ -81,7 +83,9 @@ class Poster(Session):
             return 0
         if not self._is_born:
             return self._put_birth()
-        return self._put_records() if self._step == ONLINE else 0
+        if self._step != ONLINE or (self.budget and not self.budget.may_send_records):
+            return 0
+        return self._put_records()
 
     def _put_birth(self):
         payload = self.birth()

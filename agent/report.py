@@ -65,6 +65,8 @@ class Report:
         used, free = self._heap()
         self._heap_peak = max(self._heap_peak, used)
         journal = app.journal
+        # While a backlog drains, oldest first, the newest values ride here.
+        is_behind = journal.next - journal.first > app.config["uplink"]["ahead"]
         return json.dumps(
             {
                 "uptime_ms": app.clock.uptime_ms,
@@ -83,6 +85,7 @@ class Report:
                 "meters": [
                     {
                         "name": m.shown,
+                        "values": m.values if is_behind and not m.config["personal"] else None,
                         "state": STATE_NAMES[m.state],
                         "answers": m.answers,
                         "no_reply": m.no_reply,

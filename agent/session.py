@@ -73,6 +73,7 @@ class Session:
         self.out = bytearray(0)
         self._long = b""  # what the next writes carry, before anything else
         self._long_at = 0
+        self.budget = None  # agent/budget.Budget where bytes are counted
         self.birth = lambda: b"{}"
         self.on_command = lambda payload: None
         self.action = NOTHING
@@ -110,7 +111,7 @@ class Session:
             wait = 0 if self._until is None else ticks_diff(self._until, now_ms)
             if wait > 0:
                 return wait
-            if not self._wants():
+            if self._is_spent() or not self._wants():
                 self._until = None
                 return _STATE_WAIT_MS
             self._step = CONNECTING
@@ -158,6 +159,8 @@ class Session:
         self._now = now_ms
         self._heard = now_ms
         self.counters["bytes_in"] += end - start
+        if self.budget:
+            self.budget.spend(end - start)
         self._take(data, start, end)
         if self._step != CLOSING:
             # Whatever came proves that the peer lives; what it still owes is awaited anew.
@@ -180,6 +183,8 @@ class Session:
         """Write the next packet into out; return its length, 0 when there is nothing to send."""
         length = self._more() if self._long else self._next_output()
         self.counters["bytes_out"] += length
+        if self.budget and length:
+            self.budget.spend(length)
         self.counters["published"] = self._flight.published
         self.counters["repeated"] = self._flight.repeated
         return length
@@ -273,9 +278,18 @@ class Session:
             self.counters["half_open"] += 1
             self._close("no answer for %d s" % (_ANSWER_MS // 1000))
             return 0
+        if self._is_spent():
+            self._close(self.why)
+            return 0
         self._look_after(now_ms)
         self._flight.watch(now_ms)
         return _STATE_WAIT_MS
+
+    def _is_spent(self):
+        if not self.budget or not self.budget.is_spent:
+            return False
+        self.why = "the bytes of this day are spent"
+        return True
 
     def _forget_session(self, now_ms):
         self._now = self._heard = self._since = self._last_sent = now_ms

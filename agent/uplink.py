@@ -80,12 +80,15 @@ class Uplink(Session):
             return self._todo.pop(0)()
         if self._results:
             return self._whole(self._topics.result, self._results.pop(0), False)
+        budget = self.budget
         if self._state is not None:
             payload = self._state
             self._state = None
-            if len(payload) <= RECORD_MAX:
+            if len(payload) <= RECORD_MAX and (not budget or budget.may_send_live):
                 return mqtt.publish(self.out, self._topics.state, payload)
             self.counters["states_dropped"] += 1
+        if budget and not budget.may_send_records:
+            return 0
         return self._next_record()
 
     def _put_connect(self):

@@ -17,7 +17,7 @@ def words(config: Mapping[str, Any]) -> list[str]:
 
 def uplink_words(uplink: Mapping[str, Any]) -> list[str]:
     """Return what the way upstream does and does not promise."""
-    return [_transport(uplink), _memory(uplink), _commands(uplink)]
+    return [_transport(uplink), _memory(uplink), _commands(uplink), *_budget(uplink)]
 
 
 def _transport(uplink: Mapping[str, Any]) -> str:
@@ -53,3 +53,12 @@ def _commands(uplink: Mapping[str, Any]) -> str:
     if uplink["key"]:
         return "commands: only those signed for this gateway, each once"
     return "commands: all are refused: without uplink.key none can be told from a forgery"
+
+
+def _budget(uplink: Mapping[str, Any]) -> list[str]:
+    if not uplink["budget_kb_day"]:
+        return []
+    return [
+        f"budget: {uplink['budget_kb_day']} kB a day (UTC): live values wait first, readings at "
+        "nine tenths, commands when all is spent; what waits stays in the journal"
+    ]

@@ -79,6 +79,7 @@ WORDS = {
     "uplink.ahead": "Records sent before the collector must have stored the first.",
     "uplink.acknowledge": "application: kept until the collector has stored it. puback: until the broker has it, a weaker promise.",
     "uplink.key": "Secret shared with the collector, 64 hexadecimal digits: orders and acknowledgements are then proved.",
+    "uplink.budget_kb_day": "Kilobytes a day on a network that charges by them; live pictures wait first, then readings. 0: no limit.",
     "uplink.state_s": "Seconds between two live pictures for a screen; losing one loses nothing.",
     "privacy.key": "Secret of the pseudonyms, 64 hexadecimal digits; it never leaves the gateway.",
     "clock.ntp": "Time servers, host or host:port; with several, two must agree.",

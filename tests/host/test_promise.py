@@ -37,6 +37,7 @@ def _words(meter=None, **uplink):
         ({"acknowledge": "puback"}, "lost, what it delivers twice is there twice"),
         ({"format": "senml"}, "SenML leaves out nulls"),
         ({"kind": "https", "tls": True, "ca": "/ca.der"}, ":443, TLS"),
+        ({"budget_kb_day": 500}, "500 kB a day"),
         ({"kind": "https"}, "commands: none reach it by https"),
     ],
 )

@@ -1,0 +1,49 @@
+"""A long backlog drains oldest first and gap-free; the newest values still reach a screen."""
+
+# Two gateways' worth of journal in memory:
+# heap: 1m
+
+from agent.record import EVENT
+from tests.system.test_hostile_broker import _World
+
+
+def test_fresh_values_ride_on_the_state_while_a_backlog_drains():
+    world = _World(key=b"")
+    app = world.app
+    world.broker.acks = False
+    for _ in range(200):
+        app.journal.append(EVENT, b"{}", 0, 2)
+        app.journal.sync()
+    world.broker.states.clear()
+    app.meters[0].values = [7]
+    world.live(11000)
+    assert world.broker.states[-1]["meters"][0]["values"] == [7]
+    assert len(world.broker.arrived) < 100  # most of it still waits
+    world.broker.acks = True
+    world.broker.send_ack(world.broker.contiguous())
+    world.live(11000)
+    assert app.journal.acked == app.journal.next - 1
+    assert world.broker.arrived == list(range(1, app.journal.next))  # no gap, no repeat
+    world.live(10000)
+    assert world.broker.states[-1]["meters"][0]["values"] is None
+
+
+def test_what_personal_meters_read_never_rides_on_the_state():
+    world = _World()
+    for _ in range(200):
+        world.app.journal.append(EVENT, b"{}", 0, 2)
+        world.app.journal.sync()
+    world.app.meters[0].config["personal"] = True
+    world.app.meters[0].values = [7]
+    world.live(11000)
+    assert world.broker.states[-1]["meters"][0]["values"] is None
+
+
+def test_blocks_of_a_fleet_are_not_sealed_together():
+    seals = []
+    for early in (0, 1000, 7000):
+        world = _World()
+        world.app._random = lambda n, early=early: min(early, n - 1)
+        world.app._open(0, 1, 0)
+        seals.append(world.app._flush_at[0])
+    assert seals == [60000, 59000, 53000]
