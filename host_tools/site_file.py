@@ -197,7 +197,9 @@ class _Reader:
         if rule.startswith("is not within "):
             low, _, high = rule.removeprefix("is not within ").partition(" .. ")
             nearest = min((int(low), int(high)), key=lambda limit: abs(limit - int(value)))
-            return rule, f"write {nearest} at the {'least' if nearest == int(low) else 'most'}"
+            if nearest == int(low):
+                return rule, f"write {nearest} or more"
+            return rule, f"write {nearest} or less"
         if rule == "is not a text":
             return rule, f'put it in quotes: "{_shown(path, value)}"'
         if rule == "is not a whole number":
@@ -294,7 +296,9 @@ def _parts(path: str) -> Iterator[str | int]:
 def _shown(path: str, value: Any) -> str:
     if value is None or isinstance(value, (dict, list)):
         return ""
-    return _HIDDEN if path.rpartition(".")[2] in SECRETS else str(value)
+    if path.rpartition(".")[2] in SECRETS:
+        return _HIDDEN
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _plain(node: Any) -> Any:

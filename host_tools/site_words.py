@@ -14,6 +14,7 @@ from typing import Any
 
 from agent import config
 from drivers import DRIVERS
+from host_tools.language import say
 from host_tools.map_file import map_names
 from host_tools.site_rules import board_names
 
@@ -144,12 +145,14 @@ def sample(values: dict[str, Any] | None = None) -> str:
     """
     given = _SAMPLE if values is None else values
     out = _Text()
-    out.words("What a gateway of this site reads, keeps and sends. Check it with: eclor check")
-    out.words("A line that begins with # shows a default; take the # away to change it.")
+    out.words(
+        say("What a gateway of this site reads, keeps and sends. Check it with: eclor check")
+    )
+    out.words(say("A line that begins with # shows a default; take the # away to change it."))
     out.gap()
-    out.field("", "site", given["site"], WORDS["site"])
+    out.field("", "site", given["site"], say(WORDS["site"]))
     out.gap()
-    out.words(WORDS["gateways"])
+    out.words(say(WORDS["gateways"]))
     out.line("gateways:")
     first = True
     for name, _, default, rule in config.GATEWAY:
@@ -161,7 +164,7 @@ def sample(values: dict[str, Any] | None = None) -> str:
         out.indent = "    "
         if name in _ROWS:
             out.gap()
-            out.words(WORDS[name])
+            out.words(say(WORDS[name]))
             out.line(f"    {key}:" + ("" if given.get(name) else " []"))
             for number, row in enumerate(given.get(name) or ()):
                 _row(out, name, row, is_first=number == 0)
@@ -169,7 +172,7 @@ def sample(values: dict[str, Any] | None = None) -> str:
             out.gap()
             _section(out, name, given.get(name) or {})
         else:
-            words = _with_rule(WORDS[name], rule, default)
+            words = _with_rule(say(WORDS[name]), rule, default)
             out.field(indent, key, given.get(name, default), words)
     return out.text()
 
@@ -179,7 +182,7 @@ def _row(out: "_Text", table: str, row: dict[str, Any], *, is_first: bool) -> No
     begin = "      - "
     for name, _, default, rule in _ROWS[table]:
         path = f"{table}.{name}"
-        words = _with_rule(WORDS[path], rule, default) if is_first else ""
+        words = _with_rule(say(WORDS[path]), rule, default) if is_first else ""
         is_given = name in row
         if not is_given and not is_first:
             continue
@@ -190,12 +193,14 @@ def _row(out: "_Text", table: str, row: dict[str, Any], *, is_first: bool) -> No
             begin = "        "
         if path == "meters.consent" and is_first:
             for inner, _, _, inner_rule in config.CONSENT:
-                out.words(f"  {inner}: {_with_rule(WORDS[f'{path}.{inner}'], inner_rule, None)}")
+                out.words(
+                    f"  {inner}: {_with_rule(say(WORDS[f'{path}.{inner}']), inner_rule, None)}"
+                )
 
 
 def _section(out: "_Text", section: str, given: dict[str, Any]) -> None:
     out.indent = "    "
-    out.words(WORDS[section])
+    out.words(say(WORDS[section]))
     out.line(f"    {section}:" if given else f"    # {section}:")
     for name, _, default, rule in config.SECTIONS[section]:
         path = f"{section}.{name}"
@@ -204,18 +209,18 @@ def _section(out: "_Text", section: str, given: dict[str, Any]) -> None:
             "      ",
             name,
             given.get(name, default),
-            _with_rule(WORDS[path], rule, default),
+            _with_rule(say(WORDS[path]), rule, default),
             is_default=name not in given,
         )
         for inner, _, _, _ in _ROWS.get(path, ()):
-            out.words(f"  - {inner}: {WORDS[f'{path}.{inner}']}")
+            out.words(f"  - {inner}: {say(WORDS[f'{path}.{inner}'])}")
 
 
 def _with_rule(words: str, rule: Any, default: Any) -> str:
     if rule is None:
         return words
     if isinstance(rule[0], int) and len(rule) == 2 and rule[1] - rule[0] > 1:
-        limits = f"{rule[0]} to {rule[1]}"
+        limits = say("{low} to {high}", low=rule[0], high=rule[1])
     else:
         limits = ", ".join(str(each) for each in rule if each != "")
     return f"{words} [{limits}]"

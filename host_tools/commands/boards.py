@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from host_tools.language import say
 from host_tools.problems import INPUT, Problem
 
 NAME = "boards"
@@ -33,7 +34,7 @@ def command(
 def _uart(name: str, wiring: dict[str, Any]) -> str:
     if not wiring:
         return name
-    turn = "" if wiring["direction"] is None else f" direction {wiring['direction']}"
+    turn = "" if wiring["direction"] is None else f" {say('direction')} {wiring['direction']}"
     return f"{name} tx {wiring['tx']} rx {wiring['rx']}{turn}"
 
 
@@ -57,14 +58,17 @@ def _print_all(shown: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table()
-    for head in ("board", "UART: tx, rx, direction", "inputs", "network", "files", "heap"):
-        table.add_column(head, no_wrap=head == "board")
+    table.add_column(say("board"), no_wrap=True)
+    for head in (say("UART: tx, rx, direction"), say("inputs"), say("network")):
+        table.add_column(head)
+    table.add_column(say("files"))
+    table.add_column(say("heap"))
     for each in shown:
         table.add_row(
             each["name"],
             "\n".join(_short(name, wiring) for name, wiring in each["uarts"].items()),
             _inputs(each),
-            ", ".join(each["interfaces"]) or "its host's",
+            ", ".join(each["interfaces"]) or say("its host's"),
             f"{_files_kb(each)} KB",
             f"{each['heap'] // 1024} KB",
         )
@@ -78,19 +82,19 @@ def _print_one(each: dict[str, Any]) -> None:
     print((module.__doc__ or "").strip())
     print()
     rows = [
-        ("board", each["name"]),
-        ("chip", each["chip"]),
-        ("image", each["image"] or "none: it is this computer"),
+        (say("board"), each["name"]),
+        (say("chip"), each["chip"]),
+        (say("image"), each["image"] or say("none: it is this computer")),
         *(("UART", _uart(name, wiring)) for name, wiring in each["uarts"].items()),
-        ("inputs", _inputs(each)),
-        ("LED", "none" if each["led"] is None else str(each["led"])),
-        ("network", ", ".join(each["interfaces"]) or "its host's"),
+        (say("inputs"), _inputs(each)),
+        ("LED", say("none") if each["led"] is None else str(each["led"])),
+        (say("network"), ", ".join(each["interfaces"]) or say("its host's")),
         *(
-            ("flash", f"{name}: {size // 1024} KB from {start:#x}")
+            (say("flash"), f"{name}: {size // 1024} KB @ {start:#x}")
             for name, start, size in each["flash"]["regions"]
         ),
-        ("heap", f"{each['heap'] // 1024} KB at the start"),
-        ("watchdog", f"{each['watchdog_ms']} ms at the most"),
+        (say("heap"), say("{size} KB at the start", size=each["heap"] // 1024)),
+        (say("watchdog"), say("{time} ms at the most", time=each["watchdog_ms"])),
     ]
     for key, text in rows:
-        print(f"{key:9} {text}")
+        print(f"{key:12} {text}")

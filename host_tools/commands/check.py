@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from host_tools.language import say, translated
 from host_tools.problems import FAILED, OK
 
 if TYPE_CHECKING:
@@ -51,20 +52,23 @@ def _as_dict(site: "Site") -> dict[str, object]:
 def _print(site: "Site") -> None:
     console = Console(highlight=False, soft_wrap=True)
     for finding in site.findings:
-        kind, style = ("error", "bold red") if finding.is_wrong else ("note", "bold yellow")
-        value = f" {escape(finding.value)}" if finding.value else ""
+        style = "bold red" if finding.is_wrong else "bold yellow"
+        kind = say("error") if finding.is_wrong else say("note")
+        is_said = not finding.value or finding.value in finding.rule
+        value = "" if is_said else f" {escape(translated(finding.value))}"
         console.print(
             f"{escape(finding.file)}:{finding.line}:{finding.column}: [{style}]{kind}:[/] "
-            f"{escape(finding.path)}:{value} {escape(finding.rule)}"
+            f"{escape(finding.path)}:{value} {escape(translated(finding.rule))}"
         )
         if finding.remedy:
-            console.print(f"    -> {escape(finding.remedy)}")
+            console.print(f"    -> {escape(translated(finding.remedy))}")
     wrong = sum(finding.is_wrong for finding in site.findings)
     if wrong:
-        console.print(f"{escape(str(site.path))}: {wrong} to mend")
+        console.print(escape(say("{file}: to mend: {count}", file=site.path, count=wrong)))
         return
-    console.print(f"{escape(str(site.path))}: good, gateways: {len(site.gateways)}")
+    count = len(site.gateways)
+    console.print(escape(say("{file}: good, gateways: {count}", file=site.path, count=count)))
     for gateway in site.gateways:
-        console.print(f"\nWhat leaves {escape(gateway.name)}:")
+        console.print("\n" + escape(say("What leaves {name}:", name=gateway.name)))
         for line in gateway.leaves:
-            console.print(f"  {escape(line)}")
+            console.print(f"  {escape(translated(line))}")

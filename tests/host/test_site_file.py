@@ -57,7 +57,7 @@ _FOUND = [
     (13, 14, "meters[0].map", "sdm360", "no map sdm360", "sdm630"),
     (14, 21, "meters[0].interval_s", "0", "is not within 1 .. 86400", "1"),
     (19, 25, "meters[1].points[1]", "energy_imprt", "no point", "energy_import"),
-    (20, 19, "meters[1].personal", "True", "needs privacy.key", "privacy.key"),
+    (20, 19, "meters[1].personal", "true", "needs privacy.key", "privacy.key"),
     (21, 80, "meters[2].options.unti", "3", "no such option", "unit"),
     (22, 53, "meters[3].map", "sdm630", "is a map of modbus", "protocol: modbus"),
     (23, 16, "meters[4].name", "m4", "is there twice", "own name"),

@@ -1,0 +1,124 @@
+"""French and English: no message of the translated verbs lacks words or has wrong fields."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from host_tools import language
+from tests import messages
+
+ROOT = messages.ROOT
+FIELD = re.compile(r"\{\w*(?:!r)?\}")
+
+
+@pytest.fixture
+def french():
+    language.use("fr")
+    yield
+    language.use("en")
+
+
+def _eclor(*words, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "host_tools", *words],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_no_message_lacks_its_french():
+    found = messages.of_sources(ROOT / name for name in messages.TRANSLATED)
+    assert len(found) > 150
+    lacking = messages.missing("fr", found)
+    assert not lacking, "python -m tests.messages prints them:\n" + "\n".join(
+        f"{where}: {text}" for text, where in lacking.items()
+    )
+
+
+def test_a_translation_has_the_fields_of_its_message():
+    for path in language.FOLDER.glob("*.po"):
+        entries = list(language.read_po(path.read_text(encoding="utf-8")))
+        for text, translation in entries:
+            assert sorted(FIELD.findall(text)) == sorted(FIELD.findall(translation)), text
+        texts = [text for text, _ in entries]
+        assert len(texts) == len(set(texts)), "a message is there twice"
+
+
+def test_each_way_to_say_something_is_found(tmp_path):
+    source = tmp_path / "commands" / "x.py"
+    source.parent.mkdir()
+    source.write_text(
+        'NAME = "x"\ndef command(a=typer.Option(1, help="An option.")):\n'
+        '    """Do it.\n\n    Now.\n'
+        '    """\n    raise Problem(f"no {thing} here", "bring " "one")\n'
+        '    say("{n} left", n=1)\n'
+        'def other():\n    """Not said."""\n'
+    )
+    found = {text for _, text in messages.messages(source)}
+    assert {"Do it.", "Now.", "An option.", "no {0} here", "bring one", "{n} left"} <= found
+    assert "Not said." not in found
+    assert ast.parse(source.read_text())
+
+
+@pytest.mark.usefixtures("french")
+def test_a_finished_sentence_is_found_by_its_template():
+    assert language.translated("there is no board esp33") == "il n'y a pas de carte esp33"
+    assert language.translated("is not a whole number") == "n'est pas un nombre entier"
+    assert language.translated("nobody has said this") == "nobody has said this"
+    assert language.translated("write journal: {size_kb: 304}") == (
+        "écrivez journal: {size_kb: 304}"
+    )
+    assert language.say("{low} to {high}", low=1, high=5) == "1 à 5"
+
+
+def test_english_is_what_is_written():
+    assert language.translated("is required") == "is required"
+    assert language.say("{low} to {high}", low=1, high=5) == "1 to 5"
+
+
+def test_a_po_file_is_read_as_gettext_writes_it():
+    text = 'msgid ""\nmsgstr "Language: fr\\n"\n\n#: a.py:1\n#, fuzzy\nmsgid ""\n"two "\n"lines"\n'
+    text += 'msgstr "deux \\"lignes\\""\n\nmsgid "b"\nmsgstr ""\n'
+    assert list(language.read_po(text)) == [("two lines", 'deux "lignes"'), ("b", "")]
+
+
+@pytest.mark.parametrize(
+    ("environment", "code"),
+    [
+        ({"LANG": "fr_FR.UTF-8"}, "fr"),
+        ({"LANG": "fr_CH"}, "fr"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "fr_FR.UTF-8", "LC_ALL": "C.UTF-8"}, "en"),
+        ({"LANG": "C", "ECLOR_LANG": "fr"}, "fr"),
+    ],
+)
+def test_the_locale_decides(monkeypatch, environment, code):
+    for name in ("ECLOR_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert language.preferred() == code
+
+
+def test_the_command_speaks_french_help_problems_and_usage(tmp_path):
+    done = _eclor("--lang", "fr", "check", "--help")
+    assert "Contrôler un fichier de site" in done.stdout and "Afficher ceci" in done.stdout
+    done = _eclor("boards", "esp33", LANG="fr_FR.UTF-8")
+    assert done.returncode == 3 and "il n'y a pas de carte esp33" in done.stderr
+    done = _eclor("--lang=fr", "check", "--nope")
+    assert done.returncode == 2 and "Il n'y a pas d'option --nope" in done.stderr
+    done = _eclor("--lang", "xx", "boards")
+    assert done.returncode == 2 and "no language xx" in done.stderr
+    sample = _eclor("--lang", "fr", "schema", "--sample").stdout
+    assert "# Secondes entre deux relevés. [1 à 86400]" in sample
+    site = tmp_path / "site.yaml"
+    site.write_text(sample)
+    done = _eclor("--lang", "fr", "check", str(site))
+    assert done.returncode == 0 and "transport : mqtt" in done.stdout

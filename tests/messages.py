@@ -1,0 +1,161 @@
+"""What `eclor` says, found in its sources; what its catalogues lack.
+
+    python -m tests.messages           # entries that locale/fr.po lacks, ready to fill
+    python -m tests.messages --all     # of every module, not only of those that are translated yet
+
+Found are: help texts, the first two words of Problem(...) and Note(...), say(...), and the rules
+of agent/config.py. A sentence that is put together has {0}, {1} ... where its parts go.
+"""
+
+import argparse
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from host_tools import language
+
+ROOT = Path(__file__).resolve().parent.parent
+# The technician's verbs and what stands below them, so far; a module is added with its words.
+TRANSLATED = (
+    "agent/config.py",
+    "agent/privacy.py",
+    "host_tools/__main__.py",
+    "host_tools/commands/boards.py",
+    "host_tools/commands/check.py",
+    "host_tools/commands/schema.py",
+    "host_tools/map_file.py",
+    "host_tools/promise.py",
+    "host_tools/site_file.py",
+    "host_tools/site_rules.py",
+    "host_tools/site_words.py",
+)
+# The lines of agent/privacy.py, which are put together in steps.
+PRIVACY = (
+    (1, "{0}: every reading, under its name"),
+    (1, "{0}: personal, as {1}, one reading a day"),
+    (1, "{0}: personal, as {1}, one reading a day; every {2} s by consent {3} until {4} ms"),
+)
+_SAYS = {"Problem": 2, "say": 1, "Note": 3, "Step": 3}
+_VERBS = ("command",)
+_TABLES = {"WORDS", "_REMEDIES", "_KIND_NAMES"}
+_TURNED = re.compile(r"%[-0-9]*[srdx]")
+
+
+def messages(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line, message) of a source file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    is_command = path.parent.name == "commands" or path.name == "__main__.py"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield from _of_call(node)
+        elif is_command and isinstance(node, ast.FunctionDef) and node.name in _VERBS:
+            for part in (ast.get_docstring(node) or "").split("\n\n"):
+                yield node.lineno, " ".join(part.split())
+    if path.name == "config.py":
+        yield from _of_rules(tree)
+    if path.name == "privacy.py":
+        yield from PRIVACY
+    if path.name in ("promise.py", "site_file.py", "site_rules.py"):
+        yield from _of_returns(tree)
+    yield from _of_tables(tree)
+
+
+def _of_call(node: ast.Call) -> Iterator[tuple[int, str]]:
+    name = str(getattr(node.func, "id", "") or getattr(node.func, "attr", ""))
+    for keyword in node.keywords:
+        if name in ("Option", "Argument", "Typer") and keyword.arg in ("help", "epilog"):
+            yield node.lineno, _sentence(keyword.value)
+    if name in ("_add", "_say", "append") and len(node.args) > 1:
+        for argument in node.args[1:]:
+            yield node.lineno, _sentence(argument)
+    first = 1 if name == "Note" else 0
+    for argument in node.args[first : _SAYS.get(name, 0)]:
+        yield node.lineno, _sentence(argument)
+    for keyword in node.keywords:
+        if name in _SAYS and keyword.arg in ("what", "remedy", "rule"):
+            yield node.lineno, _sentence(keyword.value)
+
+
+def _of_rules(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """The texts "path: rule" of the device; the path and a leading value are taken off."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "%" in node.value:
+            _, colon, rule = node.value.partition(": ")
+            text = rule if colon else node.value
+            if text.endswith("]."):
+                continue  # the beginning of a path
+            text = re.sub(r"^(%[srd]|the value) (?=is |has )", "", text)
+            counter = iter(range(20))
+            yield node.lineno, _TURNED.sub(lambda _, c=counter: "{%d}" % next(c), text)  # type: ignore[misc]
+        elif isinstance(node, ast.Return) and isinstance(node.value, ast.Constant):
+            if isinstance(node.value.value, str):
+                yield node.lineno, node.value.value
+
+
+def _of_returns(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """What functions give back that find the right words for a rule."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Return) and node.value is not None:
+            parts = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+            for part in parts:
+                for inner in part.values if isinstance(part, ast.BoolOp) else [part]:
+                    text = _sentence(inner)
+                    if " " in text.strip() and not text.startswith("{0}:{1}:"):
+                        yield node.lineno, text
+
+
+def _of_tables(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Tables of sentences, by their names."""
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        names = {target.id for target in targets if isinstance(target, ast.Name)}
+        if names & _TABLES and isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+            for value in node.value.values:
+                yield value.lineno, _sentence(value)
+
+
+def _sentence(node: ast.expr) -> str:
+    """Return a literal; of a sentence that is put together its template; "" of all else."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return " ".join(node.value.split()) if "\n" in node.value else node.value
+    if isinstance(node, ast.JoinedStr):
+        counter = iter(range(20))
+        return "".join(
+            str(part.value) if isinstance(part, ast.Constant) else "{%d}" % next(counter)
+            for part in node.values
+        )
+    return ""
+
+
+def of_sources(paths: Iterator[Path]) -> dict[str, str]:
+    """Return message -> "file:line" of the first place that says it."""
+    found: dict[str, str] = {}
+    for path in paths:
+        for line, text in messages(path):
+            if re.search(r"[^\W\d_]{2}", re.sub(r"\{\w+\}", "", text)):
+                found.setdefault(text, f"{path.relative_to(ROOT)}:{line}")
+    return found
+
+
+def missing(code: str, found: dict[str, str]) -> dict[str, str]:
+    """Return those of the messages that the catalogue of a language lacks."""
+    path = language.FOLDER / f"{code}.po"
+    known = dict(language.read_po(path.read_text(encoding="utf-8"))) if path.exists() else {}
+    return {text: where for text, where in found.items() if not known.get(text)}
+
+
+def main() -> int:
+    """Print what is missing as entries of a .po file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--all", action="store_true")
+    options = parser.parse_args()
+    paths = (ROOT / "host_tools").rglob("*.py") if options.all else map(ROOT.joinpath, TRANSLATED)
+    for text, where in missing("fr", of_sources(iter(paths))).items():
+        print(f'#: {where}\nmsgid {json.dumps(text, ensure_ascii=False)}\nmsgstr ""\n')
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
