@@ -28,6 +28,7 @@ from host_tools.sim.loads import Day, Quantities, Series
 from host_tools.sim.mbus_meter import MBusMeter, MBusTap
 from host_tools.sim.meter_faults import MeterFaults
 from host_tools.sim.modbus_meter import ModbusMeter
+from host_tools.sim.pymodbus_meter import PymodbusMeter
 from host_tools.sim.radar_meter import RadarMeter, RadarTap
 from host_tools.sim.taps import ModbusTap, StreamTap, Tapped, level_frame, tic_frame
 from host_tools.sim.tic_meter import TicCapture, TicMeter, labels_of, map_of
@@ -52,6 +53,7 @@ class MeterEnd:
         self._silences: list[Callable[[], None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._pushers: list[Callable[[float], tuple[bytes, float]]] = []
+        self._servers: list[PymodbusMeter] = []
         self._last_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._descriptor = -1
@@ -69,12 +71,17 @@ class MeterEnd:
         """Add a meter that speaks unasked: frame(now_s) -> (data, pause_s after its last byte)."""
         self._pushers.append(frame)
 
+    def serve(self, meter: PymodbusMeter) -> None:
+        """Let a meter run that has a server of its own; answer() hands it what is asked."""
+        self._servers.append(meter)
+
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin; call it in the loop's thread."""
         self._loop = loop
         self._descriptor = os.open(self.line.meter_path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         loop.add_reader(self._descriptor, self._read)
         self._tasks = [loop.create_task(self._pushing(p)) for p in self._pushers]
+        self._tasks += [loop.create_task(s.start(self._write)) for s in self._servers]
 
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -108,6 +115,8 @@ class MeterEnd:
         """Stop; call it in the loop's thread."""
         for task in self._tasks:
             task.cancel()
+        for server in self._servers:
+            server.close()
         if self._loop and self._descriptor >= 0:
             self._loop.remove_reader(self._descriptor)
             os.close(self._descriptor)
@@ -126,7 +135,8 @@ class SimulatedSite:
         series: Path | None = None,
         capture: Path | None = None,
     ) -> None:
-        """gateway: one gateway of a site file. simulation: day, start, speed, faults; optional.
+        """gateway: one gateway of a site file. simulation: day, start, speed, faults,
+        pymodbus (names of meters that are pymodbus servers); optional.
 
         series drives the first Modbus meter, capture replaces what the Linky says. A Problem
         when a protocol or a map has no simulated meter.
@@ -141,6 +151,7 @@ class SimulatedSite:
         faults = simulation.get("faults") or {}
         self.fault_seed = int(faults.get("seed", 0))
         self.fault_share = float(faults.get("share", 0))
+        self.pymodbus = tuple(simulation.get("pymodbus") or ())
         self.series = Series(series) if series else None
         self.capture = capture.read_bytes() if capture else None
         self.lines: dict[str, Line] = {}
@@ -264,7 +275,10 @@ def _attach_modbus(
         def value(name: str, now_s: float, q: Quantities = quantities, u: Any = units) -> Any:
             return q.value(name, u[name], now_s)
 
-        simulated = ModbusMeter(dict(table), unit, value)
+        simulated: ModbusMeter | PymodbusMeter = ModbusMeter(dict(table), unit, value)
+        if meter["name"] in site.pymodbus:
+            simulated = PymodbusMeter(table, unit, value)
+            end.serve(simulated)
         end.answer(simulated.received, simulated.silence)
         tapped[unit] = Tapped(meter["name"], table)
     return ModbusTap(tapped, site.ledger)

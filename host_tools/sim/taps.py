@@ -110,6 +110,11 @@ _TYPES = {
 }
 
 
+def pymodbus_type(kind: str) -> ModbusClientMixin.DATATYPE:
+    """Return what pymodbus calls a register type of the maps; KeyError when it has none."""
+    return _TYPES[kind]
+
+
 def register_count(kind: str) -> int:
     """Return how many registers a type of the maps takes; 1 << 16 for one not simulated."""
     return _TYPES[kind].value[1] if kind in _TYPES else 1 << 16

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from host_tools.sim.lines import Line, LineSettings, Piece
+from host_tools.sim.pymodbus_meter import PymodbusMeter
 from host_tools.sim.site import MeterEnd
 
 _RTU = LineSettings(9600, 8, "N", 1)
@@ -70,6 +71,8 @@ class SerialBench:
         self._end = MeterEnd(self._line)
         for meter in self._meters:
             self._end.answer(meter.received, meter.silence)
+            if isinstance(meter, PymodbusMeter):
+                self._end.serve(meter)
         self._line.start(self._loop)
         self._end.start(self._loop)
 

@@ -55,7 +55,7 @@ def read(table, values, *, transport="rtu", options=None, meter_options=None):
         assert not driver.waiting
 
 
-def _random_value(row, draw):
+def random_value(row, draw):
     """Return (the meter's own value, the decimal the reading must show)."""
     kind = row[TYPE]
     _, size, _ = type_of(kind)
@@ -116,7 +116,7 @@ def test_every_point_is_read_to_the_exact_decimal(name, transport):
     table = TABLES[name]
     draw = random.Random(name)
     for _ in range(5):
-        wanted = {row[NAME]: _random_value(row, draw) for row in table["points"]}
+        wanted = {row[NAME]: random_value(row, draw) for row in table["points"]}
         readings, _, driver = read(table, lambda p, now: wanted[p][0], transport=transport)  # noqa: B023
         assert len(readings) == 1
         values, quality = readings[0]

@@ -177,3 +177,25 @@ def test_a_host_that_refuses_or_hangs_up_is_a_problem_of_the_network():
 def test_no_number_of_a_household_is_shown_unless_asked_for():
     done = _eclor("--map", "linky_standard", "--port", "/dev/absent", "--identities")
     assert done.returncode == DEVICE and "/dev/absent" in done.stderr
+
+
+def test_the_mock_says_where_it_is_and_answers_there_with_its_faults():
+    mock = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "host_tools", "mock", "--map", "sdm120", "--seconds", "30"),
+            *("--value", "voltage=231.5", "--fault", "silence", "--fault", ""),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert mock.stdout
+    try:
+        path = mock.stdout.readline().strip()
+        options = {"points": ["voltage"], "reply_ms": 100}
+        values = read_meter(Request("sdm120", port=path, options=options))
+    finally:
+        mock.terminate()
+        mock.wait(10)
+        mock.stdout.close()
+    assert _shown(values) == {"voltage": ("231.5", "V", "good")}

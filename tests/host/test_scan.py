@@ -63,13 +63,16 @@ def _scan(bench, **options):
 @pytest.mark.parametrize("line", [(9600, 8, "E", 1), (2400, 8, "N", 1), (19200, 8, "O", 1)])
 def test_meters_are_found_at_their_rate_and_parity_and_the_rest_is_excluded(line):
     meters = [_meter("sdm120", 2), _meter("em340", 17)]
+    seen: list[Any] = []
     with SerialBench(meters, LineSettings(*line)) as bench:
         scan = _scan(bench)
+        scan.on_progress = lambda progress: seen.append((scan.hits[:], progress))
         hits = list(scan.run())
         scan.wire.close()
     assert [(hit.line, hit.unit) for hit in hits] == [(line, 2), (line, 17)]
     asked = sum(len(meter.requests) for meter in meters)
     assert asked == 2, "each meter was asked once, nothing twice"
+    assert all(now.line == line and now.left < 4 for hits, now in seen if hits)
 
 
 def test_the_likeliest_is_asked_first_and_progress_counts_down():
@@ -124,10 +127,28 @@ def test_another_master_that_begins_later_ends_the_scan_and_hits_are_kept():
 
 
 def test_a_late_answer_is_a_hit_of_the_meter_that_gave_it():
-    late = Faults(("late",), late_ms=90)
-    with SerialBench([_meter("sdm630", 2, faults=late)]) as bench:
+    meter = _meter("sdm630", 2, faults=Faults(("late",), late_ms=90))
+    with SerialBench([meter]) as bench:
         scan = _scan(bench, settings=SETTINGS[:1], units=[2, 3, 4, 5])
         assert [hit.unit for hit in scan.run()] == [2]
+        scan.wire.close()
+    assert len(meter.requests) == 1
+
+
+class Echo:
+    """An adapter that hears itself."""
+
+    def received(self, data, now):
+        return [(0.0, data)]
+
+    def silence(self):
+        pass
+
+
+def test_an_adapter_that_hears_itself_is_neither_a_meter_nor_a_master():
+    with SerialBench([Echo()]) as bench:
+        scan = _scan(bench, settings=SETTINGS[:1])
+        assert (list(scan.run()), scan.garbled) == ([], [])
         scan.wire.close()
 
 
