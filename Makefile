@@ -3,7 +3,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench size powercut fuzz clean
+.PHONY: help setup run test check format bench size powercut fuzz chaos clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ powercut: $(READY) ## power cuts in the journal, N=1000000 for a release; goes o
 
 fuzz: $(READY) ## damaged bytes for every driver, SECONDS=3600 for an hour; keeps what fails
 	@$(PY) -m tests.fuzz --seconds $(or $(SECONDS),60)
+	@$(PY) -m tests.fuzz_network --seconds $(or $(SECONDS),60)
+
+chaos: $(READY) ## the way upstream while brokers, network and power fail, N=1000 rounds
+	@$(PY) -m tests.chaos --rounds $(or $(N),200)
 
 clean: ## remove what make and run have made
 	rm -rf .venv .run build

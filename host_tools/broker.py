@@ -1,7 +1,9 @@
 """The embedded broker: nats-server with its MQTT listener and JetStream, on free loopback ports.
 
 Not for a network: it listens on 127.0.0.1 without a password. Its messages live in a folder
-of the project's `.run/`; each demonstration gives it an empty one.
+of the project's `.run/`; each demonstration gives it an empty one. With `Papers` its MQTT speaks
+TLS only, and only to who shows a certificate of the same authority; a collector then reads by
+JetStream, on client_port (nats-server has one MQTT listener).
 
     broker = Broker(supervisor, Path(".run/demo/broker"))
     broker.start()               # returns when MQTT accepts connections
@@ -14,6 +16,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from host_tools.problems import MISSING, NETWORK, Problem
@@ -24,8 +27,20 @@ _CONFIGURATION = """\
 server_name: eclor
 listen: "127.0.0.1:{client}"
 jetstream {{ store_dir: "{store}" }}
-mqtt {{ listen: "127.0.0.1:{mqtt}" }}
+mqtt {{ listen: "127.0.0.1:{mqtt}"{tls} }}
 """
+_TLS = """
+  tls {{ cert_file: "{certificate}", key_file: "{key}", ca_file: "{authority}", verify: true }}
+"""
+
+
+@dataclass(frozen=True)
+class Papers:
+    """Files in PEM: the broker's certificate, its key, and the authority of the gateways'."""
+
+    certificate: Path
+    key: Path
+    authority: Path
 
 
 def program(name: str) -> str:
@@ -55,7 +70,13 @@ class Broker:
         supervisor: Supervisor,
         folder: Path,
         on_line: Callable[[str], None] | None = None,
+        papers: Papers | None = None,
     ) -> None:
+        self._tls = ""
+        if papers:
+            self._tls = _TLS.format(
+                certificate=papers.certificate, key=papers.key, authority=papers.authority
+            )
         self.mqtt_port = free_port()
         self.client_port = free_port()
         self._supervisor = supervisor
@@ -74,7 +95,10 @@ class Broker:
         configuration = self._folder / "nats.conf"
         configuration.write_text(
             _CONFIGURATION.format(
-                client=self.client_port, mqtt=self.mqtt_port, store=self._folder / "store"
+                client=self.client_port,
+                mqtt=self.mqtt_port,
+                store=self._folder / "store",
+                tls=self._tls,
             )
         )
         self._child = self._supervisor.spawn(

@@ -107,7 +107,10 @@ class TCPFaultProxy:
                 for pair in self._pairs:
                     for direction, source in pair.sockets.items():
                         readers[source] = (pair, direction)
-            ready, _, _ = select.select(list(readers), [], [], self._patience())
+            try:
+                ready, _, _ = select.select(list(readers), [], [], self._patience())
+            except (OSError, ValueError):
+                continue  # cut() closed one of them meanwhile: look again
             with self._lock:
                 for source in ready:
                     if source is self._listener:

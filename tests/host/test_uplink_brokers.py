@@ -5,76 +5,24 @@ acknowledges. Whatever the network does, at the end every record is there once: 
 duplicated 0. mosquitto is a package of the system: without it its cases are skipped, counted.
 """
 
-import contextlib
 import random
-import shutil
 import socket
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
 
 from agent.session import CLOSE, OPEN
 from agent.uplink import Uplink
+from tests.fakes.broker_process import KINDS, BrokerProcess, is_there
 from tests.fakes.journal import MemoryJournal
 from tests.fakes.tcp_fault_proxy import TCPFaultProxy
 
 _DEADLINE_S = 40.0
 _MASK = (1 << 30) - 1
 _IDENTITY = {"gateway": "gw", "board": "host", "version": "1", "runtime": "test", "boot": 1}
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class _Server:
-    """One broker process, killed and started again on the same port and files."""
-
-    def __init__(self, kind, folder):
-        self.port = _free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-        if kind == "nats":
-            program = str(Path(sys.executable).with_name("nats-server"))
-            text = (
-                f'server_name: n1\nlisten: "127.0.0.1:{_free_port()}"\n'
-                f'jetstream {{ store_dir: "{folder}/store" }}\n'
-                f'mqtt {{ listen: "127.0.0.1:{self.port}" }}\n'
-            )
-            self._command = [program, "-c"]
-        else:
-            program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-            if not Path(program).exists():
-                pytest.skip("mosquitto is not installed")
-            text = f"listener {self.port} 127.0.0.1\nallow_anonymous true\n"
-            self._command = [program, "-c"]
-        path = folder / "broker.conf"
-        path.write_text(text)
-        self._command.append(str(path))
-
-    def start(self):
-        self._process = subprocess.Popen(
-            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            time.sleep(0.02)
-        raise AssertionError("the broker does not listen")
-
-    def kill(self):
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
 
 
 class _Collector:
@@ -177,10 +125,12 @@ def _wait(is_true, what):
         time.sleep(0.01)
 
 
-@pytest.fixture(params=["nats", "mosquitto"])
+@pytest.fixture(params=KINDS)
 def site(request, tmp_path):
     """A running broker, a collector, a proxy and a gateway with a journal."""
-    server = _Server(request.param, tmp_path)
+    if not is_there(request.param):
+        pytest.skip(f"{request.param} is not installed")
+    server = BrokerProcess(request.param, tmp_path)
     server.start()
     collector = _Collector(server.port)
     proxy = TCPFaultProxy(("127.0.0.1", server.port))

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from agent.clock import FLOOR_MS
-from host_tools.broker import free_port, program
+from host_tools.broker import Broker, Papers
+from host_tools.supervisor import Supervisor
 from tests.fakes.authority import Authority
 from tests.on_micropython import interpreter
 
@@ -160,30 +161,17 @@ def test_a_plaintext_peer_sees_no_mqtt(tmp_path, authority):
 
 def test_nats_with_mutual_certificates(tmp_path, authority):
     server, own = authority.issue("server"), authority.issue("gw")
-    port = free_port()
-    configuration = tmp_path / "nats.conf"
-    configuration.write_text(
-        f'server_name: n1\nlisten: "127.0.0.1:{free_port()}"\n'
-        f'jetstream {{ store_dir: "{tmp_path}/store" }}\n'
-        f'mqtt {{ listen: "127.0.0.1:{port}"\n'
-        f'tls {{ cert_file: "{server}.pem", key_file: "{server}.key.pem", '
-        f'ca_file: "{authority.folder}/ca.pem", verify: true }} }}\n'
-    )
-    command = [program("nats-server"), "-c", str(configuration)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as broker:
-        try:
-            assert broker.stderr is not None
-            for line in broker.stderr:
-                if "Server is ready" in line:
-                    break
-            assert _run(tmp_path, port, authority.folder / "ca", own).endswith("online")
-            # A wrong authority on trial: refused once, then the present one's turn.
-            wrong = Authority(tmp_path, "theirs").folder / "ca.der"
-            said = _run(tmp_path, port, authority.folder / "ca", own, rotate=str(wrong))
-            assert "certificate refused" in said and said.endswith("online"), said
-            right = authority.folder / "ca.der"
-            said = _run(tmp_path, port, wrong.with_suffix(""), own, rotate=str(right))
-            assert "refused" not in said and said.endswith("online"), said
-            assert "online" not in _run(tmp_path, port, authority.folder / "ca")
-        finally:
-            broker.kill()
+    papers = Papers(Path(f"{server}.pem"), Path(f"{server}.key.pem"), authority.folder / "ca.pem")
+    with Supervisor() as supervisor:
+        broker = Broker(supervisor, tmp_path / "broker", papers=papers)
+        broker.start()
+        port = broker.mqtt_port
+        assert _run(tmp_path, port, authority.folder / "ca", own).endswith("online")
+        # A wrong authority on trial: refused once, then the present one's turn.
+        wrong = Authority(tmp_path, "theirs").folder / "ca.der"
+        said = _run(tmp_path, port, authority.folder / "ca", own, rotate=str(wrong))
+        assert "certificate refused" in said and said.endswith("online"), said
+        right = authority.folder / "ca.der"
+        said = _run(tmp_path, port, wrong.with_suffix(""), own, rotate=str(right))
+        assert "refused" not in said and said.endswith("online"), said
+        assert "online" not in _run(tmp_path, port, authority.folder / "ca")

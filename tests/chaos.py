@@ -1,0 +1,168 @@
+"""`make chaos N=1000`: the whole way upstream while everything on it fails, by seed.
+
+    python -m tests.chaos [--rounds N] [--seed N] [nats | mosquitto ...]
+
+The device's journal and session, through a fault proxy, to a real broker and the real collector.
+Each round appends records and breaks something: the connection cut at any byte, reset, swallowed
+(half-open), delayed, its bits flipped; the broker killed; the gateway's power cut. Every tenth
+round all is mended and the database is compared with the gateway's ledger, number by number and
+CRC by CRC: lost 0, duplicated 0, altered 0. The exit code is 1 when it is not.
+"""
+
+import argparse
+import random
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from host_tools.collect import Collector, tables
+from tests.fakes.broker_process import KINDS, BrokerProcess, is_there
+from tests.fakes.gateway_thread import GatewayThread
+from tests.fakes.tcp_fault_proxy import TCPFaultProxy
+
+KEY = bytes(range(32))
+FAULTS = ("cut", "reset", "hole", "delay", "flip", "refuse", "kill", "power", "none")
+_SETTLE_EVERY = 10
+_SETTLE_S = 60.0
+
+
+@dataclass
+class Result:
+    """What one run found; good only when nothing is lost, duplicated or altered."""
+
+    kind: str
+    seed: object
+    rounds: int = 0
+    records: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    altered: int = 0
+    foreign: int = 0  # numbers in the database that the gateway never promised
+    sessions: int = 0
+    repeated: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    stuck: str = ""  # what did not settle in time
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the promise held."""
+        return not (self.lost or self.duplicated or self.altered or self.foreign or self.stuck)
+
+    def line(self) -> str:
+        """Return the closing line."""
+        told = ", ".join(f"{name} {count}" for name, count in sorted(self.faults.items()))
+        return (
+            f"{self.kind}: {self.rounds} rounds, {self.records:,} records: lost {self.lost}, "
+            f"duplicated {self.duplicated}, altered {self.altered}, foreign {self.foreign}"
+            f"{'; STUCK: ' + self.stuck if self.stuck else ''} ({told}; {self.sessions} sessions, "
+            f"{self.repeated:,} sent again, seed {self.seed})"
+        )
+
+
+def compare(result: Result, ledger: dict[int, int], rows: list[tuple[int, int]]) -> None:
+    """Compare (seq, crc) rows of the database with what the gateway promised."""
+    stored = Counter(seq for seq, _ in rows)
+    result.records = len(ledger)
+    result.lost = len(ledger.keys() - stored.keys())
+    result.duplicated = sum(count - 1 for count in stored.values())
+    result.foreign = len(stored.keys() - ledger.keys())
+    result.altered = sum(1 for seq, crc in rows if ledger.get(seq, crc) != crc)
+
+
+def run(kind: str, seed: object, rounds: int) -> Result:
+    """Run so many rounds; stop at the first that breaks the promise."""
+    rng = random.Random(f"{kind} {seed}")
+    result = Result(kind, seed)
+    with tempfile.TemporaryDirectory(prefix="eclor-chaos-") as folder:
+        url = f"sqlite:///{folder}/site.db"
+        with (
+            BrokerProcess(kind, Path(folder)) as broker,
+            Collector("127.0.0.1", broker.port, url, keys={"gw": KEY}) as collector,
+            TCPFaultProxy(("127.0.0.1", broker.port)) as proxy,
+        ):
+            gateway = GatewayThread(proxy.address, f"{kind} {seed}", KEY)
+            gateway.start()
+            try:
+                while result.rounds < rounds and result.is_good:
+                    result.rounds += 1
+                    _round(rng, result, gateway, proxy, broker)
+                    if result.rounds % _SETTLE_EVERY == 0 or result.rounds == rounds:
+                        _settle(result, gateway, collector)
+            finally:
+                gateway.stop()
+            result.sessions, result.repeated = gateway.sessions, gateway.repeated
+    return result
+
+
+def _round(
+    rng: random.Random,
+    result: Result,
+    gateway: GatewayThread,
+    proxy: TCPFaultProxy,
+    broker: BrokerProcess,
+) -> None:
+    for fault in rng.sample(FAULTS, rng.choice((1, 1, 2))):
+        result.faults[fault] += 1
+        way = rng.choice(("up", "down"))
+        if fault == "cut":
+            proxy.cut_after(way, rng.randrange(1, 6000))
+        elif fault == "reset":
+            proxy.cut()
+        elif fault == "hole":
+            proxy.black_hole(*rng.choice((("up",), ("down",), ("up", "down"))))
+        elif fault == "delay":
+            proxy.delay_s = rng.random() / 20
+        elif fault == "flip":
+            proxy.flip(way, rng.randrange(12000))
+        elif fault == "refuse":
+            proxy.refuse_server = True
+        elif fault == "kill":
+            broker.kill()
+        gateway.append([rng.randrange(900) for _ in range(rng.randrange(1, 25))])
+        if fault == "power":
+            gateway.power_cut()
+        elif fault == "kill":
+            broker.start()
+    time.sleep(rng.random() / 8)  # how long the faults last
+    proxy.mend()
+
+
+def _settle(result: Result, gateway: GatewayThread, collector: Collector) -> None:
+    end = time.monotonic() + _SETTLE_S
+    while not gateway.is_drained:
+        if time.monotonic() > end:
+            result.stuck = (
+                f"acked {gateway.journal.acked} of {gateway.journal.durable}, "
+                f"{gateway.uplink.state}, {gateway.uplink.counters}, {collector.progress}"
+            )
+            break
+        time.sleep(0.01)
+    with collector.engine.connect() as connection:
+        mine = sa.select(tables.gateway.c.id).where(tables.gateway.c.name == "gw")
+        asked = sa.select(tables.record.c.seq, tables.record.c.crc).where(
+            tables.record.c.gateway_id.in_(mine)
+        )
+        rows = [(int(seq), int(crc)) for seq, crc in connection.execute(asked)]
+    compare(result, gateway.ledger, rows)
+
+
+def main() -> int:
+    """Run against each broker; 1 when one broke the promise."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=time.time_ns() & 0xFFFFFFFF)
+    parser.add_argument("kinds", nargs="*", choices=[[], *KINDS])
+    options = parser.parse_args()
+    kinds = options.kinds or [kind for kind in KINDS if is_there(kind)]
+    results = [run(kind, options.seed, -(-options.rounds // len(kinds))) for kind in kinds]
+    for result in results:
+        print(result.line())
+    return 0 if all(result.is_good for result in results) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
