@@ -91,7 +91,12 @@ def forget_maps():
     """Drop the modules of all maps read so far; their tables go once no driver holds them.
 
     A gateway reads each map once, at its start, and a table of fifty points takes 8 KB of RAM.
+    A driver's module may have a function `forget`, which is told.
     """
+    for module, _, _ in DRIVERS.values():
+        forget = getattr(sys.modules.get("drivers." + module), "forget", None)
+        if forget:
+            forget()
     prefix = "drivers.maps."
     for name in [name for name in sys.modules if name.startswith(prefix)]:
         del sys.modules[name]

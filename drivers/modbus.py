@@ -23,10 +23,8 @@ from micropython import const
 
 from drivers.errors import Refused
 from drivers.modbus_decode import Decoder
-from drivers.modbus_desk import Desk
 from drivers.modbus_frame import ANSWER, EXCEPTION, framing
 from drivers.modbus_plan import shared_plan
-from drivers.modbus_sunspec import BASES, Chain
 from drivers.reading import BAD_FRAME, MISSING, NO_REPLY, REFUSED
 
 _IDLE = const(0)
@@ -55,6 +53,11 @@ _EXCEPTIONS = {
 _PLANS: list = []
 
 
+def forget():
+    """Share no plan made so far any more: the maps are dropped, their places are used again."""
+    _PLANS.clear()
+
+
 class Modbus:
     """One meter; the driver contract of drivers/__init__.py.
 
@@ -72,8 +75,11 @@ class Modbus:
         self._command = None
         baud = _baud(table or {}, options)
         self.gap_us = 1750 if baud > 19200 else 38_500_000 // baud  # 3.5 characters of 11 bits
-        self._desk = Desk() if table is None else None
+        self._desk = self._chain = None
         if table is None:
+            from drivers.modbus_desk import Desk  # here, as below: most gateways need neither
+
+            self._desk = Desk()
             self.points = ()
             self.wait_ms = self.reply_ms = 0
             return
@@ -99,8 +105,10 @@ class Modbus:
         self.refused = bytearray(len(self.points))
         self._steps = self.plan.steps
         self._known = bytearray(len(self._steps))
-        models = table.get("models")
-        self._chain = Chain(models, table.get("bases", BASES)) if models else None
+        if "models" in table:
+            from drivers.modbus_sunspec import BASES, Chain
+
+            self._chain = Chain(table["models"], table.get("bases", BASES))
         self._alive = False  # the meter has answered something since the start
         self._probe = False  # ask one item only: is the block too big, or is the meter dead?
         self.reset()

@@ -30,8 +30,8 @@ MAX_BITS = 2000  # 6.1 and 6.2
 class Plan:
     """The points wanted of a map and how to read them. Immutable once made, so it is shared.
 
-    table    a MAP literal; rows: its rows of the wanted points; points: the Points;
-             types: what type_of() says of each
+    rows     of a MAP literal, those of the wanted points; the map itself may go (it takes 15 KB)
+    points   the Points; types: what type_of() says of each
     items    tuple of (function code, address, count, index): index >= 0 is a point,
              -1 - k the k-th scale factor register; sorted by function code and address
     steps    tuple of (function code, address, count, first, end): items[first:end] are in it
@@ -39,7 +39,6 @@ class Plan:
     """
 
     def __init__(self, table, names, options):
-        self.table = table
         self.order = options.get("word_order", table.get("words", "ABCD"))
         if self.order not in ORDERS:
             raise ValueError("word_order %s is none of %s" % (self.order, ", ".join(ORDERS)))
@@ -167,7 +166,10 @@ def after(item):
 
 
 def shared_plan(table, options, plans):
-    """Return the plan of a meter, from the list `plans` when an equal one is there."""
+    """Return the plan of a meter, from the list `plans` when an equal one is there.
+
+    A plan is known by the identity of its table: empty the list when a table is dropped.
+    """
     names = tuple(options.get("points", ()))
     key = (id(table), names) + tuple(
         [options.get(name) for name in ("max_registers", "gap_registers", "word_order")]

@@ -2,11 +2,12 @@
 
 import gc
 import json
+import sys
 
+import agent
 from agent import log as log_
 from agent.app import App
 from agent.clock import Clock
-from agent.config import validate
 from agent.journal import Journal
 from agent.log import Log
 from agent.store import Files
@@ -30,7 +31,7 @@ def start(platform, slot, state):
     except (OSError, ValueError) as error:
         log.error("main", "config.json cannot be read (%s): provision this gateway", error)
         return
-    config, problems = validate(tree)
+    config, problems = _validated(tree)
     del tree
     gc.collect()
     for problem in problems:
@@ -68,6 +69,17 @@ def start(platform, slot, state):
     gc.collect()
     gc.threshold(gc.mem_free() // 4)  # boot.py's is for loading, and dear for what runs
     loop.run(app, hal)
+
+
+def _validated(tree):
+    """Return (config, problems); the rules, 14 KB of RAM, are needed once and dropped."""
+    from agent.config import validate
+
+    found = validate(tree)
+    del sys.modules["agent.config"]
+    if hasattr(agent, "config"):
+        del agent.config
+    return found
 
 
 def _journal_ground(hal, flash, size, log):

@@ -4,6 +4,7 @@ import sys
 
 import micropython
 
+import drivers
 from drivers import load_map
 from drivers.checksums import crc16_modbus
 from drivers.errors import BadFrame, Refused
@@ -397,3 +398,11 @@ def test_the_frame_path_allocates_nothing():
             if turn:
                 micropython.heap_unlock()
         assert done == 0
+
+
+def test_plans_made_from_maps_that_are_dropped_are_not_shared_again():
+    table = dict(SMALL)
+    first = Modbus(table, {"unit": 1})
+    assert Modbus(table, {"unit": 2}).plan is first.plan
+    drivers.forget_maps()
+    assert Modbus(table, {"unit": 2}).plan is not first.plan
