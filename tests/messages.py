@@ -22,14 +22,24 @@ TRANSLATED = (
     "agent/config.py",
     "agent/privacy.py",
     "host_tools/__main__.py",
+    "host_tools/bootloader.py",
     "host_tools/commands/boards.py",
     "host_tools/commands/check.py",
+    "host_tools/commands/devices.py",
+    "host_tools/commands/doctor.py",
+    "host_tools/commands/flash.py",
+    "host_tools/commands/images.py",
     "host_tools/commands/schema.py",
+    "host_tools/doctor.py",
+    "host_tools/flash.py",
+    "host_tools/images.py",
     "host_tools/map_file.py",
+    "host_tools/ports.py",
     "host_tools/promise.py",
     "host_tools/site_file.py",
     "host_tools/site_rules.py",
     "host_tools/site_words.py",
+    "host_tools/uf2.py",
 )
 # The lines of agent/privacy.py, which are put together in steps.
 PRIVACY = (
@@ -37,8 +47,7 @@ PRIVACY = (
     (1, "{0}: personal, as {1}, one reading a day"),
     (1, "{0}: personal, as {1}, one reading a day; every {2} s by consent {3} until {4} ms"),
 )
-_SAYS = {"Problem": 2, "say": 1, "Note": 3, "Step": 3}
-_VERBS = ("command",)
+_SAYS = {"say": 1, "Note": 3, "Step": 3, "Problem": 2}
 _TABLES = {"WORDS", "_REMEDIES", "_KIND_NAMES"}
 _TURNED = re.compile(r"%[-0-9]*[srdx]")
 
@@ -50,7 +59,7 @@ def messages(path: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield from _of_call(node)
-        elif is_command and isinstance(node, ast.FunctionDef) and node.name in _VERBS:
+        elif is_command and isinstance(node, ast.FunctionDef) and _is_verb(node):
             for part in (ast.get_docstring(node) or "").split("\n\n"):
                 yield node.lineno, " ".join(part.split())
     if path.name == "config.py":
@@ -62,6 +71,12 @@ def messages(path: Path) -> Iterator[tuple[int, str]]:
     yield from _of_tables(tree)
 
 
+def _is_verb(node: ast.FunctionDef) -> bool:
+    return node.name == "command" or any(
+        ast.unparse(decorator).startswith("app.command(") for decorator in node.decorator_list
+    )
+
+
 def _of_call(node: ast.Call) -> Iterator[tuple[int, str]]:
     name = str(getattr(node.func, "id", "") or getattr(node.func, "attr", ""))
     for keyword in node.keywords:
@@ -70,8 +85,11 @@ def _of_call(node: ast.Call) -> Iterator[tuple[int, str]]:
     if name in ("_add", "_say", "append") and len(node.args) > 1:
         for argument in node.args[1:]:
             yield node.lineno, _sentence(argument)
-    first = 1 if name == "Note" else 0
+    first = 1 if name in ("Note", "Step") else 0
     for argument in node.args[first : _SAYS.get(name, 0)]:
+        if isinstance(argument, ast.IfExp):
+            yield node.lineno, _sentence(argument.body)
+            argument = argument.orelse  # noqa: PLW2901
         yield node.lineno, _sentence(argument)
     for keyword in node.keywords:
         if name in _SAYS and keyword.arg in ("what", "remedy", "rule"):

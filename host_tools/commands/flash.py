@@ -1,0 +1,147 @@
+"""`eclor flash`: MicroPython onto boards, many at once, from the images on this computer."""
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from host_tools.language import say, translated
+from host_tools.problems import DEVICE, INPUT, OK, USAGE, Problem
+
+if TYPE_CHECKING:
+    from host_tools.flash import Job, Result
+    from host_tools.images import Image
+
+NAME = "flash"
+
+
+def command(
+    board: Annotated[str, typer.Argument(help="Which board it is: eclor boards lists them.")],
+    port: Annotated[
+        list[str] | None,
+        typer.Option(help="Serial port, or folder of a Pico's drive; give it once per board."),
+    ] = None,
+    all_of_them: Annotated[
+        bool, typer.Option("--all", help="Every board of this kind that is plugged in.")
+    ] = False,
+    image: Annotated[
+        str, typer.Option(help="Which image; the newest that fits if not given.")
+    ] = "",
+    reset: Annotated[
+        bool, typer.Option(help="Let the adapter put the ESP32 into its loader.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per board.")] = False,
+) -> None:
+    """Write MicroPython to boards and verify it: the right chip, the right image, retries.
+
+    Exit code 4 when a board failed; the others are done.
+    """
+    from host_tools.flash import Job, flash
+    from host_tools.images import Images
+
+    _known(board)
+    images = Images()
+    chosen = _image(images.known(), image) if image else images.find(board)
+    jobs = [Job(each, board, chosen) for each in _ports(board, port or [], chosen, all_of_them)]
+    with _Progress(jobs, quiet=as_json) as progress:
+        before = "default-reset" if reset else "no-reset"
+        results = flash(jobs, images, progress.tell, before=before)
+    for result in results:
+        print(json.dumps(asdict(result), ensure_ascii=False) if as_json else _words(result))
+    worst = [result.code for result in results if result.code != OK]
+    raise typer.Exit(worst[0] if worst else OK)
+
+
+def _known(board: str) -> None:
+    from host_tools.site_rules import board as board_of
+    from host_tools.site_rules import board_names
+
+    flashable = [name for name in board_names() if board_of(name)["image"]]
+    if board not in flashable:
+        raise Problem(
+            f"there is no board {board} to flash", f"there are {', '.join(flashable)}", code=INPUT
+        )
+
+
+def _image(known: "list[Image]", name: str) -> "Image":
+    for image in known:
+        if name in (image.name, image.file):
+            return image
+    raise Problem(f"there is no image {name}", "eclor images list shows them", code=INPUT)
+
+
+def _ports(board: str, given: list[str], image: "Image", all_of_them: bool) -> list[str]:
+    """Return where the boards are; a person chooses among several."""
+    from host_tools import bootloader, ports, uf2
+    from host_tools.images import ESP
+
+    if given:
+        return given
+    if image.kind == ESP:
+        found = [device.port for device in ports.devices() if board in device.boards]
+    else:
+        found = [str(volume.path) for volume in uf2.volumes() if volume.chip == image.chip]
+        if not found:
+            running = [device for device in ports.devices() if board in device.boards]
+            waiting = [device for device in running if device.kind == ports.BOARD]
+            if len(waiting) > 1 and not all_of_them:
+                found = [device.port for device in waiting]
+            else:
+                found = [str(bootloader.enter(device.port).path) for device in waiting]
+    if not found:
+        raise Problem(
+            f"no {board} is plugged in",
+            "eclor devices shows what is; or give --port",
+            code=DEVICE,
+        )
+    if len(found) > 1 and not all_of_them:
+        raise Problem(
+            f"several may be meant: {', '.join(found)}",
+            "give --port, or --all for every one of them",
+            code=USAGE,
+        )
+    return found
+
+
+def _words(result: "Result") -> str:
+    if result.code == OK:
+        return say("{port}: {image} is on it, verified", port=result.port, image=result.image)
+    remedy = translated(result.remedy)
+    return f"{result.port}: {translated(result.what)}" + (f"\n  -> {remedy}" if remedy else "")
+
+
+class _Progress:
+    """A bar per board on a terminal, a line per change elsewhere; always on stderr."""
+
+    def __init__(self, jobs: "list[Job]", *, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._quiet = quiet
+        self._said: dict[str, str] = {}
+        console = Console(stderr=True)
+        self._bars = None
+        if console.is_terminal and not quiet:
+            columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+            self._bars = Progress(*columns, console=console)
+            self._tasks = {job.port: self._bars.add_task(job.port, total=1.0) for job in jobs}
+
+    def __enter__(self) -> "_Progress":
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def tell(self, job: "Job", share: float, words: str) -> None:
+        """Show how far a board is."""
+        if self._bars:
+            task = self._tasks[job.port]
+            self._bars.update(task, completed=share, description=f"{job.port} {words}")
+        elif not self._quiet and self._said.get(job.port) != words:
+            self._said[job.port] = words
+            print(f"{job.port}: {words}", file=sys.stderr)
