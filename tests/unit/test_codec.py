@@ -1,6 +1,8 @@
 """Blocks come back exactly, and damage is always noticed."""
 
-from agent.codec import BadBlock, Block, decode
+from binascii import crc32
+
+from agent.codec import BadBlock, Block, check, decode
 
 HASH = b"\x1a\x2b\x3c\x4d"
 ROWS = (
@@ -10,34 +12,96 @@ ROWS = (
 )
 
 
-def _block():
-    block = Block(3, 256)
-    block.open(HASH, 2, 1, 0xFEDCBA98)
-    for row in ROWS:
+def _block(clock=1, rows=ROWS, size=256):
+    block = Block(3, size)
+    block.open(HASH, 2, clock, 0xFEDCBA98)
+    for row in rows:
         assert block.add(*row)
     return block
 
 
+def _sealed(block):
+    return bytes(block.data[: block.seal()])
+
+
+class _Dice:
+    """The same numbers on every runtime."""
+
+    def __init__(self, seed):
+        self._state = seed
+
+    def below(self, limit):
+        self._state = (self._state * 1103515245 + 12345) & 0x7FFFFFFF
+        return (self._state >> 8) % limit
+
+
+def _day(count, seed):
+    """Rows of a counter, a gauge that stands and moves, a state, with gaps and a jump."""
+    dice = _Dice(seed)
+    at_ms = 1766534400000 + dice.below(2) * 7
+    counter, gauge, state = 12345678901, 2300, 1
+    rows = []
+    for i in range(count):
+        at_ms += 10000 + (dice.below(9) if i % 7 == 3 else 0)
+        counter += 17 + dice.below(5)
+        gauge += dice.below(21) - 10 if dice.below(3) else 0
+        state = dice.below(3) if dice.below(9) == 0 else state
+        values = [counter, gauge, state]
+        quality = bytearray(3)
+        if dice.below(20) == 0:
+            values[1] = None
+            quality[1] = 4
+        if i == count // 2:
+            counter += 1 << 40
+            gauge -= 1 << 24
+        rows.append((at_ms, values, bytes(quality)))
+    return rows
+
+
 def test_rows_come_back_exactly():
-    block = _block()
-    found = decode(bytes(block.data[: block.seal()]))
-    assert (found.config_hash, found.meter, found.clock, found.boot) == (HASH, 2, 1, 0xFEDCBA98)
-    assert tuple(found.rows) == ROWS
+    for clock, boot in ((1, 0), (0, 0xFEDCBA98)):
+        found = decode(_sealed(_block(clock)))
+        assert (found.config_hash, found.meter, found.clock) == (HASH, 2, clock)
+        assert (found.version, found.boot) == (2, boot), "boot is kept where it dates the rows"
+        assert tuple(found.rows) == ROWS
+
+
+def test_a_long_block_comes_back_exactly():
+    for seed in (1, 2):
+        rows = _day(300, seed)
+        assert decode(_sealed(_block(1, rows, 4000))).rows == rows
+
+
+def test_a_block_of_no_points_keeps_its_times():
+    block = Block(0, 64)
+    block.open(HASH, 0, 2, 0)
+    times = (5000, 6000, 6000, 1000, (1 << 62) // 1000 * 1000)
+    for at_ms in times:
+        assert block.add(at_ms, (), b"")
+    assert [row[0] for row in decode(_sealed(block)).rows] == list(times)
+
+
+def test_whole_seconds_may_cease():
+    times = (5000, 15000, 25001, 35000, 35999)
+    block = Block(1, 200)
+    for _ in range(2):
+        block.open(HASH, 0, 1, 0)
+        for at_ms in times:
+            assert block.add(at_ms, (1,), b"\0")
+        assert [row[0] for row in decode(_sealed(block)).rows] == list(times)
 
 
 def test_version_1_still_decodes():
     data = (
         b"\x01abcd\x00\x01\x00\x00\x00\x07\x00\x00\x00\x00\x00\x00\x03\xe8\x00\x01\x01\x00\x01\x06"
     )
-    from binascii import crc32
-
     data += (crc32(data) & 0xFFFFFFFF).to_bytes(4, "big")
-    assert decode(data).rows == [(1000, [3], b"\x00")]
+    found = decode(data)
+    assert (found.version, found.boot, found.rows) == (1, 7, [(1000, [3], b"\x00")])
 
 
 def test_every_flipped_bit_and_every_cut_is_noticed():
-    block = _block()
-    good = bytes(block.data[: block.seal()])
+    good = _sealed(_block())
     damaged = [good[:n] for n in range(len(good))]
     for i in range(len(good) * 8):
         bad = bytearray(good)
@@ -51,19 +115,58 @@ def test_every_flipped_bit_and_every_cut_is_noticed():
         raise AssertionError("accepted damage")
 
 
+def test_wrong_bytes_with_a_right_check_sum_end_in_bad_block_or_rows():
+    good = _sealed(_block(1, _day(20, 3), 400))
+    dice = _Dice(5)
+    for _ in range(60):
+        bad = bytearray(good[:-4])
+        for _ in range(1 + dice.below(4)):
+            bad[1 + dice.below(len(bad) - 1)] = dice.below(256)
+        bad += (crc32(bytes(bad)) & 0xFFFFFFFF).to_bytes(4, "big")
+        try:
+            decode(bytes(bad))
+        except BadBlock:
+            pass
+
+
 def test_a_full_block_refuses_and_stays_whole():
-    block = Block(3, 128)
-    block.open(HASH, 0, 1, 1)
-    count = 0
-    while block.add(count * 1000, [count, 1, None], bytes((0, 0, 1))):
-        count += 1
-    assert count > 2
-    assert len(decode(bytes(block.data[: block.seal()])).rows) == count
+    for size in (128, 200, 1024):
+        block = Block(3, size)
+        block.open(HASH, 0, 1, 1)
+        dice = _Dice(size)
+        rows = []
+        while True:
+            row = (len(rows) * 1000, [dice.below(9999), 1, None], bytes((0, 0, 1)))
+            if not block.add(*row):
+                break
+            rows.append(row)
+        assert not block.add(*row), "and goes on refusing"
+        length = block.seal()
+        assert len(rows) > 2 and size - 20 < length <= size
+        assert decode(bytes(block.data[:length])).rows == rows
 
 
-def test_a_snapshot_continues_as_if_nothing_had_happened():
-    block, twin, out = _block(), Block(3, 256), bytearray(300)
-    twin.restore(out, 5, block.snapshot(out, 5))
-    row = (1766534500000, [1, 2, 3], bytes(3))
-    assert block.add(*row) and twin.add(*row)
-    assert block.data[: block.seal()] == twin.data[: twin.seal()]
+def test_a_carry_of_the_refused_row_is_taken_back():
+    for seed in range(40):
+        block = Block(1, 64)
+        block.open(HASH, 0, 1, 1)
+        dice = _Dice(seed)
+        rows = []
+        while block.add(len(rows) * 1000, [dice.below(30)], b"\0"):
+            dice = _Dice(seed + len(rows) + 1)
+            rows.append(None)
+        assert len(decode(_sealed(block)).rows) == len(rows)
+
+
+def test_a_block_closed_on_the_way_goes_on_as_if_nothing_had_happened():
+    rows = _day(60, 4)
+    alone = _sealed(_block(1, rows, 1024))
+    block = Block(3, 1024)
+    block.open(HASH, 2, 1, 0)
+    for i, row in enumerate(rows):
+        assert block.add(*row)
+        start, end = block.close()
+        so_far = bytes(block.data[start:end])
+        check(so_far)
+        assert decode(so_far).rows == rows[: i + 1]
+    assert _sealed(block) == alone

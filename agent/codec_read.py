@@ -1,0 +1,104 @@
+"""Blocks -> rows, of any version; what a collector needs and a gateway does not.
+
+Not the check sum and the way in (codec.py: decode()).
+"""
+
+from micropython import const
+
+from agent.codec import LONG, MILLIS, VERSION_1, VERSION_2
+from agent.codec_rows import CELLS_MAX, BadBlock, Rows
+
+_HEAD = const(7)
+_CRC = const(4)
+
+# Words of the block (codec_plain.py).
+_AT = const(2)
+_SLOT = const(5)
+_BAD = const(7)
+_FAR = const(8)
+_READ = const(1)
+_INNER = const(2)
+
+
+class Reader(Rows):
+    """Rows, in the direction from bytes to values."""
+
+    def get(self, values, quality, is_first=False):
+        """Read one row into values (list) and quality (bytearray); return the step, ms."""
+        row = self.row
+        for i in range(self.points + 1):
+            row[i] = 1 if self._forms[i] & 128 else 0
+        state = self.state
+        self._odd_ms = 0 if is_first else None
+        is_plain = 0
+        if not is_first:
+            state[_SLOT] = self._plain  # slots 0 and 1
+            is_plain = self._plain = self._code(self.points + 1, _READ)
+        if not is_plain:
+            self._odd_row(0, None, None, is_first)
+            self._code(self.points + 1, _READ | _INNER)
+        if state[_BAD]:
+            raise BadBlock("a value beyond what can be written")
+        forms = self._forms
+        for i in range(self.points):
+            form = forms[i + 1]
+            quality[i] = form & 127
+            values[i] = self._last(i + 1) if form & 128 else None
+        step_ms = self._odd_ms
+        if step_ms is None:
+            step_ms = self._last(0) * self.unit_ms
+        if state[_FAR]:
+            self._rebase()
+        return step_ms
+
+
+class Decoded:
+    """What one block holds, whose check sum is right.
+
+    version, config_hash (4 bytes), meter, clock, boot (0 where the clock was set), points
+    rows  list of (at_ms, values, quality): int; list of int or None; bytes
+    """
+
+    def __init__(self, data):
+        self.version = VERSION_1 if data[0] == VERSION_1 else VERSION_2
+        self.config_hash = bytes(data[1:5])
+        self.meter = data[5]
+        self.boot = 0
+        self.rows: list = []
+        end = len(data) - _CRC
+        if self.version == VERSION_1:
+            from agent.codec_old import read_old
+
+            read_old(self, data, end)
+            return
+        flags = data[0]
+        self.clock = flags & 3
+        self.points = data[6]
+        sizes = [4 if self.clock == 0 else 0, 6 if flags & MILLIS else 4, 1]
+        if flags & LONG:
+            sizes[1:] = [8, 2]
+        at = _HEAD
+        fields = []
+        for size in sizes:
+            fields.append(int.from_bytes(bytes(data[at : at + size]), "big"))
+            at += size
+        if at > end:
+            raise BadBlock("%d bytes, the head has %d" % (end, at))
+        unit_ms = 1 if flags & MILLIS else 1000
+        self.boot, base, count = fields
+        self._read(bytes(data), at, end, base * unit_ms, count, unit_ms)
+
+    def _read(self, data, at, end, at_ms, count, unit_ms):
+        points = self.points
+        if count == 0 or count * (points + 1) > CELLS_MAX:
+            raise BadBlock("%d rows of %d points" % (count, points))
+        rows = Reader(points)
+        rows.unit_ms = unit_ms
+        rows.begin(data, at, end, True)
+        for i in range(count):
+            values: list = [None] * points
+            quality = bytearray(points)
+            at_ms += rows.get(values, quality, i == 0)
+            self.rows.append((at_ms, values, bytes(quality)))
+        if rows.state[_AT] < end:
+            raise BadBlock("%d bytes after the last row" % (end - rows.state[_AT]))
