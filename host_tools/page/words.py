@@ -44,7 +44,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "fr": "signalés non mesurés par la passerelle elle-même",
     },
     "stored": {"en": "Readings stored", "fr": "Relevés stockés"},
-    "of_answered": {"en": "of {} answered", "fr": "sur {} donnés"},
+    "of_answered": {"en": "from {} answers of meters", "fr": "de {} réponses des compteurs"},
     "journal": {"en": "Journal fill", "fr": "Journal rempli"},
     "in_flight": {"en": "In flight", "fr": "En vol"},
     "in_flight_hint": {"en": "records on their way", "fr": "enregistrements en route"},
