@@ -44,6 +44,14 @@ def board(name: str) -> dict[str, Any]:
     return dict(importlib.import_module(f"boards.{name}").BOARD)
 
 
+def room_kb(wired: dict[str, Any]) -> int:
+    """Return the kilobytes that the journal of a board can have."""
+    regions = {name: size for name, _, size in wired["flash"]["regions"]}
+    if "journal" in regions:
+        return int(regions["journal"]) // 1024
+    return int(regions["files"] - SLOTS_BYTES - SPARE_BYTES) // 1024
+
+
 def rules(config: dict[str, Any], folder: Path) -> Iterator[Note]:
     """Yield what is wrong; folder: where the site file is, a folder maps/ beside it counts."""
     try:
@@ -88,16 +96,13 @@ def _on_board(config: dict[str, Any], wired: dict[str, Any]) -> Iterator[Note]:
                 is_wrong=False,
             )
     yield from _network(config["network"], wired)
-    regions = {name: size for name, _, size in wired["flash"]["regions"]}
-    if "journal" in regions:
-        return
-    room_kb = (regions["files"] - SLOTS_BYTES - SPARE_BYTES) // 1024
-    if wired["port"] != "unix" and config["journal"]["size_kb"] > room_kb:
+    room = room_kb(wired)
+    if wired["port"] != "unix" and config["journal"]["size_kb"] > room:
         yield Note(
             "journal.size_kb",
-            f"{wired['title']} has room for {room_kb} KB beside two firmware slots, "
+            f"{wired['title']} has room for {room} KB beside two firmware slots, "
             f"this is {config['journal']['size_kb']}",
-            f"write journal: {{size_kb: {room_kb}}}",
+            f"write journal: {{size_kb: {room}}}",
         )
 
 
@@ -194,6 +199,15 @@ def _driver(
     for port in ports:
         if port["name"] == meter["port"]:
             options["line"] = (port["baud"], port["bits"], port["parity"], port["stop"])
+            wanted = table.get("line")
+            if meter["protocol"] != "modbus" and wanted and wanted != options["line"]:
+                yield Note(
+                    f"{where}port",
+                    f"{meter['map']} speaks {_line(wanted)}, the port is set to "
+                    f"{_line(options['line'])}",
+                    "set the port's baud, bits and parity, unless the meter was changed",
+                    is_wrong=False,
+                )
     options["points"] = meter["points"]
     try:
         load(meter["protocol"])(table, options)
@@ -213,6 +227,10 @@ def _driver(
                 f"the driver {meter['protocol']} knows no such option",
                 _near(key, sorted(map(str, options.seen))) or "remove it",
             )
+
+
+def _line(line: tuple[int, int, str, int]) -> str:
+    return f"{line[0]} {line[1]}{line[2]}{line[3]}"
 
 
 def _near(word: str, known: Any) -> str:

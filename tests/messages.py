@@ -24,19 +24,23 @@ TRANSLATED = (
     "host_tools/__main__.py",
     "host_tools/bootloader.py",
     "host_tools/commands/boards.py",
+    "host_tools/commands/capture.py",
     "host_tools/commands/check.py",
     "host_tools/commands/devices.py",
     "host_tools/commands/doctor.py",
     "host_tools/commands/flash.py",
     "host_tools/commands/images.py",
     "host_tools/commands/schema.py",
+    "host_tools/commands/site.py",
     "host_tools/doctor.py",
     "host_tools/flash.py",
     "host_tools/images.py",
+    "host_tools/line_record.py",
     "host_tools/map_file.py",
     "host_tools/ports.py",
     "host_tools/promise.py",
     "host_tools/site_file.py",
+    "host_tools/site_new.py",
     "host_tools/site_rules.py",
     "host_tools/site_words.py",
     "host_tools/uf2.py",
@@ -48,7 +52,7 @@ PRIVACY = (
     (1, "{0}: personal, as {1}, one reading a day; every {2} s by consent {3} until {4} ms"),
 )
 _SAYS = {"say": 1, "Note": 3, "Step": 3, "Problem": 2}
-_TABLES = {"WORDS", "_REMEDIES", "_KIND_NAMES"}
+_TABLES = {"WORDS", "_REMEDIES", "_KIND_NAMES", "NOTHING", "ONE_VALUE", "NO_TEXT"}
 _TURNED = re.compile(r"%[-0-9]*[srdx]")
 
 
@@ -125,8 +129,11 @@ def _of_returns(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _of_tables(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Tables of sentences, by their names."""
+    """Tables of sentences, by their names, and sentences that have a name."""
     for node in tree.body:
+        if isinstance(node, ast.Assign) and " " in _sentence(node.value):
+            if ast.unparse(node.targets[0]) in _TABLES:
+                yield node.lineno, _sentence(node.value)
         targets = node.targets if isinstance(node, ast.Assign) else []
         names = {target.id for target in targets if isinstance(target, ast.Name)}
         if names & _TABLES and isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
