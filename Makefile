@@ -3,7 +3,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench size powercut fuzz chaos clean
+.PHONY: help setup run test check format bench size powercut fuzz chaos sites clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ fuzz: $(READY) ## damaged bytes for every driver, SECONDS=3600 for an hour; keep
 
 chaos: $(READY) ## the way upstream while brokers, network and power fail, N=1000 rounds
 	@$(PY) -m tests.chaos --rounds $(or $(N),200)
+
+sites: $(READY) ## every example site on the emulated board, SECONDS=600 each; nothing lost
+	ECLOR_SITES=$(or $(SECONDS),40) $(PY) -m pytest tests/emulated/test_demo.py
 
 clean: ## remove what make and run have made
 	rm -rf .venv .run build

@@ -13,9 +13,9 @@ from micropython import const
 from drivers.civil import is_eu_summer, utc_seconds
 from drivers.dlms_lists import kaifa, kamstrup
 from drivers.gather import NEW, NOT_WANTED, Gather
-from drivers.mbus_records import real
+from drivers.obis_code import obis_bytes, obis_text
 from drivers.reading import GAUGE, GOOD, TEXT, UNAVAILABLE
-from drivers.sml_values import obis_bytes, obis_text
+from drivers.single import real
 from drivers.units import cosem
 
 _ARRAY = const(1)

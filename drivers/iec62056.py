@@ -33,6 +33,8 @@ _CR = const(0x0D)
 _BANG = const(0x21)
 _SLASH = const(0x2F)
 _SIZE = const(2048)
+_REACT_MS = const(2_000)  # 6.3.13: 1500 ms at most until the answer begins
+_IDENTIFY_MS = const(4_000)  # and some forty characters at 300 baud
 _SPEEDS = (300, 600, 1200, 2400, 4800, 9600, 19200)
 
 # Where in the stream
@@ -53,7 +55,7 @@ class IEC62056:
     """One meter on an optical head or current loop. Asks in modes A to C, listens in mode D."""
 
     gap_us = 1_500_000  # 6.3.13: up to 1500 ms between two characters
-    reply_ms = 60_000  # 1.5 kB at 300 baud take 50 s
+    reply_ms = 60_000  # of a pushing meter; of an asked one as long as its answer can take
 
     def __init__(self, table, options):
         """table: a MAP whose codes are OBIS texts, or None; options: see the module."""
@@ -108,16 +110,22 @@ class IEC62056:
             self._is_slow = True
             self._step = _SIGN_ON
         if self._step == _ACCEPT:
+            self.reply_ms = self._longest_ms(_SPEEDS[self._speed])
             digit = 0x30 + self._speed
             for i, byte in enumerate((_ACK, 0x30, digit, 0x30, _CR, _LF)):
                 out[i] = byte
             return 6
         self.line = (300, 7, "E", 1)
+        self.reply_ms = _IDENTIFY_MS if self.mode == "C" else self._longest_ms(300)
         for i in range(self._wake):
             out[i] = 0
         for i in range(len(self._sign_on)):
             out[self._wake + i] = self._sign_on[i]
         return self._wake + len(self._sign_on)
+
+    def _longest_ms(self, baud):
+        """Return how long a read-out that fills the buffer takes, ms."""
+        return _REACT_MS + len(self._frame) * 10_000 // baud
 
     def sent(self, now_ms):
         """Change the speed when the acknowledge is out (the bus first waits settle_ms)."""

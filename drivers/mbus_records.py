@@ -18,6 +18,7 @@ from drivers.civil import utc_seconds
 from drivers.gather import NEW, NOT_WANTED, Gather
 from drivers.mbus_vif import DATE_TIME, NUMBER, SECONDS
 from drivers.reading import GAUGE, GOOD, TEXT, UNAVAILABLE
+from drivers.single import real
 
 _EXTENSIONS = const(10)  # of a DIF or a VIF, EN 13757-3, 6.3.4
 _VARIABLE = const(0x0D)
@@ -34,28 +35,6 @@ def selector(text):
         return bytes(int(byte, 16) for byte in text.split())
     except ValueError:
         raise ValueError("%s is no record: DIF and VIF in hexadecimal, as 04 13" % text)
-
-
-def real(bits, exponent):
-    """Return an IEEE 754 single as an integer times 10**exponent; None for NaN and infinity."""
-    power = (bits >> 23) & 0xFF
-    mantissa = bits & 0x7FFFFF
-    if power == 255:
-        return None
-    if power:
-        mantissa |= 0x800000
-    else:
-        power = 1
-    shift = power - 150
-    if exponent < 0:
-        mantissa *= 10**-exponent
-    divisor = 10**exponent if exponent > 0 else 1
-    if shift >= 0:
-        mantissa <<= shift
-    else:
-        divisor <<= -shift
-    mantissa = (2 * mantissa + divisor) // (2 * divisor)
-    return -mantissa if bits >> 31 else mantissa
 
 
 class Records:

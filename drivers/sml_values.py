@@ -12,6 +12,7 @@ version 1.04, sections 5 (messages) and 6.2 (binary encoding).
 from micropython import const
 
 from drivers.gather import NEW, NOT_WANTED, Gather
+from drivers.obis_code import obis_bytes, obis_text
 from drivers.reading import GAUGE, STATE, TEXT
 from drivers.units import cosem
 
@@ -22,29 +23,6 @@ _UNSIGNED = const(6)
 _LIST = const(7)
 _GET_LIST_RESPONSE = const(0x0701)
 _DEPTH = const(12)  # of nested lists; a good telegram has 5
-
-
-def obis_text(data, at):
-    """Return the six bytes of an OBIS code at data[at] as text: "1-0:1.8.0*255"."""
-    return "%d-%d:%d.%d.%d*%d" % (
-        data[at],
-        data[at + 1],
-        data[at + 2],
-        data[at + 3],
-        data[at + 4],
-        data[at + 5],
-    )
-
-
-def obis_bytes(text):
-    """Return the six bytes of "1-0:1.8.0*255" ("*255" may be left out); ValueError when none."""
-    head, _, storage = text.partition("*")
-    for mark in "-:.":
-        head = head.replace(mark, " ")
-    fields = head.split() + [storage or "255"]
-    if len(fields) != 6:
-        raise ValueError("%s is no OBIS code such as 1-0:1.8.0*255" % text)
-    return bytes(int(field) for field in fields)
 
 
 class SMLValues:

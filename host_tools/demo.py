@@ -34,9 +34,10 @@ from host_tools.collect import queries
 from host_tools.collect.collector import Collector
 from host_tools.oracle import NEAR_MS, Stored, Verdict, judge, read_database
 from host_tools.problems import INPUT, Problem
+from host_tools.sim.attach import chosen_points, kind_name
 from host_tools.sim.ledger import Ledger
 from host_tools.sim.network import MANNERS, Network
-from host_tools.sim.site import SimulatedSite, chosen_points, kind_name, match_capture
+from host_tools.sim.site import SimulatedSite, match_capture
 from host_tools.supervisor import Supervisor
 from host_tools.view import Figures, MeterView, PointView
 
@@ -471,14 +472,16 @@ class Demo:
         silent_ms = time.time_ns() // 1_000_000 + NEAR_MS
         self._line("demo: meters off, waiting for what is on its way")
         settled = False
+        newest_ms: dict[str, int] = {}
         while not settled and time.monotonic() < deadline_s and not self._ending.wait(0.5):
             if any(sentence.startswith("absent") for sentence in self._parts.values()):
                 break  # nothing more can come
             stored = Stored()
             if self._collector:
                 stored = read_database(self.database, self.gateway, silent_ms)
-            settled = set(self._simulated.rules) <= {r.meter for r in stored.rows if r.in_order}
-        self._call(self._simulated.end_frames)
+            newest_ms = {row.meter: row.at_ms for row in stored.rows if row.in_order}
+            settled = set(self._simulated.rules) <= set(newest_ms)
+        self._call(self._simulated.end_frames, newest_ms)
         self._look(final=True)
         return settled
 

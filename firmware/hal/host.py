@@ -10,6 +10,18 @@ import termios
 import time
 
 _MASK = (1 << 30) - 1
+_LINUX_SPEEDS = {
+    300: 7,
+    600: 8,
+    1200: 9,
+    2400: 11,
+    4800: 12,
+    9600: 13,
+    19200: 14,
+    38400: 15,
+    57600: 4097,
+    115200: 4098,
+}
 
 
 class _Uart:
@@ -25,7 +37,13 @@ class _Uart:
             pass
 
     def configure(self, line):
-        """Nothing to set: the simulated line behind the pseudo-terminal has the real speed."""
+        """Tell the simulated line behind the pseudo-terminal the speed; it knows the rest."""
+        number = self._file.fileno()
+        settings = termios.tcgetattr(number)
+        # Linux numbers the speeds, others name them by themselves.
+        code = _LINUX_SPEEDS[line[0]] if termios.B9600 == 13 else line[0]
+        settings[4] = settings[5] = code
+        termios.tcsetattr(number, termios.TCSANOW, settings)
 
     def write(self, data, count):
         """Write data[0:count] whole."""
@@ -50,6 +68,7 @@ class _Pins:
         self._edges = Edges(count)
         self._ticks_ms = ticks_ms
         self._levels = bytearray(32)
+        self._uart.configure((115200, 8, "N", 1))  # says that somebody listens
         self.configure = self._edges.configure
         self.write = self._edges.write
         self.sending = self._edges.sending

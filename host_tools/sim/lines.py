@@ -146,24 +146,26 @@ class Line:
             self._masters.append(master)
             self._slaves.append(slave)  # held: a master without any slave only gives errors
         self._meter, self._gateway = self._masters
-        self._set_speed(settings.baud)
+        self._set_speed(termios.B134)  # nobody uses it: the gateway has not said its own yet
         self.meter_path, self.gateway_path = (os.ttyname(slave) for slave in self._slaves)
         self._to_gateway = _Wire()
         self._to_meter = _Wire()
 
-    def _set_speed(self, baud: int) -> None:
-        code = next((code for code, known in _SPEEDS.items() if known == baud), termios.B9600)
+    def _set_speed(self, code: int) -> None:
         attributes = termios.tcgetattr(self._slaves[1])
         attributes[4] = attributes[5] = code
         termios.tcsetattr(self._slaves[1], termios.TCSANOW, attributes)
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether the gateway has opened its end and set its speed."""
+        return bool(termios.tcgetattr(self._slaves[1])[4] != termios.B134)
 
     def _heard(self) -> LineSettings:
         """Return what the gateway listens with now: it may have changed its rate."""
         speed = termios.tcgetattr(self._slaves[1])[4]
         configured = self.gateway_settings
         baud = _SPEEDS.get(speed, configured.baud)
-        if baud == self.settings.baud:  # the terminal's own, unless the gateway set it
-            baud = configured.baud
         return LineSettings(baud, configured.bits, configured.parity, configured.stop)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -70,6 +70,11 @@ class RadarTap:
         self._vehicles: list[tuple[int, int, int]] = []  # speed, class, 1 outgoing
         self._intact = self._heard = True
 
+    @property
+    def names(self) -> list[str]:
+        """The one meter."""
+        return [self._meter]
+
     def __call__(self, piece: Piece) -> None:
         """Take one piece of the line."""
         if not piece.from_meter:
@@ -83,8 +88,8 @@ class RadarTap:
             kind = sum(1 for length in self._classes if frame[3] >= length)
             self._vehicles.append((frame[2], kind, frame[8] >> 7))
 
-    def pass_time(self, now_ms: int) -> None:
-        """Enter every period that is over by now."""
+    def pass_time(self, now_ms: int, meter: str = "") -> None:
+        """Enter every period that is over by now; there is one meter."""
         while now_ms >= self._end_ms:
             values = {row[0]: self._value(row[4], row[2]) for row in self._rows}
             self._ledger.add(

@@ -1,10 +1,13 @@
 """The whole path on the real MicroPython: nothing lost, nothing twice."""
 
 import json
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from host_tools.broker import Broker
 from host_tools.demo import Demo, load_site
@@ -13,16 +16,22 @@ from host_tools.problems import NETWORK, Problem
 ROOT = Path(__file__).resolve().parent.parent.parent
 _HOUSEHOLD = ROOT / "host_tools" / "sim" / "sites" / "household.yaml"
 
-_DEMO = "demo --seconds 15 --headless --json".split()
+_SITES = sorted((ROOT / "host_tools" / "sim" / "sites").glob("*.yaml"))
+# All of them with `make sites`; here the one of `make run`, and the one with most protocols.
+_ALL = [path.stem for path in _SITES]
+_RUN = _ALL if os.environ.get("ECLOR_SITES") else ["household", "house"]
+_SECONDS = os.environ.get("ECLOR_SITES") or "15"
 
 
-def test_a_demo_loses_nothing_and_doubles_nothing():
+@pytest.mark.parametrize("site", _RUN)
+def test_a_demo_loses_nothing_and_doubles_nothing(site):
+    demo = ("demo", "--site", site, "--seconds", _SECONDS, "--headless", "--json")
     done = subprocess.run(
-        [sys.executable, "-m", "host_tools", *_DEMO],
+        [sys.executable, "-m", "host_tools", *demo],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=150 + float(_SECONDS),
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -10,9 +10,9 @@ from drivers.dlms import DLMS
 from drivers.dsmr import DSMR
 from drivers.iec62056 import IEC62056
 from drivers.mbus import MBus
+from drivers.obis_code import obis_text
 from drivers.reading import UNAVAILABLE, decimal_text
 from drivers.sml import SML
-from drivers.sml_values import obis_text
 from tests.fakes.collector_of_readings import Collected
 
 CORPUS = Path(__file__).resolve().parents[2] / "../shared/corpus"

@@ -54,6 +54,21 @@ def test_mode_c_changes_the_speed_after_the_acknowledge_and_falls_back():
     assert driver.request(out) == 0
 
 
+def test_it_waits_as_long_as_the_answer_can_take():
+    driver = IEC62056(_TABLE, {"mode": "C", "size": 1200})
+    got = Collected(driver)
+    driver.request(bytearray(64))
+    assert driver.reply_ms == 4000  # a dead meter does not hold its port for a minute
+    got.feed(b"/LGZ5ident\r\n")
+    driver.request(bytearray(64))
+    assert driver.reply_ms == 2000 + 1250
+    driver.sent(0)
+    driver.request(bytearray(64))
+    got.feed(b"/LGZ5ident\r\n")
+    driver.request(bytearray(64))
+    assert driver.reply_ms == 2000 + 40000  # it did not follow: 1200 bytes at 300 baud
+
+
 def test_modes_a_and_b_send_without_an_acknowledge():
     for mode, letter, baud in (("A", b" ", 300), ("B", b"E", 9600)):
         driver = IEC62056(_TABLE, {"mode": mode})

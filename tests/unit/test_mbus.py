@@ -4,9 +4,9 @@ import sys
 
 from drivers.checksums import sum8
 from drivers.mbus import MBus
-from drivers.mbus_records import real
 from drivers.mbus_search import Search
 from drivers.reading import NO_REPLY
+from drivers.single import real
 from tests.fakes.collector_of_readings import Collected, ways_to_cut
 
 _ID = b"\x78\x56\x34\x12\xc5\x14\x00\x04"

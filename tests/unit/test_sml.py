@@ -3,9 +3,9 @@
 import sys
 
 from drivers.checksums import crc16_x25
+from drivers.obis_code import obis_bytes, obis_text
 from drivers.reading import GOOD, OVERFLOW
 from drivers.sml import SML
-from drivers.sml_values import obis_bytes, obis_text
 from tests.fakes.collector_of_readings import Collected, ways_to_cut
 
 _TABLE = {
