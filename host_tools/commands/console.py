@@ -1,0 +1,44 @@
+"""`eclor console`: the board's own prompt, on this terminal."""
+
+from typing import Annotated
+
+import typer
+
+from host_tools.language import say
+from host_tools.problems import MISSING, Problem
+
+NAME = "console"
+
+
+def command(
+    port: Annotated[
+        str, typer.Option(help="Serial port; the only one there is if not given.")
+    ] = "",
+) -> None:
+    """Talk to the board behind a port; Ctrl-] leaves, Ctrl-C stops the firmware on it.
+
+    A gateway whose firmware is stopped measures nothing until it is reset: Ctrl-D does that.
+    """
+    import sys
+
+    from serial.tools.miniterm import Miniterm
+
+    from host_tools.console import open_console
+    from host_tools.ports import choose
+
+    if not sys.stdin.isatty():
+        raise Problem(
+            "a conversation needs a terminal", "eclor monitor only listens", code=MISSING
+        )
+    device = choose(port)
+    print(say("{port}: Ctrl-] leaves", port=device.port))
+    terminal = Miniterm(open_console(device), eol="cr", filters=())
+    terminal.set_rx_encoding("utf-8")
+    terminal.set_tx_encoding("utf-8")
+    terminal.start()
+    try:
+        terminal.join(True)
+    except KeyboardInterrupt:
+        pass
+    terminal.join()
+    terminal.close()
