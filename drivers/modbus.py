@@ -49,12 +49,12 @@ _EXCEPTIONS = {
     10: "gateway path unavailable",
     11: "gateway target failed to respond",
 }
-# Plans are big, and a street of one model needs one: (key, Plan) of every plan made so far.
+# Plans are big, and a street of one model needs one: (key, Plan, MAP) of every plan made so far.
 _PLANS: list = []
 
 
 def forget():
-    """Share no plan made so far any more: the maps are dropped, their places are used again."""
+    """Let the maps go, and share no plan made of them any more."""
     _PLANS.clear()
 
 

@@ -168,17 +168,18 @@ def after(item):
 def shared_plan(table, options, plans):
     """Return the plan of a meter, from the list `plans` when an equal one is there.
 
-    A plan is known by the identity of its table: empty the list when a table is dropped.
+    A plan is known by the identity of its table, which the list holds for that reason: empty the
+    list to let the tables go.
     """
     names = tuple(options.get("points", ()))
     key = (id(table), names) + tuple(
         [options.get(name) for name in ("max_registers", "gap_registers", "word_order")]
     )
-    for known, plan in plans:
+    for known, plan, _ in plans:
         if known == key:
             return plan
     plan = Plan(table, names, options)
-    plans.append((key, plan))
+    plans.append((key, plan, table))
     return plan
 
 

@@ -406,3 +406,9 @@ def test_plans_made_from_maps_that_are_dropped_are_not_shared_again():
     assert Modbus(table, {"unit": 2}).plan is first.plan
     drivers.forget_maps()
     assert Modbus(table, {"unit": 2}).plan is not first.plan
+
+
+def test_a_table_made_for_one_read_never_gets_the_plan_of_another():
+    for address in range(20):
+        table = {"points": (("a", "", 0, "state", 4, address, "uint16", 0, ()),)}
+        assert Modbus(table, {"unit": 1}).plan.items[0][1] == address
