@@ -29,6 +29,8 @@ _KEYS = {
     "level": ("line", "frame", "step_um", "least", "none"),
     "radar": ("line", "frame", "classes_dm", "columns"),
     "dsmr": ("line", "crc"),
+    "pulse": ("active", "debounce_ms", "pulses", "steps"),
+    "contact": ("active", "debounce_ms", "events"),
 }
 _COLUMNS = ("name", "unit", "exponent", "kind", "code", "address", "type", "scale", "absent")
 _TRIED = {"mbus": {"address": 1}, "level": {"empty_mm": 2000, "full_mm": 100}}
