@@ -14,7 +14,6 @@ from micropython import const
 
 from agent.bus import Bus
 from agent.carried import PART, Carried
-from agent.certificates import Certificates
 from agent.codec import BadBlock, Block, check
 from agent.floor import Floor
 from agent.meter import STATE_NAMES, make_meters
@@ -77,8 +76,11 @@ class App:
         self.floor = Floor(clock, ground)
         self.certificates = None
         if config["uplink"]["tls"]:
+            from agent.certificates import Certificates
+
             self.certificates = Certificates(ground, self.note_event)
         self.cause = ""
+        self.purge = None  # agent/purge.Purge after the first command to purge
         key = bytes.fromhex(config["uplink"]["key"])
         self.orders = Orders(self, key, ground)
         self.uplink.on_command = self.on_command
@@ -278,6 +280,8 @@ class App:
             self._save_at = ticks_add(now_ms, self._save_ms)
             self.save(now_ms)
         self.journal.housekeep(now_ms, quiet)
+        if self.purge:
+            self.purge.step(quiet)
         if self.certificates:
             self.certificates.step(self.journal.acked)
         if self.uplink.budget:
@@ -300,6 +304,12 @@ class App:
             meter.no_reply += 1
             self._store(meter, now_ms, False)
         meter.bad_at_due = meter.bad_frames
+
+    def seal_all(self):
+        """Seal every open block now."""
+        for index, block in enumerate(self.blocks):
+            if block.count:
+                self._seal(index)
 
     def save(self, now_ms):
         """Put every open block on the flash, so that a power cut costs at most max_loss_s."""

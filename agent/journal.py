@@ -203,6 +203,14 @@ class Journal:
         else:
             self._attempt(self.ground.prepare)
 
+    def renew(self):
+        """Write the slots anew, so that none holds what was acknowledged; return success.
+
+        What the flash has freed keeps its bytes until it is erased: Files.scrub, Ring.scrub.
+        """
+        self.sync()
+        return self.tail.solid == self.tail.fill and self._attempt(self._renew)
+
     def stats(self):
         """Return what health tells about the journal, a new dict."""
         return {
@@ -228,6 +236,15 @@ class Journal:
             saves.write("base", tail, 0)
             tail.base = tail.fill
         self._acked_kept = self.acked
+
+    def _renew(self):
+        self.ground.renew()
+        tail = self.tail
+        self._saves.pack_mark(self, self.durable)
+        self._saves.write("base", tail, 0)
+        tail.base = tail.fill
+        self._saves.write("delta", tail, tail.fill)
+        self._save_mark()
 
     def _save_mark(self):
         self._saves.pack_mark(self, self.durable)

@@ -9,6 +9,7 @@ changed interval and log level hold until the next start and are noted as events
     log_level     {"level": "debug" | "info" | "warn" | "error"}
     maintenance   {"minutes": 0 .. 1440}: says in `state` that people are at work; 0 ends it
     locate        {"seconds": 1 .. 600}: blinks the board's LED
+    purge         {}: the flash forgets what was sent: purge.py
     certificate   new certificates of the uplink, on trial: certificates.py
     reboot        {}: after RESTART_MS, so that the answer leaves first
 """
@@ -54,6 +55,7 @@ class Orders:
                 "locate": self._locate,
                 "reboot": self._reboot,
                 "certificate": self._certificate,
+                "purge": self._purge,
             }
             name = app.identity["gateway"]
             self._commands = Commands(name, key, app.clock, self._load(), self._save, handlers)
@@ -165,6 +167,13 @@ class Orders:
         if self._app.certificates is None:
             raise CannotDo("the uplink has no TLS")
         return self._app.certificates.order(args)
+
+    def _purge(self, args):
+        if self._app.purge is None:
+            from agent.purge import Purge
+
+            self._app.purge = Purge(self._app, [self._app.journal.ground, self._ground])
+        return self._app.purge.begin()
 
     def _reboot(self, args):
         self._restart_at = ticks_add(self._app.now_ms, RESTART_MS)

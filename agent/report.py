@@ -82,6 +82,7 @@ class Report:
                 "uplink": app.uplink.state,
                 "commands": app.orders.report(),
                 "withheld": app.privacy.withheld,
+                "purge": app.purge.state if app.purge else "",
                 "meters": [
                     {
                         "name": m.shown,

@@ -67,6 +67,7 @@ class Ring:
         self._left = 0  # bytes of it to come
         self._pages = Pages(device, program_size)
         self._head = bytearray(_HEAD)
+        self._scrubbed = 0  # blocks that scrub() has passed
 
     def open(self):
         """Find what the device holds: a head of each block, and the slots' newest blocks."""
@@ -197,6 +198,23 @@ class Ring:
             return False
         self._ready.append(self._erase_next())
         return True
+
+    def renew(self):
+        """Let each slot's next content begin a block of its own: the older ones are freed."""
+        self._next.clear()
+
+    def scrub(self):
+        """Erase one free block; false when all of them were."""
+        while self._scrubbed < self._count:
+            block = self._scrubbed
+            self._scrubbed += 1
+            if self._what[block] == _FREE:
+                self.wear[block] += 1
+                if self.device.ioctl(6, block):
+                    self._what[block] = _BAD
+                return True
+        self._scrubbed = 0
+        return False
 
     def recover(self):
         """After an OSError: nothing that was begun goes on, each slot begins a fresh block."""

@@ -21,6 +21,8 @@ from errno import EEXIST, EIO, ENOENT
 from micropython import const
 
 SLOTS = ("base", "delta", "open", "mark")
+_FILL = "~%04x"
+_SPARE = const(16)  # blocks
 _ENOSPC = const(28)
 _WRECKS: list = []  # files that must neither be closed nor collected, see Files._drop()
 _WRECKS_MAX = const(12)  # of one Files; a flash that failed so often is not written any more
@@ -43,6 +45,7 @@ class Files:
         self.remount = remount
         self._files = []  # the one that is being written, if any
         self.wrecks = 0  # files that an error left open
+        self._fills = None  # files of zeros made by scrub(), -1: being removed, None: no scrub
 
     def open(self):
         """Make the directory, with the directories above it, when it is absent."""
@@ -54,6 +57,8 @@ class Files:
             except OSError as error:
                 if error.errno != EEXIST and not self._is_there(path):
                     raise
+        while self._remove_fill():
+            pass  # a scrub that a power cut ended: its files would take the journal's room
 
     def segments(self):
         """Return the numbers of all segments, ascending, as a new list."""
@@ -79,11 +84,7 @@ class Files:
 
     def remove_segment(self, number):
         """Remove a segment; no error when it is gone already."""
-        try:
-            os.remove(self._path("%08x" % number))
-        except OSError as error:
-            if error.errno != ENOENT:
-                raise
+        self._remove("%08x" % number)
 
     def begin(self, slot, length=0):
         """Begin to replace a slot's content; the old one holds until commit().
@@ -119,6 +120,57 @@ class Files:
         """Nothing can be done in advance here: littlefs erases when it writes."""
         return False
 
+    def renew(self):
+        """Nothing to do: a slot's next content goes to another place anyway."""
+
+    def scrub(self):
+        """Overwrite a piece of the free space; false when all of it was, and is free again.
+
+        Files of zeros fill it: what littlefs calls free keeps its old bytes until it is erased
+        for something else. Making and removing them rewrites the directory too, where small
+        contents lie. Ever _SPARE blocks are left to others, but for the moment of the last piece.
+        """
+        if self._fills is None:
+            self._fills = 0
+        if self._fills < 0:
+            return self._remove_fill()
+        if self._free_blocks() > _SPARE + 2:
+            self._fill(2)
+            return True
+        burst = self._fills
+        try:
+            while True:
+                self._fill(1)
+        except OSError as error:
+            if error.errno != _ENOSPC:
+                raise
+        for number in range(burst, self._fills):
+            self._remove(_FILL % number)
+        self._fills = -1
+        return True
+
+    def _free_blocks(self):
+        found = os.statvfs(self.root)
+        return found[3] * found[0] // self.segment_size
+
+    def _fill(self, blocks):
+        self._begin(_FILL % self._fills)
+        self._fills += 1
+        zeros = bytes(self.segment_size)
+        for _ in range(blocks):
+            self.put(zeros, 0, len(zeros))
+        self.commit()
+
+    def _remove_fill(self):
+        """Remove some of the files of zeros; false when there are none."""
+        names = [name for name in os.listdir(self.root) if name[0] == _FILL[0]]
+        for name in names[:8]:
+            self._remove(name)
+        if len(names) <= 8:
+            self._fills = None
+            return False
+        return True
+
     def recover(self):
         """Mount the file system anew after an OSError: littlefs' state may be undefined."""
         self._drop()
@@ -135,6 +187,13 @@ class Files:
         if self._files:
             _WRECKS.append(self._files.pop())
             self.wrecks += 1
+
+    def _remove(self, name):
+        try:
+            os.remove(self._path(name))
+        except OSError as error:
+            if error.errno != ENOENT:
+                raise
 
     def _path(self, name):
         return self.root + "/" + name

@@ -123,6 +123,11 @@ class _Os:
     def stat(self, path):
         return _told(lfs.stat, self.system, path)
 
+    def statvfs(self, path):
+        size = self._config.block_size
+        free = self._config.block_count - lfs.fs_size(self.system)
+        return (size, size, self._config.block_count, free, free, 0, 0, 0, 0, 255)
+
     def listdir(self, path):
         directory = _told(lfs.dir_open, self.system, path)
         names = []
@@ -144,8 +149,9 @@ def files_on(flash, root, **settings):
     module = types.ModuleType("agent.store over littlefs")
     exec(_CODE, module.__dict__)
     system = _Os(flash)
-    module.os = system
-    module.open = lambda path, mode: _File(system.system, path, mode)
+    names = vars(module)
+    names["os"] = system
+    names["open"] = lambda path, mode: _File(system.system, path, mode)
 
     def remount():
         system.system = lfs.LFSFilesystem()

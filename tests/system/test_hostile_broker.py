@@ -63,7 +63,7 @@ class _World:
         clock = Clock(7)
         clock.set_wall(WALL, 0, "sntp")
         journal = Journal(self.grounds[0], lambda: 1, 65536)
-        identity = {"gateway": "gw", "site": "", "board": "host", "version": "1"}
+        identity: dict = {"gateway": "gw", "site": "", "board": "host", "version": "1"}
         identity.update({"runtime": "test", "boot": 7})
         log = Log()
         self.app = App(
@@ -146,7 +146,7 @@ def test_signed_commands_do_what_they_say_and_are_answered():
 def test_wrong_arguments_are_answered_and_change_nothing():
     world = _World()
     before = world.mark()
-    wrong = (
+    wrong: tuple = (
         ("set_interval", {"meter": "m", "interval_s": 0}),
         ("set_interval", {"meter": "m", "interval_s": True}),
         ("set_interval", {"meter": "m", "interval_s": "5"}),
