@@ -11,8 +11,8 @@ import errno
 import os
 import select
 import socket
-import termios
 import time
+from pathlib import Path
 from typing import Protocol
 
 import serial
@@ -20,6 +20,13 @@ from serial.tools import list_ports
 
 from drivers.errors import LinkDown
 from host_tools.problems import DEVICE, MISSING, NETWORK, USAGE, Problem
+
+try:
+    import termios
+
+    _SETTINGS: type[Exception] = termios.error  # a POSIX port refuses settings with it
+except ImportError:
+    _SETTINGS = OSError  # Windows
 
 Line = tuple[int, int, str, int]  # baud, bits, parity, stop
 _CONNECT_S = 5.0
@@ -136,7 +143,7 @@ def open_serial(port: str, line: Line) -> SerialWire:
         return SerialWire(port, line)
     except (serial.SerialException, OSError) as error:
         raise _port_problem(port, error) from None
-    except termios.error as error:
+    except _SETTINGS as error:
         what = f"{port} cannot be set to {line_text(line)}: {error.args[-1]}"
         raise Problem(what, "use another adapter, or other settings", code=DEVICE) from None
     except ValueError as error:
@@ -182,9 +189,7 @@ def _port_problem(port: str, error: Exception) -> Problem:
 
 
 def _group_of(port: str) -> str:
-    import grp
-
     try:
-        return grp.getgrgid(os.stat(port).st_gid).gr_name
-    except (OSError, KeyError):
+        return Path(port).group()
+    except (OSError, KeyError, NotImplementedError):
         return "dialout"

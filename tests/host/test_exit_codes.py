@@ -1,0 +1,93 @@
+"""Every documented exit code of `eclor` is produced, by its cause, and explained in the help."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from host_tools import problems
+from tests.messages import ROOT
+
+CODES = {
+    name: value
+    for name, value in vars(problems).items()
+    if name.isupper() and isinstance(value, int)
+}
+CAUSES = {
+    "OK": ("boards",),
+    "FAILED": ("check", "BAD"),
+    "USAGE": ("boards", "--colour"),
+    "INPUT": ("boards", "esp33"),
+    "DEVICE": ("monitor", "--port", "/dev/nothing-here"),
+    "NETWORK": ("monitor", "--broker", "127.0.0.1:9"),
+    "MISSING": ("console", "--port", "/dev/nothing-here"),
+}
+
+
+def _start(*words):
+    return subprocess.Popen(
+        [sys.executable, "-m", "host_tools", *words],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_each_code_has_a_cause_here():
+    assert set(CAUSES) | {"INTERRUPTED"} == set(CODES)
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_a_code_is_produced(name, tmp_path):
+    bad = tmp_path / "site.yaml"
+    bad.write_text("site: 5\n")
+    process = _start(*(str(bad) if word == "BAD" else word for word in CAUSES[name]))
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == CODES[name], out + errors
+    assert "Traceback" not in errors
+    if CODES[name] > problems.USAGE:
+        assert errors.startswith("eclor: ") and "\n  -> " in errors, "what, and what to do next"
+
+
+@pytest.mark.parametrize("name", ["INPUT", "DEVICE", "NETWORK"])
+def test_a_problem_is_an_object_with_json(name):
+    out, errors = _start(*CAUSES[name], "--json").communicate(timeout=60)
+    told = json.loads(out)
+    assert told["code"] == CODES[name] and told["error"] and told["remedy"] and not errors
+
+
+def test_an_interruption_has_its_code(tmp_path):
+    read, write = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "host_tools", "site", "new", str(tmp_path / "s.yaml")],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        stdin=read,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert process.stderr.read(4) == "Name", "it has asked, and waits"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    os.close(read)
+    os.close(write)
+    assert process.returncode == problems.INTERRUPTED
+
+
+def test_help_and_readme_explain_every_code():
+    out, _ = _start("--help").communicate(timeout=60)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for text in (" ".join(out.split()), " ".join(readme.split())):
+        listed = re.search(r"[Ee]xit codes.*", text)
+        assert listed
+        for value in CODES.values():
+            assert re.search(rf"\b{value} \w", listed[0]), f"{value} is not explained"
