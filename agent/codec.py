@@ -26,8 +26,6 @@ _CRC = const(4)
 _AT = const(2)
 _LOW = const(0)
 _SPAN = const(1)
-_MARK = const(9)
-_CARRIED = const(10)
 
 
 class Block:
@@ -53,8 +51,7 @@ class Block:
         self._points = points_count
         self._head = bytearray(_HEAD)
         self._boot = 0
-        self._is_full = False
-        self._is_whole_seconds = True  # until a reading is not
+        self._rows_max = 0
 
     def open(self, config_hash, meter, clock, boot):
         """Begin an empty block.
@@ -70,7 +67,6 @@ class Block:
         self.clock = clock
         self.count = 0
         self._boot = boot
-        self._is_full = False
 
     def add(self, at_ms, values, quality):
         """Append one reading; false when there is no room: nothing changed, seal and open anew.
@@ -79,36 +75,24 @@ class Block:
         values   int or None for each point
         quality  a code, 0 .. 127, for each point (drivers/reading.py)
         """
-        rows = self.rows
-        count = self.count
-        if count == 0:
-            rows.unit_ms = 1000 if self._is_whole_seconds and at_ms % 1000 == 0 else 1
+        if not self.count:
+            rows = self.rows
+            rows.unit_ms = 1 if rows.is_odd_time or at_ms % 1000 else 1000
+            rows.limit = self.size_bytes - 3 - _CRC
             rows.begin(self.data, _HEAD_MAX, len(self.data), False)
-            rows.put(0, values, quality, True)
+            rows.put_first(values, quality)
+            self._rows_max = CELLS_MAX // (self._points + 1)
             self.first_at_ms = self.last_at_ms = at_ms
             self.count = 1
             return True
-        if self._is_full or (count + 1) * (self._points + 1) > CELLS_MAX:
+        if self.count >= self._rows_max:
             return False
-        state = rows.state
-        low = state[_LOW]
-        span = state[_SPAN]
-        at = state[_AT]
-        state[_MARK] = at
-        state[_CARRIED] = 0
-        if rows.put(at_ms - self.last_at_ms, values, quality):
-            self._is_whole_seconds = False
-        if state[_AT] + 3 + _CRC > self.size_bytes:
-            self._is_full = True
-            if state[_CARRIED]:
-                _borrow(self.data, at)
-            state[_LOW] = low
-            state[_SPAN] = span
-            state[_AT] = at
-            return False
-        self.last_at_ms = at_ms
-        self.count = count + 1
-        return True
+        if self.rows.put(at_ms - self.last_at_ms, values, quality):
+            self.last_at_ms = at_ms
+            self.count += 1
+            return True
+        self._rows_max = 0
+        return False
 
     def seal(self):
         """Finish the block; return its length. data[0:length] is valid until open()."""
@@ -208,15 +192,6 @@ def _carry(data, at):
         data[at] = 0
         at -= 1
     data[at] += 1
-
-
-def _borrow(data, at):
-    """Take back a carry that went into the bytes before at."""
-    at -= 1
-    while data[at] == 0:
-        data[at] = 255
-        at -= 1
-    data[at] -= 1
 
 
 def _put(data, at, value, size):

@@ -14,6 +14,8 @@ from micropython import const
 _BIAS = const(0x20000000)
 _HALF = const(4096)
 _LIMIT = const(0x3FFFFF)
+_OFFSET = const(0x400000)
+_ABSENT = const(0x1000000)
 _HALFWAY = const(0x1FFFFF)
 
 # Words of the block: the coder, and what is asked from outside a row.
@@ -28,7 +30,9 @@ _BAD = const(7)
 _FAR = const(8)
 _MARK = const(9)
 _CARRIED = const(10)
-_WORDS = const(12)
+_MARK_LOW = const(11)
+_MARK_SPAN = const(12)
+_WORDS = const(13)
 
 # Words of a channel.
 _X1 = const(0)
@@ -50,8 +54,8 @@ _REF = const(15)
 _SUM_Y = const(16)
 _SUM_X = const(17)
 _MISS = const(18)
-_CHANNEL = const(25)
-_PREDICTORS = const(7)
+_CHANNEL = const(23)
+_GUESSES = const(5)
 
 # Slots: the block's, then those of each channel.
 _SHARED = const(144)
@@ -86,9 +90,10 @@ _LEARN = const(11)
 def code(state, slots, table, work, row, data, count, mode):
     """Code the decision asked and, when its answer is 1, a row of count channels.
 
-    Returns the decision. mode: 1 reads, 0 writes; 2 added: the row alone, no decision before it.
+    Returns the decision, 2 added when a value went far from its base. mode: 1 reads, 0 writes;
+    2 added: the row alone, no decision before it; 4 added: note where the coder stands.
     state, work, row: arrays of words; slots, table: of 16 bits (codec_odds.py); data: a bytearray.
-    row has a biased value for each channel, 0 for none, and gets those read.
+    row has a value for each channel, _OFFSET added, or _ABSENT, and gets those read.
     """
     low = state[_LOW]
     span = state[_SPAN]
@@ -96,6 +101,11 @@ def code(state, slots, table, work, row, data, count, mode):
     end = state[_END]
     value = state[_CODE]
     decode = mode & 1
+    if mode & 4:
+        state[_MARK] = at
+        state[_MARK_LOW] = low
+        state[_MARK_SPAN] = span
+        state[_CARRIED] = 0
     step = _NEXT if mode & 2 else _ASKED
     channel = -1
     base = _WORDS - _CHANNEL
@@ -103,9 +113,8 @@ def code(state, slots, table, work, row, data, count, mode):
     near = near_sign = 0
     bit = 1
     a = b = s = p = j = e = n = 0
-    x = x1 = x2 = c2 = c3 = guess = k = i = goal = rest = below = left = plain = ref = upper = (
-        seen
-    ) = hope = 0
+    x = x1 = x2 = c2 = c3 = guess = hope = seen = ref = 0
+    k = i = goal = rest = below = upper = left = plain = 0
     while True:
         if step == _NEXT:
             channel += 1
@@ -113,7 +122,7 @@ def code(state, slots, table, work, row, data, count, mode):
             first += _SLOTS
             if channel >= count:
                 break
-            if row[channel] == 0:
+            if row[channel] == _ABSENT:
                 continue
             x1 = state[base + _X1] - _BIAS
             x2 = state[base + _X2] - _BIAS
@@ -122,20 +131,18 @@ def code(state, slots, table, work, row, data, count, mode):
             # --- what might come: each guess, and the one that missed least of late
             work[0] = x1 + _BIAS
             work[1] = x1 + x1 - x2 + _BIAS
-            work[2] = x1 + ((x1 - x2) >> 1) + _BIAS
-            work[3] = ((x1 + x2) >> 1) + _BIAS
             hope = state[base + _LEVEL] + state[base + _TREND] - _BIAS - _BIAS
             if hope > 0xFFFFFFF:
                 hope = 0xFFFFFFF
             elif hope < -0xFFFFFFF:
                 hope = -0xFFFFFFF
-            work[4] = ((hope + 32) >> 6) + _BIAS
-            work[5] = ((state[base + _SLOW] - _BIAS + 32) >> 6) + _BIAS
+            work[2] = ((hope + 32) >> 6) + _BIAS
+            work[3] = ((state[base + _SLOW] - _BIAS + 32) >> 6) + _BIAS
             ref = state[base + _REF]
             seen = 0
-            n = _PREDICTORS - 1
+            n = _GUESSES - 1
             if ref:
-                n = _PREDICTORS
+                n = _GUESSES
                 j = _WORDS + (ref >> 1) * _CHANNEL
                 seen = (state[j + _X1] if ref & 1 else state[j + _STEP]) - _BIAS
                 e = 0
@@ -175,7 +182,7 @@ def code(state, slots, table, work, row, data, count, mode):
                         e <<= -j
                     if below:
                         e = -e
-                work[6] = x1 + e + _BIAS
+                work[4] = x1 + e + _BIAS
             guess = work[0] - _BIAS
             e = state[base + _MISS]
             i = 1
@@ -197,7 +204,7 @@ def code(state, slots, table, work, row, data, count, mode):
             i = goal = rest = left = plain = upper = 0
             if not decode:
                 # The distance as a count of 2**k, k bits more, and what a count beyond 11 needs.
-                x = row[channel] - _BIAS
+                x = row[channel] - _OFFSET
                 rest = x - guess
                 below = 0
                 if rest < 0:
@@ -382,17 +389,17 @@ def code(state, slots, table, work, row, data, count, mode):
                     n = 11 + (1 << (i - 12)) + (plain >> j)
                 n = (n << k) + (upper << j) + (plain & ((1 << j) - 1)) + 1
                 x = guess - n if below else guess + n
-                if x > _LIMIT or x < -_LIMIT:
+                if x > _LIMIT or x < -_OFFSET:
                     state[_BAD] = 1
                     break
         # --- what the value teaches
         if step == _LEARN:
             step = _NEXT
-            row[channel] = x + _BIAS
+            row[channel] = x + _OFFSET
             if x > _HALFWAY or x < -_HALFWAY:
-                state[_FAR] = 1
+                state[_FAR] = 2
             i = 0
-            n = _PREDICTORS if ref else _PREDICTORS - 1
+            n = _GUESSES if ref else _GUESSES - 1
             while i < n:
                 e = x - (work[i] - _BIAS)
                 if e < 0:
@@ -400,7 +407,7 @@ def code(state, slots, table, work, row, data, count, mode):
                 if e > 0x40000:
                     e = 0x40000
                 j = base + _MISS + i
-                state[j] += (e << 4) - (state[j] >> 3)
+                state[j] += (e << 4) - (state[j] >> 4)
                 i += 1
             # How far the guess was off, and on which side.
             e = x - guess
@@ -466,4 +473,4 @@ def code(state, slots, table, work, row, data, count, mode):
     state[_SPAN] = span
     state[_AT] = at
     state[_CODE] = value
-    return state[_ANSWER]
+    return state[_ANSWER] + state[_FAR]

@@ -15,7 +15,7 @@ _CRC = const(4)
 _AT = const(2)
 _SLOT = const(5)
 _BAD = const(7)
-_FAR = const(8)
+_ABSENT = const(0x1000000)
 _READ = const(1)
 _INNER = const(2)
 
@@ -26,20 +26,21 @@ class Reader(Rows):
     def get(self, values, quality, is_first=False):
         """Read one row into values (list) and quality (bytearray); return the step, ms."""
         row = self.row
+        forms = self._forms
         for i in range(self.points + 1):
-            row[i] = 1 if self._forms[i] & 128 else 0
+            row[i] = 0 if forms[i] & 128 else _ABSENT
         state = self.state
         self._odd_ms = 0 if is_first else None
-        is_plain = 0
+        found = 0
         if not is_first:
-            state[_SLOT] = self._plain  # slots 0 and 1
-            is_plain = self._plain = self._code(self.points + 1, _READ)
-        if not is_plain:
+            state[_SLOT] = self._plain  # slot 0 or 1
+            found = self._code(self.points + 1, _READ)
+            self._plain = found & 1
+        if not found & 1:
             self._odd_row(0, None, None, is_first)
-            self._code(self.points + 1, _READ | _INNER)
+            found = self._code(self.points + 1, _READ | _INNER)
         if state[_BAD]:
             raise BadBlock("a value beyond what can be written")
-        forms = self._forms
         for i in range(self.points):
             form = forms[i + 1]
             quality[i] = form & 127
@@ -47,7 +48,7 @@ class Reader(Rows):
         step_ms = self._odd_ms
         if step_ms is None:
             step_ms = self._last(0) * self.unit_ms
-        if state[_FAR]:
+        if found & 2:
             self._rebase()
         return step_ms
 

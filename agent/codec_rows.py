@@ -15,6 +15,9 @@ from array import array
 from micropython import const
 
 _BIAS = const(0x20000000)
+_OFFSET = const(0x400000)  # of the values of a row; from 0 to twice this they are
+_SMALL_BITS = const(23)
+_ABSENT = const(0x1000000)
 _LIMIT = const(0x3FFFFF)
 _HALFWAY = const(0x1FFFFF)
 
@@ -30,8 +33,10 @@ _BAD = const(7)
 _FAR = const(8)
 _MARK = const(9)
 _CARRIED = const(10)
-_WORDS = const(12)
-_CHANNEL = const(25)
+_MARK_LOW = const(11)
+_MARK_SPAN = const(12)
+_WORDS = const(13)
+_CHANNEL = const(23)
 _LEVEL = const(4)
 _TREND = const(5)
 _SLOW = const(6)
@@ -39,7 +44,7 @@ _MEAN = const(7)
 _STEP = const(14)
 _REF = const(15)
 _SUM_Y = const(16)
-_PREDICTORS = const(7)
+_GUESSES = const(5)
 
 # Slots of the block.
 _PLAIN = const(0)  # 2: as the row before was
@@ -58,6 +63,7 @@ _MEAN_FIRST = const(40)
 _VALUE_BITS = const(66)
 _READ = const(1)
 _INNER = const(2)
+_NOTE = const(4)
 
 CELLS_MAX = const(262144)  # rows times channels of a block: bounds what a reader may need
 _VALUE_MIN = -(1 << 63)
@@ -89,7 +95,7 @@ class Kernel:
 
         self.table = table()
         self.shared, self.time, self.value = odds()
-        self.work = array("I", bytes(4 * _PREDICTORS))
+        self.work = array("I", bytes(4 * _GUESSES))
         # Read once: the module's 2 KB go.
         del sys.modules["agent.codec_odds"]
         delattr(sys.modules["agent"], "codec_odds")
@@ -117,6 +123,7 @@ class Rows:
         kernel = Rows.kernel
         self.points = points
         self.unit_ms = 1  # of time steps; set before begin()
+        self.is_odd_time = False  # a step was no whole number of units
         channels = points + 1
         self.state = kernel.words(_WORDS + channels * _CHANNEL)
         self.slots = kernel.slots(_SHARED + channels * _SLOTS)
@@ -125,7 +132,13 @@ class Rows:
         self._bases = [0] * channels
         self._forms = bytearray(channels)  # quality, 128 added where there is a value
         self._known = bytearray(channels)
+        self._quality = bytearray(points)
+        self._lows: list = [
+            None
+        ] * points  # the value that is 0 in a row; None: the point has none now
+        self.limit = 0  # index in the data that a row must not pass
         self._data = b""
+        self._parts = ()
         self._mode = 0
         self._plain = 1
         self._odd_ms = None  # the step of the row, where it was a jump
@@ -148,6 +161,8 @@ class Rows:
         state[_AT] = at
         state[_END] = end
         self._data = data
+        kernel = self.kernel
+        self._parts = (state, slots, kernel.table, kernel.work, self.row, data)
         self._mode = _READ if reading else 0
         self._plain = 1
         if reading:
@@ -178,66 +193,99 @@ class Rows:
 
     # --- one row
 
-    def put(self, step_ms, values, quality, is_first=False):
-        """Write one row; true when step, ms since the row before, is no whole number of units."""
+    def put(self, step_ms, values, quality):
+        """Write one row, step_ms after the row before; false when it ends beyond `limit`.
+
+        Then the bytes are as before the row, and what was learnt is of no more use.
+        """
+        step = step_ms
+        if self.unit_ms != 1:
+            step = step_ms // self.unit_ms
+            if step * self.unit_ms != step_ms:
+                self.is_odd_time = True
+                return self._put_odd(step_ms, values, quality)
+        step += _OFFSET
+        if step >> _SMALL_BITS or quality != self._quality:
+            return self._put_odd(step_ms, values, quality)
         row = self.row
-        bases = self._bases
-        forms = self._forms
-        step = step_ms // self.unit_ms
-        is_odd = step * self.unit_ms != step_ms
-        is_plain = not is_first and not is_odd and -_LIMIT <= step <= _LIMIT
-        if is_plain:
-            row[0] = step + _BIAS
-            i = 0
+        row[0] = step
+        lows = self._lows
+        i = 0
+        try:
             for value in values:
-                form = quality[i]
+                small = value - lows[i]
+                if small >> _SMALL_BITS:
+                    return self._put_odd(step_ms, values, quality)
                 i += 1
-                if value is None:
-                    row[i] = 0
-                else:
-                    form |= 128
-                    small = value - bases[i]
-                    if not (-_LIMIT <= small <= _LIMIT and self._known[i]):
-                        is_plain = False
-                        break
-                    row[i] = small + _BIAS
-                if form != forms[i]:
-                    is_plain = False
-                    break
+                row[i] = small
+        except TypeError:  # a point without a value, now or before
+            if not self._put_small(values):
+                return self._put_odd(step_ms, values, quality)
         state = self.state
-        if not is_first:
-            state[_SLOT] = _PLAIN + self._plain
-            state[_ANSWER] = 1 if is_plain else 0
-            self._plain = self._code(0 if not is_plain else self.points + 1, 0)
-        if not is_plain:
-            self._odd_row(step_ms, values, quality, is_first)
-            self._code(self.points + 1, _INNER)
-        if state[_FAR]:
+        state[_SLOT] = self._plain  # slot 0 or 1
+        state[_ANSWER] = self._plain = 1
+        if self._code(self.points + 1, _NOTE) != 1:
             self._rebase()
-        return is_odd
+        return state[_AT] <= self.limit or self._take_back()
+
+    def _put_small(self, values):
+        """Fill the row where some points have no value; false when it is no plain row."""
+        lows = self._lows
+        row = self.row
+        for i in range(self.points):
+            value = values[i]
+            low = lows[i]
+            if value is None or low is None:
+                if value is not low:
+                    return False
+                row[i + 1] = _ABSENT
+            else:
+                value -= low
+                if value >> _SMALL_BITS:
+                    return False
+                row[i + 1] = value
+        return True
+
+    def put_first(self, values, quality):
+        """Write the first row."""
+        self._odd_row(0, values, quality, True)
+        self._code(self.points + 1, _INNER)
+
+    def _put_odd(self, step_ms, values, quality):
+        state = self.state
+        state[_SLOT] = self._plain
+        state[_ANSWER] = self._plain = 0
+        self._code(0, _NOTE)
+        self._odd_row(step_ms, values, quality, False)
+        if self._code(self.points + 1, _INNER) & 2:
+            self._rebase()
+        return state[_AT] <= self.limit or self._take_back()
+
+    def _take_back(self):
+        """Put the coder back to where it stood before the row."""
+        state = self.state
+        at = state[_MARK]
+        if state[_CARRIED]:
+            _borrow(self._data, at)
+        state[_AT] = at
+        state[_LOW] = state[_MARK_LOW]
+        state[_SPAN] = state[_MARK_SPAN]
+        return False
 
     def _last(self, channel):
         return self._bases[channel] + self.state[_WORDS + channel * _CHANNEL] - _BIAS
 
     def _code(self, count, mode):
-        kernel = self.kernel
-        return kernel.code(
-            self.state,
-            self.slots,
-            kernel.table,
-            kernel.work,
-            self.row,
-            self._data,
-            count,
-            mode | self._mode,
-        )
+        state, slots, table, work, row, data = self._parts
+        mode |= self._mode
+        return self.kernel.code(state, slots, table, work, row, data, count, mode)
 
     # --- what is not plain: the first row, other qualities, points that come and go, jumps
 
     def _odd_row(self, step_ms, values, quality, is_first):
         forms = self._forms
         row = self.row
-        row[0] = 0
+        row[0] = _ABSENT
         jumped = 0
         if not is_first:
             jumped = self._place_time(step_ms)
@@ -260,14 +308,21 @@ class Rows:
             if forms[channel] & 128:
                 jumped = self._place(channel, value, jumped)
             else:
-                row[channel] = 0
+                row[channel] = _ABSENT
+            self._quality[channel - 1] = forms[channel] & 127
+        self._note_lows()
+
+    def _note_lows(self):
+        for i in range(self.points):
+            has = self._forms[i + 1] & 128
+            self._lows[i] = self._bases[i + 1] - _OFFSET if has else None
 
     def _place_time(self, step_ms):
         """Leave a step of time to the kernel, or write its ms; return 1 for that."""
         step = step_ms // self.unit_ms
-        is_far = step * self.unit_ms != step_ms or not -_LIMIT <= step <= _LIMIT
+        is_far = step * self.unit_ms != step_ms or (step + _OFFSET) >> _SMALL_BITS != 0
         if not self._bit(_JUMP, 1 if is_far else 0):
-            self.row[0] = step + _BIAS
+            self.row[0] = step + _OFFSET
             return 0
         self._odd_ms = self._number(step_ms)
         self._settle(0, self._odd_ms // self.unit_ms)
@@ -281,16 +336,16 @@ class Rows:
             small = 0
             if value is not None:
                 small = value - self._bases[channel]
-            is_far = 0 if -_LIMIT <= small <= _LIMIT else 1
+            is_far = 1 if (small + _OFFSET) >> _SMALL_BITS else 0
             if not self._bit(_JUMP + jumped, is_far):
-                self.row[channel] = small + _BIAS
+                self.row[channel] = small + _OFFSET
                 return 0
         value = last + self._number(0 if value is None else value - last)
         if not _VALUE_MIN <= value <= _VALUE_MAX:
             raise BadBlock("a value beyond 64 bits")
         self._known[channel] = 1
         self._settle(channel, value)
-        self.row[channel] = 0
+        self.row[channel] = _ABSENT
         return 1
 
     def _settle(self, channel, value):
@@ -321,13 +376,14 @@ class Rows:
             for i in (_LEVEL, _SLOW):
                 small = state[at + i] - _BIAS - (shift << 6)
                 state[at + i] = max(-_LEVEL_MAX, min(_LEVEL_MAX, small)) + _BIAS
+        self._note_lows()
 
     # --- single decisions
 
     def _bit(self, slot, answer):
         self.state[_SLOT] = slot
         self.state[_ANSWER] = answer
-        return self._code(0, 0)
+        return self._code(0, 0) & 1
 
     def _even(self, value, size):
         """Write or read size bits of even odds, high bits first."""
@@ -356,3 +412,12 @@ class Rows:
         is_minus = self._bit(_MINUS, is_minus)
         value = (1 << (size - 1)) | self._even(value, size - 1)
         return -value if is_minus else value
+
+
+def _borrow(data, at):
+    """Take back a carry that went into the bytes before at."""
+    at -= 1
+    while data[at] == 0:
+        data[at] = 255
+        at -= 1
+    data[at] -= 1
