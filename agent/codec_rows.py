@@ -204,7 +204,7 @@ class Rows:
             if step * self.unit_ms != step_ms:
                 self.is_odd_time = True
                 return self._put_odd(step_ms, values, quality)
-        step += _OFFSET
+        step += _OFFSET - self._bases[0]
         if step >> _SMALL_BITS or quality != self._quality:
             return self._put_odd(step_ms, values, quality)
         row = self.row
@@ -320,9 +320,10 @@ class Rows:
     def _place_time(self, step_ms):
         """Leave a step of time to the kernel, or write its ms; return 1 for that."""
         step = step_ms // self.unit_ms
-        is_far = step * self.unit_ms != step_ms or (step + _OFFSET) >> _SMALL_BITS != 0
+        small = step + _OFFSET - self._bases[0]
+        is_far = step * self.unit_ms != step_ms or small >> _SMALL_BITS != 0
         if not self._bit(_JUMP, 1 if is_far else 0):
-            self.row[0] = step + _OFFSET
+            self.row[0] = small
             return 0
         self._odd_ms = self._number(step_ms)
         self._settle(0, self._odd_ms // self.unit_ms)

@@ -170,3 +170,18 @@ def test_a_block_closed_on_the_way_goes_on_as_if_nothing_had_happened():
         check(so_far)
         assert decode(so_far).rows == rows[: i + 1]
     assert _sealed(block) == alone
+
+
+def test_steps_of_time_of_every_size_come_back():
+    for unit_ms in (1, 1000):
+        for step in (1, 59_999, 2**21 - 1, 2**21, 3_600_000, 2**22 - 1, 2**22, 2**23, 86_400_000):
+            block = Block(1, 512)
+            block.open(b"1234", 0, 1, 0)
+            rows = []
+            at_ms = 1790000000000 + unit_ms % 1000
+            for i in range(9):
+                assert block.add(at_ms, (i % 3,), bytes(1))
+                rows.append(at_ms)
+                at_ms += step * unit_ms if i != 5 else 7 * unit_ms
+            found = decode(bytes(block.data[: block.seal()])).rows
+            assert [row[0] for row in found] == rows, (unit_ms, step)
