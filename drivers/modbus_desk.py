@@ -19,49 +19,43 @@ class Desk:
     def __init__(self):
         self._buffer = bytearray(_SIZE)
         self._length = 0
+        self._lost = 0  # bytes that were in no frame since the last silence
         self._request = None  # (unit, function, address, count, transaction)
 
     def feed(self, data, start, end, now_ms, emit):
-        """Take data[start:end]; emit a Reading for each answered read."""
+        """Take data[start:end]; emit a Reading for each answered read.
+
+        Raises BadFrame at a silence, when bytes since the last one were in no frame.
+        """
         silent = start == end
         while start < end:
-            if self._length == _SIZE:
-                self._drop(1)
             self._buffer[self._length] = data[start]
             self._length += 1
             start += 1
             self._scan(now_ms, emit, False)
-        if silent and self._length:
+        if silent:
             self._scan(now_ms, emit, True)
-            lost = self._length
-            self._length = 0
+            lost = self._lost + self._length
+            self._length = self._lost = 0
             if lost:
                 raise BadFrame("%d bytes are no Modbus frame" % lost, end)
         return end
 
     def _scan(self, now_ms, emit, final):
-        """Take every frame that stands at the front; when final, skip bytes that begin none."""
+        """Take every frame that stands at the front; drop bytes that begin none.
+
+        The longest frame is shorter than the buffer, so the front is always judged in time.
+        """
         while self._length:
-            size = self._whole()
+            size = self._size_at(0)
             if size > 0:
                 self._frame(size, now_ms, emit)
                 self._drop(size)
-            elif size < 0 or final:
-                if not self._resynchronise():
-                    return
+            elif size < 0 or (final and self._length > 4):
+                self._lost += 1
+                self._drop(1)
             else:
                 return
-
-    def _resynchronise(self):
-        """Drop bytes up to a whole frame; return false when none is here yet."""
-        for at in range(1, self._length - 4):
-            if self._size_at(at) > 0:
-                self._drop(at)
-                return True
-        return False
-
-    def _whole(self):
-        return self._size_at(0)
 
     def _size_at(self, at):
         """Return the size of the frame at `at`; 0: it may become one; -1: it cannot."""
@@ -139,6 +133,6 @@ class Desk:
         emit(reading)
 
     def _drop(self, count):
-        for i in range(self._length - count):
-            self._buffer[i] = self._buffer[i + count]
-        self._length -= count
+        left = self._length - count
+        self._buffer[:left] = self._buffer[count : self._length]
+        self._length = left

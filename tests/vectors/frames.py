@@ -73,7 +73,16 @@ def edge(body):
     return data
 
 
+def modbus(body):
+    """Return body with its checksum; a body that begins with 0 gets an MBAP header instead."""
+    if body[0]:
+        crc = crc16_modbus(body, 0, len(body))
+        return body + bytes((crc & 255, crc >> 8))
+    return bytes((0, 1, 0, 0, 0, len(body) - 1 & 255)) + body[1:]
+
+
 CLOSE = {
+    "modbus": modbus,
     "pulse": edge,
     "contact": edge,
     "radar": radar,
@@ -90,6 +99,24 @@ _PAIR = b"\x02\x03\x09\x06\x01\x00\x01\x07\x00\xff\x06\x00\x00\x01\x18\x02\x02\x
 _HEADER = b"\x08\x05\x72\x78\x56\x34\x12\xc5\x14\x00\x04\x01\x00\x00\x00"
 # What is inside the checksum of a good frame.
 BODIES = {
+    # requests and answers of unit 1, RTU, then TCP
+    "modbus": (
+        b"\x01\x04\x00\x00\x00\x02",
+        b"\x01\x04\x04\x43\x67\xaf\x55",
+        b"\x01\x04\x4c" + bytes((0x43, 0x66, 0x80, 0)) * 19,  # SDM120, its first block
+        b"\x01\x04\x34" + bytes((0x7F, 0xC0, 0, 1)) * 13,
+        b"\x01\x03\x04SunS",
+        b"\x01\x03\x04\x00\x67\x00\x32",
+        b"\x01\x03\x50" + bytes((0x80, 0, 0xFF, 0xFE)) * 20,
+        b"\x01\x01\x01\x05",
+        b"\x01\x02\x01\xff",
+        b"\x01\x84\x02",
+        b"\x01\x83\x06",
+        b"\x01\x10\x00\x01\x00\x02",
+        b"\x00\x01\x04\x00\x00\x00\x26",
+        b"\x00\x01\x04\x4c" + bytes((0x43, 0x66, 0x80, 0)) * 19,
+        b"\x00\x01\x84\x0b",
+    ),
     "dsmr": (
         b"/XYZ5\\2A\r\n\r\n1-0:1.8.1(000034.034*kWh)\r\n1-0:1.7.0(01.193*kW)\r\n",
         b"/XYZ5\\2B\r\n\r\n0-0:1.0.0(200512135409S)\r\n0-1:24.2.1(101209110000W)(12785.123*m3)\r\n",
