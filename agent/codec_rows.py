@@ -138,7 +138,7 @@ class Rows:
         ] * points  # the value that is 0 in a row; None: the point has none now
         self.limit = 0  # index in the data that a row must not pass
         self._data = b""
-        self._parts = ()
+        self._parts: tuple = (None,) * 6
         self._mode = 0
         self._plain = 1
         self._odd_ms = None  # the step of the row, where it was a jump
