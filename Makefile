@@ -3,7 +3,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench size powercut fuzz chaos sites clean
+.PHONY: help setup run test check format bench size powercut years fuzz chaos sites clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ size: $(READY) ## .mpy size of each device file and heap of a running gateway, a
 
 powercut: $(READY) ## power cuts in the journal, N=1000000 for a release; goes on where it was
 	@$(PY) -m tests.powercut $(N)
+
+years: $(READY) ## gateway-years of field life, N=1000 for a release; goes on where it was
+	@$(PY) -m tests.years $(N)
 
 fuzz: $(READY) ## damaged bytes for every driver, SECONDS=3600 for an hour; keeps what fails
 	@$(PY) -m tests.fuzz --seconds $(or $(SECONDS),60)

@@ -14,21 +14,19 @@ import json
 
 from agent.app import App
 from agent.clock import Clock
-from agent.codec import decode
 from agent.config import validate
 from agent.journal import Journal
 from agent.log import Log
-from agent.record import BLOCK, BOOT, LOST, TIME, check_record
-from drivers.reading import GOOD
+from agent.record import BLOCK, LOST, check_record
 from drivers.ticks import ticks_add
 from tests.fakes.broker import Broker, pump
 from tests.fakes.memory_ground import MemoryGround
-from tests.fakes.virtual_line import CountingMeter, Line, Random, SpeakingSensor, scrambled
+from tests.fakes.virtual_line import CountingMeter, Line, Random, SpeakingSensor
+from tests.fakes.virtual_verdict import judge
 
 WALL_MS = 1790000000000
-NEAR_MS = 3000
 _LOST_KIND = bytes((LOST,))
-TREE = {
+TREE: dict = {
     "gateway": "gw",
     "board": "host",
     "ports": [{"name": "rs485", "uart": "uart1"}, {"name": "glass", "uart": "uart2"}],
@@ -124,27 +122,18 @@ class CarefulBroker(Broker):
             self.stored[seq] = before  # whoever has the content keeps it
 
 
-class Verdict:
-    """The counts of the ledger: answered = stored + superseded + declared + len(lost)."""
-
-    def __init__(self):
-        self.answered = self.stored = self.superseded = self.declared = 0
-        self.lost = []
-        self.doubled = []
-        self.altered = []
-
-
 class Site:
     """A gateway, its lines, its broker and its bad luck, all from one seed."""
 
-    def __init__(self, seed=1, tree=TREE):
+    step_ms = 1000  # the loop looks at least so often
+
+    def __init__(self, seed=1, tree=TREE, begun_ms=WALL_MS):
         if hasattr(gc, "threshold"):
             gc.threshold(400_000)  # or what is kept lies scattered over the whole heap
         self.random = Random(seed)
-        self.config, problems = validate(tree)
-        assert problems == [], problems
-        self.wall_ms = WALL_MS
-        self.ledger = []
+        self.configure(tree)
+        self.begun_ms = self.wall_ms = begun_ms
+        self.ledger: list = []
         self.meters = [CountingMeter(1), CountingMeter(2)]
         self.sensor = SpeakingSensor()
         self.lines = [
@@ -160,6 +149,11 @@ class Site:
         self._network_back_ms = None
         self._sync_at_ms = None
         self._begin("power", True)
+
+    def configure(self, tree):
+        """Give the next life this configuration."""
+        self.config, problems = validate(tree)
+        assert problems == [], problems
 
     # --- lives
 
@@ -190,7 +184,7 @@ class Site:
         else:
             self._sync_at_ms = self.wall_ms + 5000 + self.random(300000)
         journal = Journal(self._grounds[0], lambda: 99, self.config["journal"]["size_kb"] * 1024)
-        identity = {"gateway": "gw", "site": "", "board": "host", "version": "1"}
+        identity: dict = {"gateway": "gw", "site": "", "board": "host", "version": "1"}
         identity.update({"runtime": "test", "boot": self.starts})
         self.app = App(
             self.config,
@@ -208,7 +202,7 @@ class Site:
 
     def note(self, what):
         """Add a line to the timeline."""
-        self.timeline.append((self.wall_ms - WALL_MS, what))
+        self.timeline.append((self.wall_ms - self.begun_ms, what))
 
     # --- time
 
@@ -240,9 +234,9 @@ class Site:
             self.note("clock set")
             app.set_wall(self.wall_ms, self.now_ms, "sntp")
         app.step(self.now_ms)
-        wait_ms = app.schedule.wait_ms(self.now_ms, 1000)
+        wait_ms = app.schedule.wait_ms(self.now_ms, self.step_ms)
         for line, bus in zip(self.lines, app.buses):  # noqa: B905 - absent on the device
-            wait_ms = min(wait_ms, line.step(bus, self.wall_ms, self.now_ms))
+            wait_ms = min(wait_ms, line.step(bus, self.wall_ms, self.now_ms, self.step_ms))
         self._carry()
         return wait_ms
 
@@ -285,7 +279,7 @@ class Site:
         self._heal()
         for meter in self.meters + [self.sensor]:  # noqa: RUF005 - absent on the device
             meter.dead = True
-        self.run(4 * 3600 * 1000)
+        self.run(4 * 3600 * 1000 + self.config["block"]["flush_s"] * 1000)
 
     # --- the verdict
 
@@ -301,115 +295,6 @@ class Site:
 
     def judge(self):
         """Compare what the meters said with what the broker got; return a Verdict."""
-        rows, gaps = self._read()
-        verdict = Verdict()
-        instants = {}
-        for meter, number, at_ms in self.ledger:
-            instants[meter, number] = at_ms
-        seen = {}
-        stored_at = {}
-        for meter, at_ms, number in rows:
-            if (meter, number) in seen:
-                verdict.doubled.append((meter, number, at_ms - WALL_MS))
-            elif abs(instants.get((meter, number), 0) - at_ms) > NEAR_MS:
-                verdict.altered.append((meter, number, at_ms - WALL_MS))
-            seen[meter, number] = True
-            stored_at.setdefault(meter, []).append(at_ms)
-        for meter, number, at_ms in self.ledger:
-            if meter >= len(self.meters):
-                continue
-            verdict.answered += 1
-            if (meter, number) in seen:
-                verdict.stored += 1
-            elif any(abs(other - at_ms) <= NEAR_MS for other in stored_at.get(meter, ())):
-                verdict.superseded += 1
-            elif any(a - NEAR_MS <= at_ms <= b + NEAR_MS for m, a, b in gaps if m in (-1, meter)):
-                verdict.declared += 1
-            else:
-                verdict.lost.append((meter, number, at_ms - WALL_MS))
-        self._judge_pushed(len(self.meters), stored_at, gaps, verdict)
-        return verdict
-
-    def _judge_pushed(self, meter, stored_at, gaps, verdict):
-        """A meter that pushes owes a reading per period: no rows are further apart than 1.5."""
-        every_ms = self.config["meters"][meter]["interval_s"] * 1000
-        heard = [at_ms for m, _, at_ms in self.ledger if m == meter]
-        rows = sorted(stored_at.get(meter, ()))
-        verdict.answered += len(rows)
-        verdict.stored += len(rows)
-        for from_ms, to_ms in zip([heard[0]] + rows, rows + [heard[-1]]):  # noqa: B905, RUF005 - as above
-            if to_ms - from_ms <= every_ms * 3 // 2:
-                continue
-            verdict.answered += 1
-            if any(a <= to_ms and from_ms <= b for m, a, b in gaps if m in (-1, meter)):
-                verdict.declared += 1
-            elif any(from_ms <= at_ms <= to_ms for at_ms in self._aligned):
-                verdict.superseded += 1  # its period was cut when the clock was set
-            else:
-                verdict.lost.append((meter, to_ms - from_ms, from_ms - WALL_MS))
-
-    def _read(self):
-        """Return rows (meter, wall ms, number) and gaps (meter or -1, from ms, to ms)."""
-        self._aligned = []  # when a clock was set, and with it the periods
-        starts = {}
-        boots = []
-        blocks = []
-        holes = []  # how many blocks came before each LOST record
-        gaps = []
-        for seq in sorted(self.broker.stored):
-            record = self.broker.stored[seq]
-            kind, _, _, start, end = check_record(record, 0, len(record))
-            if kind == BLOCK:
-                blocks.append(decode(record[start:end]))
-                continue
-            tree = json.loads(record[start:end])
-            if kind == TIME:
-                self._aligned.append(tree["wall_ms"])
-                starts.setdefault(tree["boot"], tree["wall_ms"] - tree["uptime_ms"])
-            elif kind == BOOT:
-                boots.append(tree)
-            elif kind == LOST:
-                holes.append(len(blocks))
-        before_ms = WALL_MS
-        for tree in boots:
-            began_ms = tree["to_ms"] or starts.get(tree["boot"], before_ms)
-            gaps.append((-1, tree["from_ms"] or before_ms, began_ms))
-            before_ms = began_ms
-        rows = []
-        for block in blocks:
-            base_ms = 0 if block.clock else starts.get(block.boot)
-            for at_ms, values, quality in block.rows:
-                if base_ms is None:
-                    continue  # never dated: counts as missing
-                if values[0] is None:
-                    gaps.append((block.meter, base_ms + at_ms - 30000, base_ms + at_ms))
-                    continue
-                self._take(rows, block.meter, base_ms + at_ms, values, quality)
-        for at in holes:
-            self._add_hole(gaps, blocks, at, starts)
-        return rows, gaps
-
-    def _add_hole(self, gaps, blocks, at, starts):
-        """A LOST record declares, for each meter, what lies between its blocks on both sides."""
-        for meter in range(len(self.meters) + 1):
-            before = [b for b in blocks[:at] if b.meter == meter]
-            after = [b for b in blocks[at:] if b.meter == meter]
-            from_ms, to_ms = WALL_MS, self.wall_ms
-            if before:
-                from_ms = _instant(before[-1], -1, starts)
-            if after:
-                to_ms = _instant(after[0], 0, starts)
-            gaps.append((meter, from_ms, to_ms))
-
-    def _take(self, rows, meter, at_ms, values, quality):
-        if meter >= len(self.meters):  # the sensor's distance is not unique: nearest in time
-            near = [n for m, n, t in self.ledger if m == meter and abs(t - at_ms) <= NEAR_MS]
-            fits = [n for n in near if 300 + n % 4000 == values[0]]
-            rows.append((meter, at_ms, fits[0] if fits else -1))
-            return
-        whole = values[1] == scrambled(values[0]) and bytes(quality) == bytes((GOOD, GOOD))
-        rows.append((meter, at_ms, values[0] if whole else -1))
-
-
-def _instant(block, row, starts):
-    return block.rows[row][0] + (0 if block.clock else starts.get(block.boot, 0))
+        records = [self.broker.stored[seq] for seq in sorted(self.broker.stored)]
+        every_ms = self.config["meters"][len(self.meters)]["interval_s"] * 1000
+        return judge(records, self.ledger, len(self.meters), every_ms, self.begun_ms, self.wall_ms)

@@ -28,6 +28,11 @@ class Random:
         return self._state * below >> 32
 
 
+def sensor_value(number):
+    """Return the distance, in mm, that the sensor's frame `number` says."""
+    return 300 + number % 4000
+
+
 def scrambled(number):
     """Return the second register pair of the answer `number`."""
     return number * _MIX & 0xFFFFFFFF
@@ -64,7 +69,7 @@ class SpeakingSensor:
     def frame(self):
         """Return the next frame: FF, high, low, sum."""
         self.number += 1
-        distance = 300 + self.number % 4000
+        distance = sensor_value(self.number)
         body = bytes((0xFF, distance >> 8, distance & 0xFF))
         return body + bytes((sum(body) & 0xFF,))
 
@@ -93,11 +98,11 @@ class Line:
         self._speaks_at = now_ms if hasattr(self.meters[0], "frame") else None
         bus.opened(now_ms)
 
-    def step(self, bus, wall_ms, now_ms):
-        """Move what is due; return ms until there is more to do, at most 1000."""
+    def step(self, bus, wall_ms, now_ms, most_ms=1000):
+        """Move what is due; return ms until there is more to do, at most most_ms."""
         while self._step(bus, wall_ms, now_ms):
             pass
-        waits = [1000]
+        waits = [most_ms]
         if not bus.is_quiet():
             waits.append(max(1, bus.step(now_ms, now_ms * 1000) // 1000))
         if bus.send_count:

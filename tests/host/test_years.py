@@ -1,0 +1,20 @@
+"""Months of field life on CPython, days of it on MicroPython too: the same blocks, none lost."""
+
+import pytest
+
+from tests.years import _BROKEN, live, live_on_micropython
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_month_of_trouble_loses_nothing_silently(seed):
+    found = live(seed, 30)
+    assert [found[name] for name in _BROKEN] == [0, 0, 0], found["wrong"]
+    assert found["troubles"] > 60 and found["starts"] > 20 and found["declared"] > 20
+    whole = found["stored"] + found["superseded"] + found["declared"]
+    assert found["answered"] == whole > 3000
+
+
+def test_both_runtimes_give_the_same_blocks():
+    ours, theirs = live(3, 6), live_on_micropython(3, 6)
+    assert theirs["wrong"] == [] and ours["digest"] == theirs["digest"]
+    assert ours["answered"] == theirs["answered"] > 500
