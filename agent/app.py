@@ -81,6 +81,7 @@ class App:
             self.certificates = Certificates(ground, self.note_event)
         self.cause = ""
         self.purge = None  # agent/purge.Purge after the first command to purge
+        self.upgrade = None  # agent/upgrade.Upgrade, where there are slots
         key = bytes.fromhex(config["uplink"]["key"])
         self.orders = Orders(self, key, ground)
         self.uplink.on_command = self.on_command
@@ -115,6 +116,7 @@ class App:
         self.clock.tick(now_ms)
         found = self.journal.start()
         self.clock.remembered_ms = found.alive_ms
+        first = self.journal.next
         recovered = 0
         for meter, data in found.opens:
             if meter == PART:
@@ -135,6 +137,8 @@ class App:
                 "open": recovered,
             },
         )
+        if self.upgrade:
+            self.upgrade.start(cause, first)
         self.journal.sync()
         self._save_at = ticks_add(now_ms, self._save_ms)
         self._state_at = now_ms
@@ -203,7 +207,11 @@ class App:
     # --- what upstream may ask (agent/orders.py)
 
     def on_command(self, payload):
-        """Take a command's bytes; publish its answer, if it deserves one."""
+        """Take a command's bytes, or a piece of a firmware; publish a command's answer."""
+        if payload[:1] == b"\x01":
+            if self.upgrade:
+                self.upgrade.take(payload, self.now_ms)
+            return
         answer = self.orders.take(payload, self.now_ms)
         if answer is not None:
             self.uplink.publish_result(answer)
@@ -286,9 +294,14 @@ class App:
             self.certificates.step(self.journal.acked)
         if self.uplink.budget:
             self.uplink.budget.at(self.clock.wall_ms_at(now_ms)[0])
+        if self.upgrade and self.upgrade.step(now_ms):
+            self.orders.restart(now_ms)
         if ticks_diff(now_ms, self._state_at) >= 0:
             self._state_at = ticks_add(now_ms, self._state_ms)
             self.uplink.publish_state(self.state(now_ms))
+        self.alive_ms = now_ms  # agent/watch.py: all of it was done
+        if self.upgrade and self.upgrade.is_busy:
+            return 0
         return self.schedule.wait_ms(now_ms, _STEP_MS)
 
     def _due(self, meter, now_ms):

@@ -123,6 +123,7 @@ class Bus:
 
     def failed(self, why, now_ms):
         """The port is gone (LinkDown): whoever waits gives up; ask() goes on answering nulls."""
+        self.alive_ms = now_ms
         if self.up is not False:
             self._log.warn("bus", "%s: %s", self.name, why)
         self.up = False
@@ -136,6 +137,7 @@ class Bus:
 
     def step(self, now_ms, now_us):
         """Do what time asks for; return microseconds until the next call at the latest."""
+        self.alive_ms = now_ms  # agent/watch.py
         self._tell_gap(now_ms, now_us)
         if not self.up:
             if self._queue:

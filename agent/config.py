@@ -30,6 +30,7 @@ GATEWAY: tuple = (
     ("uplink", dict, {}, None),
     ("privacy", dict, {}, None),
     ("clock", dict, {}, None),
+    ("update", dict, {}, None),
     ("log", dict, {}, None),
 )
 PORT: tuple = (
@@ -94,6 +95,8 @@ SECTIONS: dict = {
     ),
     "privacy": (("key", str, "", None),),
     "clock": (("ntp", list, [], None),),
+    # uptime within which a new firmware must prove itself, and from which it may
+    "update": (("trial_s", int, 3600, (10, 604800)), ("settle_s", int, 60, (1, 3600))),
     "log": (("level", str, "info", ("debug", "info", "warn", "error")),),
 }
 SECRETS = ("key", "password")  # fields of this name, in every section

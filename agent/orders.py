@@ -11,6 +11,7 @@ changed interval and log level hold until the next start and are noted as events
     locate        {"seconds": 1 .. 600}: blinks the board's LED
     purge         {}: the flash forgets what was sent: purge.py
     certificate   new certificates of the uplink, on trial: certificates.py
+    update        {"offer": HEX}: fetch a signed firmware, then try it: update.py
     reboot        {}: after RESTART_MS, so that the answer leaves first
 """
 
@@ -56,6 +57,7 @@ class Orders:
                 "reboot": self._reboot,
                 "certificate": self._certificate,
                 "purge": self._purge,
+                "update": self._update,
             }
             name = app.identity["gateway"]
             self._commands = Commands(name, key, app.clock, self._load(), self._save, handlers)
@@ -175,8 +177,17 @@ class Orders:
             self._app.purge = Purge(self._app, [self._app.journal.ground, self._ground])
         return self._app.purge.begin()
 
+    def _update(self, args):
+        if self._app.upgrade is None:
+            raise CannotDo("this gateway has no slots")
+        return self._app.upgrade.order(args)
+
+    def restart(self, now_ms):
+        """Restart the gateway after RESTART_MS, so that what it says leaves first."""
+        self._restart_at = ticks_add(now_ms, RESTART_MS)
+
     def _reboot(self, args):
-        self._restart_at = ticks_add(self._app.now_ms, RESTART_MS)
+        self.restart(self._app.now_ms)
         return {"in_ms": RESTART_MS}
 
 

@@ -83,6 +83,7 @@ class Report:
                 "commands": app.orders.report(),
                 "withheld": app.privacy.withheld,
                 "purge": app.purge.state if app.purge else "",
+                "update": app.upgrade.report() if app.upgrade else None,
                 "meters": [
                     {
                         "name": m.shown,

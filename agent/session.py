@@ -106,7 +106,7 @@ class Session:
 
     def step(self, now_ms):
         """Decide; return the ms until the next call at the latest."""
-        self._now = now_ms
+        self._now = self.alive_ms = now_ms
         if self._step == OFFLINE:
             wait = 0 if self._until is None else ticks_diff(self._until, now_ms)
             if wait > 0:

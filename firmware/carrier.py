@@ -23,6 +23,7 @@ async def run(app, hal, names, link):
 
     while True:
         if not link.is_up:  # no attempt, so that the pauses between them do not grow
+            uplink.alive_ms = hal.ticks_ms()
             await asyncio.sleep_ms(_NO_LINK_MS)
             continue
         wait_ms = uplink.step(hal.ticks_ms())

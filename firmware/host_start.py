@@ -6,6 +6,7 @@ Everything but this file and the hal comes from the image.
 
 import json
 import os
+import socket
 import sys
 import time
 
@@ -52,6 +53,7 @@ class Platform:
         """link: dict made by the supervisor, see host_tools/board.py."""
         self.link = link
         self._device = ImageDevice(link["flash"], link["blocks"])
+        self._watchdog = None
         _mount(self._device)
 
     def remount(self):
@@ -60,14 +62,28 @@ class Platform:
         _mount(self._device)
 
     def arm(self):
-        """Start the watchdog."""
+        """Start the watchdog of the emulated board, if it has one: a datagram feeds it."""
+        port = self.link.get("watchdog")
+        if port and self._watchdog is None:
+            self._watchdog = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._watchdog.connect(socket.getaddrinfo("127.0.0.1", port)[0][-1])
+        self.feed()
+
+    def feed(self):
+        """Feed the watchdog, once it is armed."""
+        if self._watchdog:
+            try:
+                self._watchdog.send(b"1")
+            except OSError:
+                pass  # the board has gone; so shall this process
 
     def reset(self):
         """End the process; the emulated board starts it again."""
         sys.exit(0)
 
     def sleep_s(self):
-        """Wait a second."""
+        """Wait a second; it is no hang."""
+        self.feed()
         time.sleep(1)
 
 

@@ -1,16 +1,20 @@
 """The asyncio file: a task per port, one for the uplink, one for time, one for housekeeping.
 
 It moves bytes and nothing else: what they mean is decided in agent/. A task that fails is
-recorded, counted and started again; the others go on.
+recorded, counted and started again; the others go on. One that stands still is started anew, and
+when that does not help, the watchdog is fed no more (agent/watch.py).
 """
 
 import asyncio
 
 from agent.names import Names
+from agent.watch import Watch
 from firmware import carrier, net
 from firmware.link import Link
 
 _REOPEN_MS = 2000
+_FEED_MS = 500
+_WATCHDOG_MS = 8000
 
 
 def run(app, hal):
@@ -19,21 +23,31 @@ def run(app, hal):
 
 
 async def _main(app, hal):
-    tasks = []
-    for i, bus in enumerate(app.buses):
-        port = app.config["ports"][i]
-        tasks.append(asyncio.create_task(_forever(app, port["name"], _port, bus, port, app, hal)))
     names = Names(hal.random, app.config["network"]["dns"])
     link = Link(app, hal)
-    tasks.append(asyncio.create_task(_forever(app, "net", link.keep)))
-    tasks.append(asyncio.create_task(_forever(app, "uplink", carrier.run, app, hal, names, link)))
-    tasks.append(asyncio.create_task(_forever(app, "time", net.keep_time, app, hal, names)))
-    tasks.append(asyncio.create_task(_forever(app, "app", _house, app, hal)))
-    for task in tasks:
-        await task
+    rows: list = []  # name, function, arguments; those of the watched parts first
+    for i, bus in enumerate(app.buses):
+        port = app.config["ports"][i]
+        rows.append((port["name"], _port, (bus, port, app, hal)))
+    rows.append(("uplink", carrier.run, (app, hal, names, link)))
+    rows.append(("app", _house, (app, hal)))
+    rows.append(("net", link.keep, ()))
+    rows.append(("time", net.keep_time, (app, hal, names)))
+    watch = Watch(app.buses + [app.uplink, app], hal.ticks_ms())
+    feed = hal.start_watchdog(_WATCHDOG_MS)
+    tasks = [asyncio.create_task(_forever(app, *row)) for row in rows]
+    while True:
+        stuck = watch.step(hal.ticks_ms())
+        if stuck is not None:
+            app.log.error("loop", "%s stands still: started anew", rows[stuck][0])
+            tasks[stuck].cancel()
+            tasks[stuck] = asyncio.create_task(_forever(app, *rows[stuck]))
+        if feed and watch.may_feed:
+            feed()
+        await asyncio.sleep_ms(_FEED_MS)
 
 
-async def _forever(app, name, task, *args):
+async def _forever(app, name, task, args):
     while True:
         try:
             await task(*args)

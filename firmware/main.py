@@ -10,7 +10,9 @@ from agent.app import App
 from agent.clock import Clock
 from agent.journal import Journal
 from agent.log import Log
+from agent.slots import Slots
 from agent.store import Files
+from agent.upgrade import Upgrade
 from firmware import hal as hal_
 from firmware import loop
 
@@ -62,6 +64,9 @@ def start(platform, slot, state):
     except ValueError as error:
         log.error("config", "%s", error)
         return
+    slots = Slots(root, slot, state)
+    identity["version"] = slots.version() or VERSION
+    app.upgrade = Upgrade(app, slots, bytes.fromhex(config["uplink"]["key"]), files)
     wall_ms = hal.wall_ms()
     if app.floor.trusts(wall_ms):
         clock.set_wall(wall_ms, now_ms, "board")

@@ -10,6 +10,7 @@ happens here too: it starts again after a reset, and a watchdog bites when the f
 """
 
 import json
+import socket
 import threading
 import time
 from collections import deque
@@ -22,8 +23,10 @@ from host_tools.supervisor import Child, Supervisor
 
 HEAP = "384k"  # of 64-bit objects: about 192 KB on a 32-bit board
 _LINES_KEPT = 2000
+_LOOK_S = 0.2
 _RAPID_S = 2.0  # a start that ends sooner counts as a crash at start
-_RAPID_ENDS = 5
+_RAPID_ENDS = 12  # boot.py counts a trial's three starts and three failures of each slot
+WATCHDOG_S = 8.0  # what the RP2040 can do at most
 # How the interpreter's exit code reads as a reset cause; any other code: it crashed, and a
 # board would hang until its watchdog bites.
 _CAUSES = {0: "soft"}
@@ -42,12 +45,14 @@ class EmulatedBoard:
         heap: str = HEAP,
         blocks: int = BLOCKS,
         start: Path = ROOT / "firmware" / "host_start.py",
+        watchdog_s: float = WATCHDOG_S,
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         """uarts: the board's UART names and the terminals they are wired to.
 
         start: the script that MicroPython runs: it gets the path of a JSON file with flash,
-        blocks, uarts, reset_cause and mac. on_line: gets each line of the firmware's log.
+        blocks, uarts, reset_cause, mac and watchdog, the port that its feeds go to. on_line:
+        gets each line of the firmware's log.
         """
         self.image = image
         self.lines: deque[str] = deque(maxlen=_LINES_KEPT)
@@ -65,6 +70,8 @@ class EmulatedBoard:
         self._started_s = 0.0
         self._rapid = 0
         self._lock = threading.RLock()
+        self.bites = 0
+        self._watchdog_s = watchdog_s
 
     @property
     def running(self) -> bool:
@@ -76,6 +83,10 @@ class EmulatedBoard:
         """Start the firmware; cause is what it will read as its reset cause."""
         with self._lock:
             self._on = True
+            # One for each life: a feed is never taken for another's.
+            kennel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            kennel.bind(("127.0.0.1", 0))
+            kennel.settimeout(_LOOK_S)
             link = self.image.with_suffix(".link.json")
             link.write_text(
                 json.dumps(
@@ -85,6 +96,7 @@ class EmulatedBoard:
                         "uarts": self._uarts,
                         "reset_cause": cause,
                         "mac": self._mac,
+                        "watchdog": kennel.getsockname()[1],
                     }
                 )
             )
@@ -102,6 +114,25 @@ class EmulatedBoard:
                 on_line=self._line,
                 on_end=self._ended,
             )
+            threading.Thread(
+                target=self._watch, args=(self._child, kennel), name="watchdog", daemon=True
+            ).start()
+
+    def _watch(self, child: Child, kennel: socket.socket) -> None:
+        """Kill a child that has fed its watchdog once and then no more."""
+        fed_s = None
+        with kennel:
+            while child.running:
+                try:
+                    kennel.recv(16)
+                    fed_s = time.monotonic()
+                except TimeoutError:
+                    pass
+                if fed_s is not None and time.monotonic() - fed_s > self._watchdog_s:
+                    self.bites += 1
+                    self._line("board: the watchdog bites")
+                    child.kill()
+                    return
 
     def power_cut(self) -> None:
         """Take the power away: SIGKILL, whatever it is doing. It stays off."""

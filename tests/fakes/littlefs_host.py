@@ -11,11 +11,13 @@ agent/store.py makes the same operations here as on a board, ten times faster.
 import types
 from errno import EIO
 from pathlib import Path
+from typing import Any
 
 from littlefs import LittleFSError, lfs
 from littlefs.context import UserContext
 
 _STORE = Path(__file__).resolve().parent.parent.parent / "agent" / "store.py"
+_APPEND = 0x2 | 0x100 | 0x800  # lfs.h: LFS_O_WRONLY, LFS_O_CREAT, LFS_O_APPEND
 _CODE = compile(_STORE.read_text(), str(_STORE), "exec")
 
 
@@ -80,6 +82,8 @@ def _told(work, *args):
 class _File:
     def __init__(self, system, path, mode):
         self._system = system
+        if mode == "ab":  # the wrapper's own "a" wants the file to be there
+            mode = _APPEND
         self._file = _told(lfs.file_open, system, path, mode)
 
     def write(self, data):
@@ -92,6 +96,15 @@ class _File:
         data = _told(lfs.file_read, self._system, self._file, len(out))
         out[: len(data)] = data
         return len(data)
+
+    def read(self, size):
+        return _told(lfs.file_read, self._system, self._file, size)
+
+    def readline(self):
+        line = b""
+        while not line.endswith(b"\n") and (byte := self.read(1)):
+            line += byte
+        return line
 
     def close(self):
         _told(lfs.file_close, self._system, self._file)
@@ -146,7 +159,7 @@ def format_littlefs(flash):
 
 def files_on(flash, root, **settings):
     """Mount the flash, return agent/store.py's Files on it. Raises OSError when it cannot be."""
-    module = types.ModuleType("agent.store over littlefs")
+    module: Any = types.ModuleType("agent.store over littlefs")
     exec(_CODE, module.__dict__)
     system = _Os(flash)
     names = vars(module)
@@ -158,3 +171,23 @@ def files_on(flash, root, **settings):
         system.mount()
 
     return module.Files(root, remount=remount, **settings)
+
+
+class _OsOfSlots(_Os):
+    """Of which a stat is what MicroPython gives."""
+
+    def stat(self, path):
+        return (0, 0, 0, 0, 0, 0, super().stat(path).size, 0, 0, 0)
+
+
+def modules_on(flash, *paths):
+    """Mount the flash; return fresh modules of these files of the project that see only it."""
+    system = _OsOfSlots(flash)
+    made = []
+    for path in paths:
+        module: Any = types.ModuleType(f"{path} over littlefs")
+        exec(compile((_STORE.parent.parent / path).read_text(), path, "exec"), module.__dict__)
+        module.os = system
+        module.open = lambda path, mode: _File(system.system, path, mode)
+        made.append(module)
+    return made

@@ -15,6 +15,14 @@ print("start", sys.implementation.name, link["reset_cause"], link["uarts"]["uart
 {then}
 """
 
+_FEED = """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect(socket.getaddrinfo("127.0.0.1", link["watchdog"])[0][-1])
+s.send(b"1")
+time.sleep(600)
+"""
+
 
 class _Log:
     """Collects lines; waits for one."""
@@ -84,4 +92,23 @@ def test_a_firmware_that_cannot_start_is_left_off_with_a_reason(power):
     while board.running and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not board.running
-    assert "5 times" in board.failed
+    assert "12 times" in board.failed
+
+
+def test_a_firmware_that_feeds_its_watchdog_no_more_is_reset(tmp_path):
+    start = tmp_path / "start.py"
+    start.write_text(_FIRMWARE.format(then=_FEED))
+    log = _Log()
+    with Supervisor() as supervisor:
+        board = EmulatedBoard(
+            supervisor,
+            tmp_path / "gw.img",
+            {"uart1": "/dev/pts/0"},
+            start=start,
+            watchdog_s=0.5,
+            on_line=log,
+        )
+        board.power_on()
+        log.wait("start micropython watchdog")
+        assert board.bites >= 1
+        board.power_cut()

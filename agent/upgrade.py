@@ -1,0 +1,144 @@
+"""The firmware's own affairs in a running gateway: trial, offers, keys. What the App calls.
+
+Not here: the trial's rules (agent/trial.py) and the fetch (agent/update.py): both are loaded only
+when there is a trial or an offer, because a gateway at rest has no memory to spare for them.
+"""
+
+from agent.commands import CannotDo
+
+KEYS = "keys"  # the slot of agent/store.Files with one or two release keys
+_KEYS_BYTES = 768
+_KEY = 384
+_CALM_S = 600
+_NEXT_AT = 192  # of a bundle: the next release key
+
+
+class Upgrade:
+    """app: agent/app.App. slots: agent/slots.Slots. key: the gateway's 32 bytes or b""."""
+
+    def __init__(self, app, slots, key, ground):
+        self._app = app
+        self._slots = slots
+        self._key = key
+        self._ground = ground
+        self._updater = None
+        self._trial = None
+        self._second = 0
+
+    def start(self, cause, first):
+        """Say what boot.py noted, begin the trial, go on with a fetch; first: this life's seq."""
+        slots = self._slots
+        if slots.state[5] or slots.is_on_trial:
+            from agent.trial import Trial, tell_boot
+
+            tell_boot(slots, self._app.note_event)
+        if slots.is_on_trial:
+            settings = self._app.config["update"]
+            self._trial = Trial(slots, cause, first, settings, self._app.note_event, self._rotate)
+            return
+        # Only what is newer is worth the memory and the time of a signature check.
+        if self._key and slots.counter(slots.target) > slots.counter(slots.running):
+            if not self._load().resume():
+                self._updater = None
+
+    @property
+    def is_busy(self):
+        """Tell whether the next step has work that waits for nobody."""
+        return self._updater is not None and self._updater.is_busy
+
+    def step(self, now_ms):
+        """Do what is due; tell whether the gateway should restart."""
+        if self._updater and not self._updater.is_idle:
+            was_ready = self._updater.is_ready
+            self._updater.step(now_ms)
+            if self._updater.is_idle:
+                self._app.note_event("update_failed", self._updater.why)
+            return self._updater.is_ready and not was_ready
+        second = self._app.clock.uptime_ms // 1000
+        state = self._slots.state
+        if state[3] and second > _CALM_S and state[0] == self._slots.running:
+            self._forgive(state)
+        if self._trial and second != self._second:
+            self._second = second
+            app = self._app
+            if self._trial.step(second, app.journal.acked, app.log.errors, self._answering()):
+                self._trial = None  # decided, once
+                return True
+            if self._trial.is_over:
+                self._trial = None
+        return False
+
+    def _forgive(self, state):
+        """Forget the failed starts of a firmware that has run long since."""
+        try:
+            self._slots.write(state[:3] + [0] + state[4:])
+        except OSError:
+            state[3] = 0  # not again in this life
+
+    def order(self, args):
+        """Do the command `update`. Raises CannotDo."""
+        text = args.get("offer")
+        try:
+            offer = bytes.fromhex(text)
+        except (ValueError, TypeError):
+            raise CannotDo("offer: is not hexadecimal")
+        answer = self._load().offer(offer)
+        self._app.note_event("update_offered", answer["version"])
+        return answer
+
+    def take(self, data, now_ms):
+        """Take a piece of a firmware; nobody waits for one: it is dropped."""
+        if self._updater:
+            self._updater.take(data, now_ms)
+
+    def report(self):
+        """Return what `state` says, None when there is nothing to say."""
+        if self._updater:
+            return self._updater.report()
+        return {"trial": self._trial.missing} if self._trial else None
+
+    def _answering(self):
+        return sum([1 for m in self._app.meters if m.answers and not m.failures])
+
+    def _load(self):
+        if self._updater is None:
+            from agent.mac import Mac
+            from agent.update import Updater
+
+            name = self._app.identity["gateway"]
+            self._updater = Updater(
+                self._slots,
+                self._keys(),
+                self._app.identity["board"],
+                Mac(self._key),
+                b"chunk" + name.encode(),
+                self._app.uplink.publish_result,
+                self._answering,
+            )
+        return self._updater
+
+    def _keys(self):
+        data = bytearray(_KEYS_BYTES)
+        try:
+            length = self._ground.load(KEYS, data)
+        except OSError:
+            length = 0
+        return bytes(data[: length - length % _KEY])
+
+    def _rotate(self):
+        """Keep what the confirmed firmware says of keys: add its next one, drop an older one."""
+        from agent.update import OFFER_BYTES
+
+        keys = self._keys()
+        offer = self._slots.read(self._slots.running, 0, OFFER_BYTES)
+        new = keys
+        if len(keys) > _KEY and self._key and self._load().signer(offer) == 2:
+            new = keys[_KEY:]
+        following = offer[_NEXT_AT : _NEXT_AT + _KEY]
+        if following != bytes(_KEY) and following not in (new[:_KEY], new[_KEY:]):
+            new = new[:_KEY] + following
+        if new != keys:
+            self._ground.begin(KEYS, len(new))
+            self._ground.put(new, 0, len(new))
+            self._ground.commit()
+        self._updater = None

@@ -1,0 +1,142 @@
+"""Offer a bundle to gateways over MQTT, and give each the bytes that it asks for.
+
+Not here: which gateways and when (host_tools/rollout.py). The gateway decides alone: it checks
+the signature, asks, hashes, tries and confirms (agent/update.py); this side only answers.
+
+    with BundleServer("127.0.0.1", 1883, data, {"gw-ecole": key}) as server:
+        server.offer("gw-ecole", counter)
+        server.heard["gw-ecole"].answer
+"""
+
+import json
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import paho.mqtt.client as mqtt
+
+from agent.commands import seal
+from agent.mac import Mac
+from host_tools.bundle import OFFER_BYTES
+from host_tools.problems import NETWORK, Problem
+
+CHUNK_BYTES = 2048
+VALID_S = 86_400
+_TOPIC = "eclor/1/%s/%s"
+
+
+@dataclass
+class Heard:
+    """What a gateway has said since the server began."""
+
+    answer: dict[str, Any] | None = None  # to the offer
+    state: dict[str, Any] = field(default_factory=dict)
+    birth: dict[str, Any] = field(default_factory=dict)
+    births: int = 0
+    wants: int = 0
+    sent_bytes: int = 0
+
+
+def chunk(key: bytes, gateway: str, bundle: bytes, at: int, count: int) -> bytes:
+    """Return the message that carries bundle[at:at + count], with its MAC."""
+    body = b"\x01" + bundle[52:56] + at.to_bytes(4, "big") + bundle[at : at + count]
+    return body + Mac(key).tag(b"chunk" + gateway.encode(), body)
+
+
+class BundleServer:
+    """One bundle, any number of gateways. keys: each gateway's own, of 32 bytes."""
+
+    def __init__(self, host: str, port: int, bundle: bytes, keys: Mapping[str, bytes]) -> None:
+        self.heard = {gateway: Heard() for gateway in keys}
+        self._bundle = bundle
+        self._keys = keys
+        self._address = (host, port)
+        self._came = threading.Condition()
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        self._client.on_connect = self._on_connect
+        self._client.on_message = self._on_message
+
+    def __enter__(self) -> "BundleServer":
+        """Connect; a Problem when the broker cannot be reached."""
+        try:
+            self._client.connect(*self._address)
+        except OSError as error:
+            raise Problem(f"the broker: {error}", "is it running?", code=NETWORK) from None
+        self._client.loop_start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Disconnect."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def command(self, gateway: str, counter: int, do: str, args: dict[str, Any]) -> None:
+        """Send a signed command."""
+        tree = {
+            "gateway": gateway,
+            "id": f"{do}-{counter}",
+            "counter": counter,
+            "until_ms": round((time.time() + VALID_S) * 1000),
+            "do": do,
+            "args": args,
+        }
+        payload = seal(self._keys[gateway], tree)
+        self._client.publish(_TOPIC % (gateway, "cmd"), payload, qos=1)
+
+    def offer(self, gateway: str, counter: int) -> None:
+        """Offer the bundle; counter: above that of every command this gateway has had."""
+        self.command(gateway, counter, "update", {"offer": self._bundle[:OFFER_BYTES].hex()})
+
+    def wait(self, ready: Any, seconds: float) -> bool:
+        """Wait until ready() is true; tell whether it became so in time."""
+        with self._came:
+            return bool(self._came.wait_for(ready, seconds))
+
+    def _on_connect(self, client: mqtt.Client, *_: Any) -> None:
+        for gateway in self._keys:
+            for leaf in ("result", "state", "birth"):
+                client.subscribe(_TOPIC % (gateway, leaf), 1)
+
+    def _on_message(self, client: mqtt.Client, _: Any, message: mqtt.MQTTMessage) -> None:
+        _, _, gateway, leaf = message.topic.split("/")
+        try:
+            tree = json.loads(message.payload)
+        except ValueError:
+            return
+        if gateway not in self.heard or not isinstance(tree, dict):
+            return
+        heard = self.heard[gateway]
+        with self._came:
+            if leaf == "state":
+                heard.state = tree
+            elif leaf == "birth":
+                heard.birth = tree
+                heard.births += 1
+            elif "want" in tree:
+                self._give(gateway, heard, tree)
+            elif str(tree.get("id", "")).startswith("update-"):
+                heard.answer = tree
+            self._came.notify_all()
+
+    def _give(self, gateway: str, heard: Heard, want: dict[str, Any]) -> None:
+        at, count = want.get("at"), want.get("bytes")
+        if want["want"] != self._bundle[52:56].hex():
+            return
+        if type(at) is not int or type(count) is not int or not 0 <= at <= len(self._bundle):
+            return
+        heard.wants += 1
+        end = min(at + max(0, count), len(self._bundle), at + 65_536)
+        while at < end:
+            size = min(CHUNK_BYTES, end - at)
+            payload = chunk(self._keys[gateway], gateway, self._bundle, at, size)
+            self._client.publish(_TOPIC % (gateway, "cmd"), payload, qos=1)
+            heard.sent_bytes += size
+            at += size

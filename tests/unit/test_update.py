@@ -1,0 +1,324 @@
+# heap: 1m
+"""A new firmware: offered, refused, fetched, cut, resumed, verified, tried."""
+
+import json
+import os
+from hashlib import sha256
+from struct import pack
+
+from agent import signature
+from agent.commands import CannotDo
+from agent.mac import Mac
+from agent.slots import Slots
+from agent.update import Updater
+from firmware import boot
+from tests.fakes.bundles import KEY, NEW, NEW_FILES, OLD, SAME, make_bundle
+from tests.vectors.release import MODULUS, NEXT_MODULUS, OFFER, SIGNATURE, SIGNED
+
+
+class Bench:
+    """A gateway's slots in a folder, and a server that gives what is wanted."""
+
+    def __init__(self, old=OLD, new=NEW):
+        self.root = "build/update_%d" % id(self)
+        for folder in ("build", self.root):
+            try:
+                os.mkdir(folder)
+            except OSError:
+                pass  # it is there
+        self.new = new
+        self.put("a", old)
+        self.start()
+
+    def start(self):
+        self.slots = Slots(self.root, "a", ["a", "-", 0, 0, 0, ""])
+        self.slots.write(self.slots.state)
+        self.slots.free = lambda: 1 << 20
+        self.said = []
+        mac = Mac(KEY)
+        self.updater = Updater(
+            self.slots, MODULUS, "host", mac, b"chunkgw", self.said.append, lambda: 3
+        )
+        self.updater.signer = lambda offer: 1
+        self.now = 0
+
+    def put(self, name, data):
+        with open(self.root + "/" + name, "wb") as file:
+            file.write(data)
+
+    def get(self, name):
+        with open(self.root + "/" + name, "rb") as file:
+            return file.read()
+
+    def close(self):
+        for name in os.listdir(self.root):
+            os.remove(self.root + "/" + name)
+        os.rmdir(self.root)
+
+    def piece(self, at, count, key=KEY, new=None):
+        new = new or self.new
+        body = b"\x01" + new[52:56] + pack(">I", at) + new[at : at + count]
+        return body + Mac(key).tag(b"chunkgw", body)
+
+    def give(self):
+        """Answer every want."""
+        while self.said:
+            want = json.loads(self.said.pop(0))
+            assert want["want"] == "".join(["%02x" % b for b in self.new[52:56]])
+            at, end = want["at"], want["at"] + want["bytes"]
+            while at < end:
+                count = min(2048, end - at)
+                self.updater.take(self.piece(at, count), self.now)
+                at += count
+
+    def run(self, steps=200):
+        for _ in range(steps):
+            self.updater.step(self.now)
+            self.give()
+            self.now += 10
+            if self.updater.is_ready or self.updater.is_idle:
+                break
+
+
+def refusal(bench, offer):
+    try:
+        bench.updater.offer(offer)
+    except CannotDo as error:
+        return str(error)
+    raise AssertionError("taken")
+
+
+def test_a_signature_made_elsewhere_is_checked_bit_by_bit():
+    assert signature.is_signed(MODULUS, SIGNED, SIGNATURE)
+    for bit in range(0, 3072, 61):
+        bad = bytearray(SIGNATURE)
+        bad[bit // 8] ^= 1 << bit % 8
+        assert not signature.is_signed(MODULUS, SIGNED, bytes(bad))
+    for at in (0, 8, 100, 575):
+        bad = bytearray(SIGNED)
+        bad[at] ^= 1
+        assert not signature.is_signed(MODULUS, bytes(bad), SIGNATURE)
+    assert not signature.is_signed(NEXT_MODULUS, SIGNED, SIGNATURE)
+
+
+def test_signatures_of_no_form_are_refused():
+    top = int.from_bytes(MODULUS, "big")
+    for number in (0, 1, top - 1, top, top + 1, (1 << 3072) - 1):
+        assert not signature.is_signed(MODULUS, SIGNED, number.to_bytes(384, "big"))
+    assert not signature.is_signed(MODULUS, SIGNED, b"")
+    assert not signature.is_signed(MODULUS, SIGNED, SIGNATURE[:-1])
+    assert not signature.is_signed(bytes(384), SIGNED, SIGNATURE)
+    assert not signature.is_signed(b"", SIGNED, SIGNATURE)
+
+
+def test_a_signed_offer_passes_the_whole_check():
+    bench = Bench()
+    del bench.updater.signer
+    bench.updater.check(OFFER)
+    assert bench.updater.signer(OFFER) == 1
+    for at in (10, 60, 100, 300, 700):
+        bad = bytearray(OFFER)
+        bad[at] ^= 1
+        assert "signature" in refusal(bench, bytes(bad))
+    assert bench.slots.size("b") == 0
+    bench.close()
+
+
+def test_what_is_not_for_this_gateway_is_refused_before_a_byte_is_fetched():
+    bench = Bench()
+    for offer, why in (
+        (b"", "no offer"),
+        (NEW[:959], "no offer"),
+        (b"x" + NEW[1:960], "no offer"),
+        (make_bundle(NEW_FILES, boards=b"esp32_poe,hosts")[:960], "it is for"),
+        (make_bundle(NEW_FILES, 1)[:960], "counter 1 is not above 1"),
+        (make_bundle(NEW_FILES, 0)[:960], "counter 0 is not above 1"),
+        (NEW[:12] + b"\xff\xff\xff\xff" + NEW[16:960], "a listing"),
+        (NEW[:16] + b"\xff\xff\xff\xff" + NEW[20:960], "of content"),
+        (NEW[:84] + b"\x00\x00\x00\x01" + NEW[88:960], "a listing"),
+    ):
+        assert why in refusal(bench, offer), why
+    bench.slots.free = lambda: 100
+    assert "no room" in refusal(bench, NEW[:960])
+    bench.updater._keys = []
+    assert "no release key" in refusal(bench, NEW[:960])
+    bench.slots.state[1] = "a"
+    assert "on trial" in refusal(bench, NEW[:960])
+    assert bench.slots.size("b") == 0 and not bench.said
+    bench.close()
+
+
+def test_an_update_fetches_what_changed_and_copies_the_rest():
+    bench = Bench()
+    answer = bench.updater.offer(NEW[:960])
+    assert answer == {"version": "2.0", "slot": "b", "at": 960, "of": len(NEW)}
+    bench.run()
+    assert bench.updater.is_ready, bench.updater.why
+    assert bench.get("b") == NEW
+    assert bench.updater.copied == len(SAME)
+    assert bench.updater.fetched == len(NEW) - 960 - len(SAME)
+    assert boot.read_state(bench.root) == ["a", "b", 3, 0, 0, "meters 3"]
+    assert boot.inspect(bench.root, "b") == (2, "")
+    assert "starts now" in refusal(bench, NEW[:960])
+    bench.close()
+
+
+def test_a_fetch_goes_on_after_a_restart_at_any_byte():
+    for cut in list(range(960, len(NEW) + 1, 611)) + list(range(len(NEW) - 1, len(NEW) + 1)):
+        bench = Bench()
+        bench.put("b", NEW[:cut])
+        assert bench.updater.resume()
+        bench.run()
+        assert bench.updater.is_ready, (cut, bench.updater.why)
+        assert bench.get("b") == NEW
+        assert bench.updater.fetched + bench.updater.copied == len(NEW) - cut
+        bench.close()
+
+
+def test_what_is_no_newer_firmware_is_not_resumed():
+    for held in (b"", NEW[:959], OLD, b"x" * 2000):
+        bench = Bench()
+        bench.put("b", held)
+        assert not bench.updater.resume()
+        assert bench.updater.is_idle
+        bench.close()
+
+
+def test_another_offer_replaces_what_is_there():
+    bench = Bench()
+    bench.put("b", b"junk" * 3000)
+    bench.updater.offer(NEW[:960])
+    bench.run()
+    assert bench.updater.is_ready and bench.get("b") == NEW
+    bench.close()
+
+
+def test_pieces_that_are_forged_foreign_or_unwanted_are_not_written():
+    bench = Bench()
+    bench.updater.take(bench.piece(960, 100), 0)  # nobody has asked yet
+    bench.updater.offer(NEW[:960])
+    bench.updater.take(bench.piece(960, 100), 0)
+    bench.updater.step(0)
+    want = json.loads(bench.said[0])
+    good = bench.piece(960, want["bytes"])
+    for bit in range(8 * len(good)):
+        bad = bytearray(good)
+        bad[bit // 8] ^= 1 << bit % 8
+        bench.updater.take(bytes(bad), 0)
+    for cut in range(len(good)):
+        bench.updater.take(good[:cut], 0)
+    bench.updater.take(bench.piece(960, want["bytes"], bytes(32)), 0)
+    bench.updater.take(bench.piece(961, 10), 0)
+    bench.updater.take(bench.piece(960, want["bytes"] + 1), 0)
+    bench.updater.take(bench.piece(960, 0), 0)
+    assert bench.slots.size("b") == 960
+    assert bench.updater.refused == 2 + 9 * len(good) + 4
+    bench.updater.take(good, 0)
+    assert bench.slots.size("b") == 960 + want["bytes"]
+    bench.updater.take(good, 0)  # twice
+    assert bench.slots.size("b") == 960 + want["bytes"]
+    bench.close()
+
+
+def test_a_content_that_is_not_the_signed_one_ends_the_update():
+    for at in (970, 1100, len(NEW) - 4):
+        bench = Bench()
+        wrong = bytearray(NEW)
+        wrong[at] ^= 1
+        bench.new = bytes(wrong)
+        bench.updater.offer(NEW[:960])
+        bench.run()
+        assert bench.updater.is_idle and bench.updater.why
+        assert bench.slots.size("b") == 0
+        assert boot.read_state(bench.root)[1] == "-"
+        bench.close()
+
+
+def test_a_signed_listing_that_does_not_add_up_ends_the_update():
+    for line in (b"z.mpy 0 13999\n", b"z.mpy 0 14001\n", b"z.mpy -1 14000\n", b"z.mpy x 14000\n",
+                 b"z.mpy 14000\n", b"z.mpy 99 14000\n", b"zzzz.mpy.14000\n", b"\n"):  # fmt: skip
+        good = b"z.mpy 0 14000\n"
+        names = NEW[960 : NEW.index(b"z.mpy")] + line
+        rest = NEW[NEW.index(good) + len(good) :]
+        listing = names + rest[:96]
+        content = rest[96:]
+        head = NEW[:12] + pack(">II", len(listing), len(content)) + sha256(listing).digest()
+        head += sha256(listing + content).digest() + pack(">I", len(names)) + NEW[88:960]
+        bench = Bench(new=head + listing + content)
+        bench.updater.offer(bench.new[:960])
+        bench.run()
+        assert bench.updater.is_idle and bench.updater.why, line
+        assert bench.slots.size("b") == 0
+        bench.close()
+
+
+def test_what_is_read_back_wrong_is_not_tried():
+    bench = Bench()
+    bench.updater.offer(NEW[:960])
+    read = bench.slots.read
+
+    def rotten(slot, at, count):
+        data = read(slot, at, count)
+        if slot == "b" and bench.updater._phase == 3 and at > 2000:
+            data = b"\x00" + data[1:]
+        return data
+
+    bench.slots.read = rotten
+    bench.run()
+    assert bench.updater.is_idle and "read back" in bench.updater.why
+    bench.close()
+
+
+def test_a_silent_server_is_asked_less_and_less_often():
+    bench = Bench()
+    bench.updater.offer(NEW[:960])
+    at = []
+    for now in range(0, 4000000, 5000):
+        bench.updater.step(now)
+        if bench.said:
+            at.append(now)
+            bench.said.clear()
+    gaps = [b - a for a, b in zip(at, at[1:])]  # noqa: B905, RUF007 - MicroPython has neither
+    assert gaps[:4] == [10000, 20000, 40000, 80000] and max(gaps) == 600000
+    bench.close()
+
+
+def test_a_flash_that_fails_ends_the_update_with_its_reason():
+    bench = Bench()
+    bench.updater.offer(NEW[:960])
+
+    def broken(slot, data):
+        raise OSError(28)
+
+    bench.slots.append = broken
+    bench.run()
+    assert bench.updater.is_idle and "28" in bench.updater.why
+    bench.close()
+
+
+def test_a_frozen_firmware_takes_any_counter_and_copies_nothing():
+    bench = Bench()
+    bench.slots = Slots(bench.root, "", ["a", "-", 0, 0, 0, ""])
+    bench.slots.free = lambda: 1 << 20
+    os.remove(bench.root + "/a")
+    bench.updater._slots = bench.slots
+    assert bench.slots.version() == "" and bench.slots.counter("a") == 0
+    bench.updater.offer(NEW[:960])
+    bench.run()
+    assert bench.updater.is_ready and bench.updater.copied == 0
+    assert boot.read_state(bench.root)[:3] == ["a", "a", 3]
+    bench.close()
+
+
+def test_slots_write_what_boot_reads():
+    bench = Bench()
+    for state in (["a", "-", 0, 0, 0, ""], ["b", "a", 3, 2, 3600, "caf\u00e9 x" + "y" * 300]):
+        bench.slots.write(state)
+        mine = bench.get("slot")
+        assert boot.read_state(bench.root)[:5] == state[:5]
+        boot.write_state(bench.root, state)
+        assert bench.get("slot") == mine
+    assert bench.slots.version() == "2.0" and bench.slots.counter("a") == 1
+    bench.put("b", b"x" * 960)
+    assert bench.slots.counter("b") == 0
+    bench.close()
