@@ -37,7 +37,7 @@ _MUTE = const(4)
 
 _REPLY_MS = const(500)
 _BROADCAST_MS = const(100)  # Modbus over Serial Line V1.02, 2.4.1: turnaround delay
-_EXCEPTIONS = {
+EXCEPTIONS = {
     1: "illegal function",
     2: "illegal data address",
     3: "illegal data value",
@@ -73,6 +73,7 @@ class Modbus:
         self.strays = 0
         self.written = None
         self._command = None
+        self._is_command = False
         baud = _baud(table or {}, options)
         self.gap_us = 1750 if baud > 19200 else 38_500_000 // baud  # 3.5 characters of 11 bits
         self._desk = self._chain = None
@@ -130,8 +131,7 @@ class Modbus:
             return 0
         if self.waiting:
             self._retried = True
-        elif self._command is None or self._command[3]:
-            self._command = None
+        elif self._command is None:
             if self._state == _OVER:
                 self._state = _IDLE
                 return 0
@@ -140,6 +140,7 @@ class Modbus:
             self._retried = False
         self._busy = False
         self.wait_ms = self._pause_ms
+        self._is_command = False
         if self._command:
             return self._write_request(out, self._command)
         self.waiting = True
@@ -154,8 +155,13 @@ class Modbus:
         return size
 
     def sent(self, now_ms):
-        """Note when the request left."""
+        """Note when the request left; a broadcast is done with that."""
         self._now_ms = now_ms
+        command = self._command
+        if command and command[3] and self._is_command:
+            self.written = 0
+            self._command = None
+            self._is_command = False
 
     def feed(self, data, start, end, now_ms, emit):
         """Take bytes; emit the reading with the turn's last answer."""
@@ -209,18 +215,17 @@ class Modbus:
         if function not in (5, 6, 15, 16):
             raise ValueError("function %d does not write" % function)
         self.written = None
-        self._command = (function, address, values, False, everyone)
+        self._command = (function, address, values, everyone)
 
     def _write_request(self, out, command):
-        function, address, values, _, everyone = command
+        function, address, values, everyone = command
         self._frame.unit = 0 if everyone else self.unit
         size = self._frame.write(out, function, address, values)
         self._frame.unit = self.unit
         self.waiting = not everyone
         if everyone:
-            self.written = 0
             self.wait_ms = max(self._pause_ms, _BROADCAST_MS)
-            self._command = (function, address, values, True, True)
+        self._is_command = True  # what request() gave last, for sent()
         return size
 
     # --- the turn
@@ -282,7 +287,7 @@ class Modbus:
     def _excepted(self, code, resume, emit):
         """Adapt to an exception and raise Refused."""
         self.waiting = False
-        text_ = "exception %d, %s" % (code, _EXCEPTIONS.get(code, "unknown"))
+        text_ = "exception %d, %s" % (code, EXCEPTIONS.get(code, "unknown"))
         if self._command:
             self.written = code
             self._command = None

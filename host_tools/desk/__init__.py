@@ -1,7 +1,8 @@
-"""A laptop as the master of a line: read one meter, find unknown ones.
+"""A laptop as the master of a line: read one meter, write to one, find unknown ones.
 
     wires.py    a serial port, or a socket, under one small interface
     master.py   the gateway's own bus and drivers, on such a wire
+    reader.py   one meter by the name of its map;  writer.py  registers and coils
     scan.py     baud x parity x address, the likeliest first
     identify.py which map fits a meter that answered
 

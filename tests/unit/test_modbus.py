@@ -326,6 +326,10 @@ def test_writes_of_several_values_and_broadcasts_have_the_standard_form():
     assert desk.driver.written == 2
     desk.driver.write(5, 0xAC, True, everyone=True)
     assert desk.ask() == rtu(0, 5, 0, 0xAC, 0xFF, 0)
+    desk.driver.reset()  # it has not left: the port was opened anew
+    assert desk.ask() == rtu(0, 5, 0, 0xAC, 0xFF, 0)
+    desk.driver.sent(0)
+    assert desk.driver.written == 0
     assert not desk.driver.waiting and desk.driver.wait_ms >= 100
     assert desk.ask() == rtu(1, 3, 0, 100, 0, 2)
 
