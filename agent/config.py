@@ -69,8 +69,10 @@ SECTIONS: dict = {
     "block": (("flush_s", int, 60, (1, 86400)), ("size", int, 1024, (128, 4000))),
     "journal": (("size_kb", int, 512, (32, 65536)), ("max_loss_s", int, 60, (5, 86400))),
     "network": (
-        ("kind", str, "", ("", "wifi", "ethernet")),
+        ("kind", str, "", ("", "wifi", "ethernet", "ppp")),
         ("wifi", list, [], None),
+        ("uart", str, "", None),
+        ("apn", str, "", None),
         ("dns", list, [], None),
     ),
     "uplink": (
@@ -207,6 +209,13 @@ def _check_wifi(network, problems):
         if rows[-1]["key"] and not 8 <= len(rows[-1]["key"]) <= 63:
             problems.append("%skey: the value has not 8 to 63 characters, nor none" % where)
     network["wifi"] = rows
+    is_ppp = network["kind"] == "ppp"
+    for key in ("uart", "apn"):
+        if is_ppp and not network[key]:
+            problems.append("network.%s: is required by ppp: the modem's port and network" % key)
+    apn = network["apn"]
+    if len(apn) > 40 or '"' in apn or [c for c in apn if not 32 < ord(c) < 127]:
+        problems.append("network.apn: %r is no name of an operator's network" % apn)
 
 
 def _check_privacy(config, problems):

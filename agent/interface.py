@@ -15,19 +15,24 @@ from agent.backoff import Backoff
 from drivers.ticks import ticks_add, ticks_diff
 
 JOIN_MS = const(20_000)
+DIAL_MS = const(180_000)
 _LOST_MS = const(10_000)  # what roams or renews its address is back by then
 _LOOK_MS = const(500)
 _RESTART_ROUNDS = const(4)
 
 
 class Interface:
-    """networks: rows of the configuration's network.wifi, or [{}] for a cable."""
+    """networks: rows of the configuration's network.wifi, or [{}] for a cable.
+
+    join_ms: how long one attempt may take; a modem dials longer than a radio joins
+    """
 
     NOTHING = 0
     JOIN = 1
     RESTART = 2
 
-    def __init__(self, networks, random):
+    def __init__(self, networks, random, join_ms=JOIN_MS):
+        self._join_ms = join_ms
         self._networks = networks
         self._backoff = Backoff(random)
         self._index = 0
@@ -84,7 +89,7 @@ class Interface:
 
     def _join(self, now_ms):
         self.action = self.JOIN
-        self._until_ms = ticks_add(now_ms, JOIN_MS)
+        self._until_ms = ticks_add(now_ms, self._join_ms)
 
     def _next(self, now_ms):
         self._index = (self._index + 1) % len(self._networks)

@@ -1,4 +1,4 @@
-"""The task of the network interface: WiFi or Ethernet, kept up. agent/interface.py decides.
+"""The task of the interface: WiFi, Ethernet or a modem, kept up. agent/interface.py decides.
 
 Where the hal has no interface (this computer), the network is there and this does nothing.
 """
@@ -19,12 +19,17 @@ class Link:
         self._log = app.log
         self._hal = hal
         self._name = settings["kind"] or (hal.interfaces[0] if hal.interfaces else "")
-        networks = settings["wifi"] if self._name == "wifi" else [{}]
+        is_ppp = self._name == "ppp"
+        networks = settings["wifi"] if self._name == "wifi" else [settings if is_ppp else {}]
         self._policy = None
         if self._name and networks:
-            from agent.interface import Interface  # RAM that a board with its own network saves
+            from agent.interface import (
+                DIAL_MS,
+                JOIN_MS,
+                Interface,
+            )  # RAM that a board with its own network saves
 
-            self._policy = Interface(networks, hal.random)
+            self._policy = Interface(networks, hal.random, DIAL_MS if is_ppp else JOIN_MS)
         self._shown = DOWN
         self.is_up = not self._name
         self.signal = None
@@ -53,7 +58,8 @@ class Link:
         name = policy.network.get("ssid", self._name)
         wait_ms = policy.step(self._hal.ticks_ms(), state == UP, state in (REFUSED, ABSENT))
         if policy.is_up != self.is_up or (state != self._shown and not policy.is_up):
-            self._log.info("net", "%s: %s", name, STATE_NAMES[state])
+            why = getattr(interface, "why", "")
+            self._log.info("net", "%s: %s%s", name, STATE_NAMES[state], why and ", " + why)
         self._shown = state
         self.is_up = policy.is_up
         self.signal = interface.signal() if self.is_up else None

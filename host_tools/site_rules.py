@@ -108,12 +108,20 @@ def _on_board(config: dict[str, Any], wired: dict[str, Any]) -> Iterator[Note]:
 
 def _network(network: dict[str, Any], wired: dict[str, Any]) -> Iterator[Note]:
     kinds = list(wired["interfaces"])
+    if wired["port"] == "esp32":
+        kinds.append("ppp")  # network.PPP is in every image of this port
     kind = network["kind"] or (kinds[0] if kinds else "")
     if network["kind"] and network["kind"] not in kinds:
         yield Note(
             "network.kind",
             f"{wired['title']} has no {kind}; it has {', '.join(kinds) or 'no radio, no cable'}",
             _near(kind, kinds),
+        )
+    elif kind == "ppp" and network["uart"] and network["uart"] not in wired["uarts"]:
+        yield Note(
+            "network.uart",
+            f"{wired['title']} has no {network['uart']}; it has {', '.join(wired['uarts'])}",
+            _near(network["uart"], list(wired["uarts"])),
         )
     elif kind == "wifi" and not network["wifi"]:
         yield Note(

@@ -39,7 +39,8 @@ class Interface:
     state                            # property: UP, JOINING, DOWN, REFUSED, ABSENT of this module
     def start(self)                  # power it; OSError when it does not answer
     def stop(self)                   # power it off
-    def join(self, network)          # wifi: one row of the configuration's network.wifi
+    def join(self, network)          # wifi: one row of the configuration's network.wifi;
+                                     # ppp: the section `network` itself (uart, apn)
     def signal(self)                 # dBm, None where there is no such thing
 """
 

@@ -114,6 +114,10 @@ class Chip:
         """Return the interface of that name. Raises OSError when the board has none."""
         if name == "wifi" and name in self.interfaces:
             return Wifi()
+        if name == "ppp" and hasattr(network, "PPP"):  # rp2: not in every image
+            from firmware.hal.ppp import Ppp
+
+            return Ppp(self.open_uart, self.ticks_ms)
         raise OSError(ENODEV)
 
     def name_servers(self):

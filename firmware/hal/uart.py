@@ -51,6 +51,11 @@ class Uart:
         except ValueError:
             raise OSError(ENODEV)
 
+    @property
+    def stream(self):
+        """The port's own UART, for network.PPP."""
+        return self._uart
+
     def _pin(self, role):
         return machine.Pin(self._wiring[role])
 

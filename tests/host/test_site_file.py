@@ -185,6 +185,21 @@ def test_what_leaves_is_said_in_words(tmp_path):
     assert "host name checked" in leaves[-3] and "stored or not" in leaves[-2]
 
 
+def test_a_modem_needs_a_board_and_a_port_that_can_carry_it(tmp_path):
+    text = EXAMPLE.read_text()
+    board = re.search(r"board: (\w+)", text)
+    assert board
+    for name, uart, rule in (
+        ("esp32_poe", "uart2", ""),
+        ("esp32_poe", "uart9", "has no uart9"),
+        ("rpi_pico_w", "uart1", "has no ppp"),
+    ):
+        tree = text.replace(board[0], f"board: {name}")
+        tree = tree.replace("# network:", f"network: {{kind: ppp, uart: {uart}, apn: iot}} #")
+        found = [f.rule for f in _read(tmp_path, tree).findings if "network" in f.path]
+        assert not found if not rule else any(rule in said for said in found), (name, found)
+
+
 # --- words, sample, schema
 
 

@@ -59,3 +59,15 @@ def test_networks_are_checked_and_their_keys_are_not_repeated():
     for path in ("wifi[0].ssid", "wifi[0].key", "wifi[1].ssid", "wifi[1].key", "wifi[2]", "kind"):
         assert [p for p in problems if p.startswith("network." + path)], (path, problems)
     assert "short:" not in " ".join(problems) and "1234567890" not in " ".join(problems)
+
+
+def test_a_modem_needs_its_port_and_a_name_that_cannot_be_a_command():
+    for network, count in (
+        ({"kind": "ppp", "uart": "uart2", "apn": "iot.example"}, 0),
+        ({"kind": "ppp"}, 2),
+        ({"kind": "ppp", "uart": "uart2", "apn": 'x"\rATD112;'}, 1),
+        ({"kind": "ppp", "uart": "uart2", "apn": "x" * 41}, 1),
+    ):
+        tree = _tree()
+        tree["network"] = network
+        assert len(validate(tree)[1]) == count, network
