@@ -50,8 +50,8 @@ powercut: $(READY) ## power cuts in the journal, N=1000000 for a release; goes o
 years: $(READY) ## gateway-years of field life, N=1000 for a release; goes on where it was
 	@$(PY) -m tests.years $(N)
 
-fuzz: $(READY) ## damaged bytes for every driver, SECONDS=3600 for an hour; keeps what fails
-	@$(PY) -m tests.fuzz --seconds $(or $(SECONDS),60)
+fuzz: $(READY) ## damaged bytes for every driver, SECONDS=3600 or BYTES=10000000; keeps what fails
+	@$(PY) -m tests.fuzz --seconds $(or $(SECONDS),$(if $(BYTES),300,60)) --bytes $(or $(BYTES),0)
 	@$(PY) -m tests.fuzz_network --seconds $(or $(SECONDS),60)
 
 chaos: $(READY) ## the way upstream while brokers, network and power fail, N=1000 rounds

@@ -25,11 +25,24 @@ _GET_LIST_RESPONSE = const(0x0701)
 _DEPTH = const(12)  # of nested lists; a good telegram has 5
 
 
+def _key(text):
+    """Return the bytes by which a map's code is found; a status word's has one more."""
+    code, _, part = text.partition("/")
+    if part not in ("", "status"):
+        raise ValueError("%s is no OBIS code, nor one with /status" % text)
+    return obis_bytes(code) + (b"s" if part else b"")
+
+
 class SMLValues:
-    """Walks the messages of a telegram and gathers the entries of its value lists."""
+    """Walks the messages of a telegram and gathers the entries of its value lists.
+
+    The code "1-0:1.8.0*255/status" is the status word of that entry.
+    """
 
     def __init__(self, table, options):
-        self.gather = Gather(table, options, obis_bytes)
+        self.gather = Gather(table, options, _key)
+        self._status_key = bytearray(b"......s")
+        self._has_status = any(row[4].endswith("/status") for row in self.gather.rows)
         # A row's sixth column, "narrow_unsigned": this meter sends positive numbers in signed
         # fields of one to three bytes (DZG: 400.00 W as an int16 that reads -255.36 W).
         self._narrow = tuple(
@@ -180,6 +193,8 @@ class SMLValues:
         name = self._item(at)
         if self._type != _OCTETS or self._length != 6:
             return  # nothing that has an OBIS code
+        if self._has_status:
+            self._put_status(name)
         index = gather.find(self._data, name, name + 6)
         if index == NOT_WANTED or gather.is_filled(index):
             return
@@ -206,3 +221,16 @@ class SMLValues:
             if self._type >= _BOOLEAN and self._type <= _UNSIGNED and self._length:
                 status = self._integer(status_at)
                 gather.put(index, code + "/status", status, 0, "", STATE, time)
+
+    def _put_status(self, name):
+        """Gather the status word behind the OBIS code at `name`, if a point wants it."""
+        key = self._status_key
+        for i in range(6):
+            key[i] = self._data[name + i]
+        index = self.gather.find(key, 0, 7)
+        if index != NOT_WANTED and not self.gather.is_filled(index):
+            self._item(name + 6)
+            if _BOOLEAN <= self._type <= _UNSIGNED and self._length:
+                status = self._integer(name + 6)
+                time = self._time(self._skip(name + 6))
+                self.gather.put(index, "", status, 0, "", STATE, time)

@@ -1,6 +1,6 @@
 """`make fuzz SECONDS=60`: damaged, foreign and nonsensical bytes for every driver.
 
-    python -m tests.fuzz [--seconds N] [--seed N] [PROTOCOL ...]
+    python -m tests.fuzz [--seconds N] [--bytes N] [--seed N] [PROTOCOL ...]
     python -m tests.fuzz --replay build/fuzz/sml-0123456789ab.json
 
 Only the four errors of drivers/errors.py may be raised, each must consume a byte, no buffer may
@@ -8,6 +8,7 @@ grow, no value may leave the range of a Reading, and no input may take longer th
 Inputs that fail are kept in build/fuzz/ as the list of calls that were made, in JSON; the exit
 code is then 1. Half of the damaged frames carry a right checksum, so that what lies behind it is
 reached. The same seed makes the same inputs.
+With --bytes each driver is fed so many instead, in at most --seconds each; two at a time.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import random
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -208,10 +210,41 @@ def run(protocol: str, seed: int, seconds: float) -> Iterator[tuple[int, str, li
         yield fed, wrong, calls, made
 
 
+def _fuzz(protocol: str, seed: int, seconds: float, most: int) -> tuple[int, str]:
+    """Fuzz one driver until the time is over or it took `most` bytes; 0: no such limit.
+
+    Returns how many kinds of failure were found, and what to print.
+    """
+    count = inputs = 0
+    kinds: set[str] = set()
+    begun = time.monotonic()
+    lines = []
+    for fed, wrong, calls, made in run(protocol, seed, seconds):
+        count += fed
+        inputs += 1
+        if wrong and wrong not in kinds:
+            kinds.add(wrong)
+            text = json.dumps({"protocol": protocol, "made": made, "calls": calls})
+            KEPT.mkdir(parents=True, exist_ok=True)
+            name = hashlib.sha256(text.encode()).hexdigest()[:12]
+            (KEPT / f"{protocol}-{name}.json").write_text(text)
+            lines.append(f"{protocol}: {wrong}: {KEPT / f'{protocol}-{name}.json'}")
+        if most and count >= most:
+            break
+    took_s = time.monotonic() - begun
+    short = f", {most - count:,} short of what was wanted" if count < most else ""
+    lines.append(
+        f"{protocol}: {inputs:,} inputs, {count:,} bytes in {took_s:.0f} s{short}, "
+        f"{len(kinds)} kinds of failure"
+    )
+    return len(kinds), "\n".join(lines)
+
+
 def main() -> int:
-    """Fuzz each protocol for its share of the time; 1 when an input failed."""
+    """Fuzz each protocol for its share of the time, or of the bytes; 1 when an input failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--bytes", type=int, default=0)
     parser.add_argument("--seed", type=int, default=time.time_ns() & 0xFFFFFFFF)
     parser.add_argument("--replay", type=Path)
     parser.add_argument("protocols", nargs="*")
@@ -222,24 +255,15 @@ def main() -> int:
         print("passes now")
         return 0
     protocols = options.protocols or list(_MADE)
+    processes = 2 if options.bytes else 1
+    seconds = options.seconds if options.bytes else options.seconds / len(protocols)
     failed = 0
-    for protocol in protocols:
-        count = inputs = 0
-        kinds: set[str] = set()
-        for fed, wrong, calls, made in run(
-            protocol, options.seed, options.seconds / len(protocols)
-        ):
-            count += fed
-            inputs += 1
-            if wrong and wrong not in kinds:
-                kinds.add(wrong)
-                text = json.dumps({"protocol": protocol, "made": made, "calls": calls})
-                KEPT.mkdir(parents=True, exist_ok=True)
-                name = hashlib.sha256(text.encode()).hexdigest()[:12]
-                (KEPT / f"{protocol}-{name}.json").write_text(text)
-                print(f"{protocol}: {wrong}: {KEPT / f'{protocol}-{name}.json'}")
-        failed += len(kinds)
-        print(f"{protocol}: {inputs:,} inputs, {count:,} bytes, {len(kinds)} kinds of failure")
+    with ProcessPoolExecutor(processes) as pool:
+        tasks = [pool.submit(_fuzz, p, options.seed, seconds, options.bytes) for p in protocols]
+        for task in tasks:
+            kinds, text = task.result()
+            failed += kinds
+            print(text, flush=True)
     print(f"seed {options.seed}")
     return 1 if failed else 0
 

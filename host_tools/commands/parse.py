@@ -27,6 +27,9 @@ def command(
         list[str] | None,
         typer.Option("--option", "-o", help="NAME=VALUE of the protocol, as in a site file."),
     ] = None,
+    key: Annotated[
+        str, typer.Option(help="Key of an encrypted meter, 32 hex digits (dlms).")
+    ] = "",
     identities: Annotated[
         bool, typer.Option(help="Show a household's meter numbers instead of pseudonyms.")
     ] = False,
@@ -37,7 +40,10 @@ def command(
     """
     from host_tools.capture import Parser, read_capture
 
-    parser = Parser(protocol, options_of(option or []), identities=identities)
+    options = options_of(option or [])
+    if key:
+        options["key"] = key
+    parser = Parser(protocol, options, identities=identities)
     data = read_capture(file, sys.stdin.buffer)
     table = Table("code", "name", "value", "unit", "quality", "time")
     count = 0
@@ -46,7 +52,7 @@ def command(
         if as_json:
             print(json.dumps(value.as_dict(), ensure_ascii=False))
         else:
-            table.add_row(*(str(cell) for cell in value.as_dict().values() if cell is not None))
+            table.add_row(*(cell or "" for cell in value.as_dict().values()))
     if count and not as_json:
         Console().print(table)
     for text in parser.errors[:_TOLD]:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from drivers import DRIVERS
+from drivers.gcm import GCM
 from host_tools.capture import Parser, read_capture
 from host_tools.problems import Problem
+from tests.vectors.frames import BODIES, CLOSE
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "../shared/corpus"
@@ -76,6 +78,29 @@ def test_meter_numbers_are_shown_on_demand_only() -> None:
     assert shown[0].value == "012345678901"
     hidden = list(Parser("tic").values(_tic(*_GROUPS) * 2))
     assert hidden[0].value == hidden[3].value != shown[0].value
+
+
+def test_an_encrypted_push_needs_its_key(tmp_path: Path) -> None:
+    key, title, counter = bytes(range(16)), b"KFM\x01\x02\x03\x04\x05", b"\x00\x00\x00\x09"
+    plain = BODIES["dlms"][0][3:]
+    sealed = b"\x20" + counter + GCM(key).decrypt(title + counter, plain)
+    head = b"\xe6\xe7\x00\xdb\x08" + title + bytes((len(sealed),))
+    path = tmp_path / "push.hex"
+    path.write_text(CLOSE["dlms"](head + sealed).hex(" "))
+    done = _eclor("dlms", str(path), "--json", "--key", key.hex())
+    assert [json.loads(line)["value"] for line in done.stdout.splitlines()] == ["28.0"]
+    done = _eclor("dlms", str(path), "--json")
+    assert done.returncode == 1
+    assert "needs its key" in done.stderr
+    assert _eclor("dlms", str(path), "--key", "12").returncode == 2
+
+
+def test_the_columns_of_the_table_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "line.bin"
+    path.write_bytes(b"\xff\x00\x05\x04\xff\x07\xa1\xa7")
+    lines = _eclor("level", str(path)).stdout.splitlines()
+    rows = [[cell.strip() for cell in line.strip("│┃").split("│")] for line in lines]
+    assert ["distance", "distance", "", "m", "unavailable", ""] in rows
 
 
 def test_hexadecimal_text_is_taken_for_its_bytes(tmp_path: Path) -> None:

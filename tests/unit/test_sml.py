@@ -71,6 +71,21 @@ def test_every_value_is_given_with_its_own_scaler_and_unit():
     assert frame["1-0:1.8.0*255/status"][0] == 0x182
 
 
+def test_a_status_word_is_a_point_of_its_own():
+    row = ("status", "", 0, "state", "1-0:1.8.0/status")
+    driver = SML({"protocol": "sml", "points": (row, _TABLE["points"][0])}, {})
+    got = Collected(driver).feed(_GOOD)
+    assert [cell[1] for cell in got.rows[0]] == [0x182, 172432723]
+    none = telegram((_entry("1-0:1.8.0*255", 30, -1, b"\x52\x07"),))
+    assert [cell[1] for cell in got.feed(none).rows[1]] == [None, 7]
+    try:
+        SML({"protocol": "sml", "points": (("x", "", 0, "state", "1-0:1.8.0/state"),)}, {})
+    except ValueError as why:
+        assert "/status" in str(why)
+    else:
+        raise AssertionError("accepted")
+
+
 def test_a_map_chooses_scales_and_works_around_the_models_fault():
     row = Collected(_mapped()).feed(_GOOD).rows[0]
     assert [cell[1] for cell in row] == [172432723, 400, None], row
