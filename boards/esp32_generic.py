@@ -2,7 +2,8 @@
 
 Sources: ESP32 datasheet, 2.2 "Pin overview" and appendix A (pins 34 to 39 only read, 6 to 11 are
 the flash, 0, 2, 5, 12 and 15 decide how the chip starts, 1 and 3 are the serial console);
-MicroPython ports/esp32/partitions-4MiB.csv (regions), ports/esp32/main.c (heap at the start; it
+MicroPython ports/esp32/partitions-4MiB.csv (regions; the journal is taken from the files, by
+eclor flash), ports/esp32/main.c (heap at the start; it
 grows into what WiFi leaves). GPIO 16 and 17 stay free: on a WROVER module they are its RAM.
 Pins 23 and 27 float during a reset: a resistor of 10 kOhm to ground keeps a transceiver silent.
 """
@@ -29,7 +30,8 @@ BOARD = {
             ("nvs", 36864, 24576),
             ("phy_init", 61440, 4096),
             ("firmware", 65536, 2031616),
-            ("files", 2097152, 2097152),
+            ("files", 2097152, 1048576),
+            ("journal", 3145728, 1048576),
         ),
         "block": 4096,
         "program": 32,

@@ -3,7 +3,8 @@
 Sources: Olimex ESP32-POE schematic, revision L (UEXT: GPIO 4 out, 36 in; PHY at address 0, MDC 23,
 MDIO 18, power 12, its clock leaves the chip at 17); ESP32 datasheet 2.2 (19, 21, 22, 25, 26, 27
 are RMII; 36 only reads); MicroPython ports/esp32/boards/OLIMEX_ESP32_POE (the image knows the
-clock; naming it again makes revision L fail, micropython#14013), partitions-4MiB.csv.
+clock; naming it again makes revision L fail, micropython#14013), partitions-4MiB.csv (the
+journal is taken from the files by eclor flash).
 uart1 is the UEXT connector, its direction pin is on EXT; uart2 has none: for meters that push, or
 a transceiver that turns by itself. GPIO 5, 13 and 14 are pulled up at a reset, and would send.
 The inputs 14 and 16 are the card's clock and the I2C clock: no card, nothing on I2C.
@@ -36,7 +37,8 @@ BOARD = {
             ("nvs", 36864, 24576),
             ("phy_init", 61440, 4096),
             ("firmware", 65536, 2031616),
-            ("files", 2097152, 2097152),
+            ("files", 2097152, 1048576),
+            ("journal", 3145728, 1048576),
         ),
         "block": 4096,
         "program": 32,

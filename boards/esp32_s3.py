@@ -2,7 +2,8 @@
 
 Sources: ESP32-S3 datasheet, 2.2 "Pin overview" (0, 3, 45 and 46 decide how the chip starts, 19
 and 20 are USB, 26 to 32 the flash, 33 to 37 the octal RAM, 43 and 44 the serial console);
-MicroPython ports/esp32/partitions-8MiB.csv (regions), ports/esp32/main.c (heap at the start; it
+MicroPython ports/esp32/partitions-8MiB.csv (regions; the journal is taken from the files, by
+eclor flash), ports/esp32/main.c (heap at the start; it
 grows, and moves to the external RAM where there is one). The light of the DevKitC is a chain of
 one WS2812, which is no pin to switch: it stays dark.
 Pins 7 and 16 float during a reset: a resistor of 10 kOhm to ground keeps a transceiver silent.
@@ -30,7 +31,8 @@ BOARD = {
             ("nvs", 36864, 24576),
             ("phy_init", 61440, 4096),
             ("firmware", 65536, 2031616),
-            ("files", 2097152, 6291456),
+            ("files", 2097152, 5242880),
+            ("journal", 7340032, 1048576),
         ),
         "block": 4096,
         "program": 32,

@@ -12,6 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+_TABLE_AT = 0x8000
+_TABLE_BYTES = 0x0C00
+_HEADS_BYTES = 8192  # littlefs has its heads in the first two blocks
+
 
 def _say(**words: Any) -> None:
     print(json.dumps(words), flush=True)
@@ -36,6 +40,16 @@ def _make_log() -> Any:
     return Log()
 
 
+def _table_of(cmds: Any, esp: Any) -> bytes:
+    """Return the partition table that is on the chip."""
+    return bytes(cmds.read_flash(esp, _TABLE_AT, _TABLE_BYTES) or b"")
+
+
+def _table_in(data: bytes, start: int) -> bytes:
+    """Return the partition table that the image brings."""
+    return data[_TABLE_AT - start : _TABLE_AT - start + _TABLE_BYTES]
+
+
 def main() -> int:
     """Write and verify."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -45,6 +59,7 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("--baud", type=int, default=460_800)
     parser.add_argument("--before", default="default-reset")
+    parser.add_argument("--files", type=lambda text: int(text, 0), help="where the files begin")
     options = parser.parse_args()
     from esptool import cmds
     from esptool.logger import log
@@ -66,7 +81,12 @@ def main() -> int:
                 esp = cmds.run_stub(esp)  # noqa: PLW2901  # the stub is the same chip, faster
                 esp.change_baud(options.baud)
             cmds.attach_flash(esp)
-            cmds.write_flash(esp, [(options.start, data)])
+            pieces = [(options.start, data)]
+            if options.files and _table_of(cmds, esp) != _table_in(data, options.start):
+                # Files of another size would not mount, nor be made anew: MicroPython takes a
+                # block that is not erased for somebody's data.
+                pieces.append((options.files, b"\xff" * _HEADS_BYTES))
+            cmds.write_flash(esp, pieces)
             stage = "verify"
             cmds.verify_flash(esp, [(options.start, data)])
             if options.before != "no-reset":

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host_tools import uf2
+from host_tools.esp_table import with_regions
 from host_tools.images import ESP, Image, Images
 from host_tools.language import say, translated
 from host_tools.problems import DEVICE, INPUT, MISSING, OK, Problem
+from host_tools.site_rules import board as board_of
 
 ATTEMPTS = 3
 _BAUDS = (460_800, 230_400, 115_200)  # a long cable or a poor bridge: slower each time
@@ -101,6 +103,7 @@ def _flash_one(
             )
         uf2.install(found[0], data, lambda share: tell(job, share, say("copying")))
         return 1
+    data = with_regions(data, job.image.start, board_of(job.board))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "image.bin"
         file.write_bytes(data)
@@ -119,7 +122,9 @@ def _run_worker(
 ) -> tuple[str, str]:
     """Return ("", "") or the cause of the failure and its words."""
     command = [sys.executable, "-m", "host_tools.esp_worker", job.port, job.image.chip]
+    regions = {name: start for name, start, _ in board_of(job.board)["flash"]["regions"]}
     command += [hex(job.image.start), str(file), "--baud", str(baud), "--before", before]
+    command += ["--files", hex(regions["files"])]
     worker = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from host_tools import uf2
+from host_tools.esp_table import read_table
 from host_tools.problems import INPUT, Problem
 from host_tools.site_rules import board, board_names
 
@@ -26,8 +27,6 @@ UF2 = "uf2"
 _ESP_MAGIC = 0xE9
 _ESP_CHIPS = {0: "esp32", 9: "esp32s3"}
 _ESP_START = {"esp32": 0x1000, "esp32s3": 0x0}  # where its ROM looks for the bootloader
-_TABLE_AT = 0x8000
-_TABLE_MAGIC = b"\xaa\x50"
 
 
 @dataclass(frozen=True)
@@ -99,13 +98,7 @@ def _esp_chip(data: bytes) -> tuple[str, int]:
         chip = _ESP_CHIPS.get(number, "")
         if chip:
             start = _ESP_START[chip]
-            table = _TABLE_AT - start
-            if data[table : table + 2] != _TABLE_MAGIC:
-                raise Problem(
-                    "the image holds no partition table: it is an application alone",
-                    "take the .bin that MicroPython offers for a first installation",
-                    code=INPUT,
-                )
+            read_table(data, start)
             return chip, start
     raise Problem(
         "this is no image of MicroPython for a chip we know",

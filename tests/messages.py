@@ -45,6 +45,7 @@ TRANSLATED = (
     "host_tools/desk/scan.py",
     "host_tools/desk/wires.py",
     "host_tools/doctor.py",
+    "host_tools/esp_table.py",
     "host_tools/flash.py",
     "host_tools/images.py",
     "host_tools/line_record.py",

@@ -1,6 +1,7 @@
 """Boards are flashed side by side: ESP32 against a mock of its ROM, a Pico by a false drive."""
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -14,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from host_tools import bootloader, uf2
+from host_tools import bootloader, esp_table, uf2
 from host_tools.flash import Job, flash
 from host_tools.images import Images, inspect
 from host_tools.problems import DEVICE, INPUT, OK, USAGE, Problem
+from host_tools.site_rules import board
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MOCK = Path(sys.executable).with_name("esp32-mock-bootloader")
@@ -29,7 +31,18 @@ def esp_image(chip: int = 0, size: int = 90_000) -> bytes:
     data[0] = 0xE9
     struct.pack_into("<H", data, 12, chip)
     table = 0x8000 - (0x1000 if chip == 0 else 0)
-    data[table : table + 2] = b"\xaa\x50"
+    files = 0x200000 if chip == 0 else 0x600000
+    entries = b"".join(
+        struct.pack("<2sBBII16sI", b"\xaa\x50", kind, subtype, start, length, label, 0)
+        for kind, subtype, start, length, label in (
+            (1, 2, 0x9000, 0x6000, b"nvs"),
+            (1, 1, 0xF000, 0x1000, b"phy_init"),
+            (0, 0, 0x10000, 0x1F0000, b"factory"),
+            (1, 0x81, 0x200000, files, b"vfs"),
+        )
+    )
+    entries += b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(entries).digest()
+    data[table : table + 0xC00] = entries.ljust(0xC00, b"\xff")
     return bytes(data)
 
 
@@ -155,6 +168,40 @@ def test_an_image_that_rots_is_not_flashed(images, tmp_path):
     assert images.find("esp32_generic").name == "ESP32_GENERIC-20260101-v1.27.0"
 
 
+@pytest.mark.parametrize(("name", "chip"), [("esp32_poe", 0), ("esp32_s3", 9)])
+def test_the_partition_table_gets_the_boards_journal(name, chip):
+    wired = board(name)
+    start = 0x1000 if chip == 0 else 0
+    image = esp_image(chip)
+    changed = esp_table.with_regions(image, start, wired)
+    table = {part.label: (part.start, part.size) for part in esp_table.read_table(changed, start)}
+    regions = {region[0]: region[1:] for region in wired["flash"]["regions"]}
+    assert table["vfs"] == regions["files"] and table["journal"] == regions["journal"]
+    assert table["nvs"] == regions["nvs"] and table["factory"] == regions["firmware"]
+    at = 0x8000 - start
+    assert changed[:at] == image[:at] and changed[at + 0xC00 :] == image[at + 0xC00 :]
+    assert len(changed) == len(image)
+    assert esp_table.with_regions(changed, start, wired) == changed, "again changes nothing"
+    assert esp_table.with_regions(image, start, board("rpi_pico_w")) == image
+
+
+def test_a_partition_table_that_is_damaged_or_another_is_refused():
+    image = bytearray(esp_image())
+    image[0x7000 + 40] ^= 1
+    with pytest.raises(Problem) as error:
+        esp_table.read_table(bytes(image), 0x1000)
+    assert "damaged" in error.value.what
+    wired = board("esp32_poe")
+    wired["flash"] = {**wired["flash"], "regions": (("files", 0x300000, 4096), ("journal", 0, 1))}
+    with pytest.raises(Problem) as error:
+        esp_table.with_regions(esp_image(), 0x1000, wired)
+    assert "no files at 0x300000" in error.value.what
+    wired["flash"]["regions"] = (("files", 0x200000, 4096), ("journal", 0x10000, 4096))
+    with pytest.raises(Problem) as error:
+        esp_table.with_regions(esp_image(), 0x1000, wired)
+    assert "factory lies where" in error.value.what
+
+
 # --- ESP32
 
 
@@ -169,6 +216,30 @@ def test_eight_boards_at_once(images, mocks):
     )
     assert [(r.port, r.code) for r in results] == [(port, OK) for port in ports], results
     assert all(told[-1] == 1.0 and len(told) > 5 for told in shares.values())
+
+
+def _on_chip(port, at, data=None):
+    """Write to the mock's flash as somebody else would; return 16 bytes from there."""
+    from esptool import cmds
+
+    with cmds.detect_chip(port, connect_mode="no-reset") as esp:
+        cmds.attach_flash(esp)
+        if data:
+            cmds.write_flash(esp, [(at, data)])
+        return bytes(cmds.read_flash(esp, at, 16) or b"")
+
+
+def test_files_are_kept_unless_their_region_changes(images, mocks):
+    mock = mocks()
+    jobs = _jobs(images, "esp32_generic", [mock.port])
+    assert flash(jobs, images, before="no-reset")[0].code == OK
+    files = b"littlefs and more"[:16] * 512
+    assert _on_chip(mock.port, 0x200000, files) == files[:16]
+    assert flash(jobs, images, before="no-reset")[0].code == OK
+    assert _on_chip(mock.port, 0x200000) == files[:16], "the same table: they stay"
+    _on_chip(mock.port, 0x8000, esp_image()[0x7000:0x7C00])  # MicroPython's own table
+    assert flash(jobs, images, before="no-reset")[0].code == OK
+    assert _on_chip(mock.port, 0x200000) == b"\xff" * 16, "they would not mount any more"
 
 
 def test_another_chip_is_refused_at_once(images, mocks):
