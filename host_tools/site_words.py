@@ -33,6 +33,7 @@ WORDS = {
     "privacy": "What may leave about meters that belong to a household.",
     "clock": "Where the time comes from.",
     "log": "What the gateway says on its console.",
+    "update": "How new firmware proves itself before it is kept.",
     "ports.name": "Your name for the wire; meters refer to it.",
     "ports.kind": "uart: a serial line. pins: contacts and pulses on inputs.",
     "ports.uart": "Which UART of the board; for kind uart.",
@@ -86,6 +87,8 @@ WORDS = {
     "uplink.state_s": "Seconds between two live pictures for a screen; losing one loses nothing.",
     "privacy.key": "Secret of the pseudonyms, 64 hexadecimal digits; it never leaves the gateway.",
     "clock.ntp": "Time servers, host or host:port; with several, two must agree.",
+    "update.trial_s": "New firmware that has reached no collector by then gives way to the old.",
+    "update.settle_s": "It must have run well for so many seconds before it is kept.",
     "log.level": "debug, info, warn or error.",
 }
 _KINDS = {str: "string", int: "integer", bool: "boolean", list: "array", dict: "object"}
