@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from agent import config
 from host_tools import site_words
 from host_tools.problems import INPUT, Problem
 from host_tools.site_file import read_site
@@ -224,7 +225,7 @@ def test_every_default_shown_in_the_example_is_the_devices(tmp_path):
         shown += line in text
         text = text.replace(line, line[2:])
         assert path
-    for section in ("block", "journal", "network", "privacy", "log"):
+    for section in config.SECTIONS:
         text = text.replace(f"# {section}:\n", f"{section}:\n")
     assert shown > 20
     site = _read(tmp_path, text)
@@ -244,9 +245,9 @@ def test_a_sample_of_given_values_is_read_back_as_given(tmp_path):
     }
     site = _read(tmp_path, site_words.sample(values))
     assert site.findings == []
-    config = site.gateways[0].config
-    assert (config["gateway"], config["site"]) == ("Été: 5", "no")
-    assert config["network"]["wifi"] == values["network"]["wifi"]
+    read = site.gateways[0].config
+    assert (read["gateway"], read["site"]) == ("Été: 5", "no")
+    assert read["network"]["wifi"] == values["network"]["wifi"]
 
 
 def test_the_schema_accepts_our_sites_and_refuses_the_bad_one():
