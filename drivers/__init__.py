@@ -83,8 +83,15 @@ def load(protocol):
 
 
 def load_map(name):
-    """Return the MAP literal of maps/<name>.py. Raises ImportError when there is none."""
-    return __import__("drivers.maps." + name, None, None, ("MAP",)).MAP
+    """Return the MAP literal of maps/<name>.py: ours, else one that a technician put beside us.
+
+    Own maps are in the folder maps/ of the file system's root (host_tools/map_file.py checks them
+    and makes them ready). Raises ImportError when there is none.
+    """
+    try:
+        return __import__("drivers.maps." + name, None, None, ("MAP",)).MAP
+    except ImportError:
+        return __import__("maps." + name, None, None, ("MAP",)).MAP
 
 
 def forget_maps():
@@ -97,8 +104,9 @@ def forget_maps():
         forget = getattr(sys.modules.get("drivers." + module), "forget", None)
         if forget:
             forget()
-    prefix = "drivers.maps."
-    for name in [name for name in sys.modules if name.startswith(prefix)]:
-        del sys.modules[name]
-        if hasattr(sys.modules["drivers.maps"], name[len(prefix) :]):
-            delattr(sys.modules["drivers.maps"], name[len(prefix) :])
+    for folder in ("drivers.maps", "maps"):
+        prefix = folder + "."
+        for name in [name for name in sys.modules if name.startswith(prefix)]:
+            del sys.modules[name]
+            if hasattr(sys.modules[folder], name[len(prefix) :]):
+                delattr(sys.modules[folder], name[len(prefix) :])

