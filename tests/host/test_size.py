@@ -1,5 +1,6 @@
 """Growth beyond a margin is found, and so are files that the table does not know."""
 
+from host_tools import site_rules
 from tests import size
 
 
@@ -29,3 +30,8 @@ def test_the_table_is_read_as_it_is_written():
 def test_the_committed_table_knows_a_heap_and_most_files():
     table = size.read_table(size.TABLE.read_text())
     assert table[size.HEAP] < 393_216 and table["agent/app.mpy"] > 0
+
+
+def test_eclor_check_leaves_room_for_two_firmwares_of_this_size():
+    table = size.read_table(size.TABLE.read_text())
+    assert table[size.TOTAL] <= site_rules.SLOTS_BYTES // 2
