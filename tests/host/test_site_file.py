@@ -240,7 +240,7 @@ def test_a_sample_of_given_values_is_read_back_as_given(tmp_path):
         "board": "rpi_pico_w",
         "ports": [],
         "meters": [],
-        "journal": {"size_kb": 256},
+        "journal": {"size_kb": 128},
         "network": {"wifi": [{"ssid": "a, b", "key": 'x"y#12345'}]},
     }
     site = _read(tmp_path, site_words.sample(values))
