@@ -4,8 +4,8 @@ Every program and erase of the day is watched: the flash as a power cut there wo
 three forms, is copied, a gateway starts on the copy, is checked against what the outside knew at
 that instant, lives on for a while, starts once more and is checked again. In that second life
 cuts are explored in the same way (depth 2, sampled). The first life goes on undisturbed, so a
-cut costs one start and not one day. At some instants a bit flips instead, or the flash answers
-EIO once in the life that follows.
+cut costs one start and not one day. At some instants a bit flips instead, or in the life that
+follows the flash answers EIO once, or claims success once and changes nothing.
 
     tally = Tally()
     Day(world, seed=1, depth=2).run(tally)
@@ -274,7 +274,13 @@ class Life:
         """Acknowledge all but the newest few."""
         outside = self.outside
         outside.acked = max(outside.acked, self.journal.durable - behind)
-        self.journal.trim_through(JOURNAL_ID, outside.acked)
+        journal = self.journal
+        journal.trim_through(JOURNAL_ID, outside.acked)
+        journal.trim_through(JOURNAL_ID ^ 1, journal.durable)  # of another gateway
+        journal.trim_through(JOURNAL_ID, journal.next + 5)  # of a number never sent
+        journal.trim_through(JOURNAL_ID, outside.acked // 2)  # late
+        if journal.acked > outside.acked:
+            raise Violation("lost", "acked %d, known %d" % (journal.acked, outside.acked))
 
     def housekeep(self):
         self.journal.housekeep(0, True)
@@ -340,7 +346,7 @@ class Day:
         if dice.below(5):
             life.sync()
         if tick % 4 == 3:
-            life.save((24, 90, 700)[dice.below(3)], 1_700_000_000_000 + tick * 300_000)
+            life.save((24, 90, 700, 2600)[dice.below(4)], 1_700_000_000_000 + tick * 300_000)
         if online and dice.below(3):
             life.trim(dice.below(4))
         for _ in range(dice.below(3)):
@@ -360,11 +366,11 @@ class Day:
             self._tally.cuts += 1
             where = "day %d, operation %d, %s" % (self.seed, flash.operations, form)
             self._after(data, life.outside.fork(life.journal), where, seed)
-        if flash.operations % 5 < 2:
-            self._trouble(flash, life, flash.operations % 5)
+        if flash.operations % 7 < 3:
+            self._trouble(flash, life, flash.operations % 7)
 
     def _trouble(self, flash, life, sort):
-        """What is no power cut, in a life after this instant: a flipped bit, or EIO once."""
+        """What is no power cut, after this instant: a flipped bit, EIO once, a silent failure."""
         data = self.world.copy(flash.data, 1)
         seed = self.seed * 1000003 + flash.operations
         outside = life.outside.fork(life.journal)
@@ -375,16 +381,22 @@ class Day:
             where = "day %d, operation %d, bit of %d flipped"
             self._after(data, outside, where % (self.seed, flash.operations, at), seed)
             return
-        fail_at = 1 + seed % 23
-        where = "day %d, operation %d, EIO at the %dth behind it"
-        self._after(data, outside, where % (self.seed, flash.operations, fail_at), seed, fail_at)
+        at = 1 + seed % 23
+        again = self.world.again(data)
+        if sort == 1:
+            again.fail_at = at
+        else:
+            again.silent_at = at
+        where = "day %d, operation %d, %s at the %dth behind it"
+        what = ("", "EIO", "no effect")[sort]
+        self._after(data, outside, where % (self.seed, flash.operations, what, at), seed, again)
 
-    def _after(self, data, outside, where, seed, fail_at=0):
+    def _after(self, data, outside, where, seed, flash=None):
         """Start on what a cut left, live a little, start once more."""
-        flash = self.world.again(data)
-        flash.fail_at = fail_at
+        is_sound = flash is None
+        flash = flash or self.world.again(data)
         lives = []
-        if self.depth > 1 and not fail_at:
+        if self.depth > 1 and is_sound:
             flash.watch = self._second_watch(lives, where, seed)
         try:
             self._live(flash, outside, lives, "second", seed)

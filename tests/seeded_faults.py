@@ -1,0 +1,107 @@
+"""Seed each fault of tests/journal_faults.py into a copy: the power cuts must find it.
+
+    python -m tests.seeded_faults [--sample N] [WORD ...]     (make faults)
+
+A fault that the exploration of some days does not find is a hole in it, and so is a row whose
+text is no longer in the source. --sample takes N rows by the sources' digest: others each time the
+sources change. Exit code 1 when a fault was not found.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.journal_faults import FAULTS
+from tests.powercut import ROOT, digest
+
+_COPIED = ("agent", "drivers", "tests/fakes", "tests/system", "host_tools/shim")
+# Days until the fault is found: world, seed, one operation in so many. Files first, for most.
+_EXPLORE = """
+import sys
+sys.path[:0] = [".", "host_tools/shim"]
+from tests.system.journal_day import Day, Tally
+from tests.system.journal_worlds import WORLDS
+for seed in range(1, 4):
+    for world in {worlds}:
+        tally = Tally()
+        Day(WORLDS[world](), seed, every=5, phase=seed, deep=31, stop=1).run(tally)
+        if tally.broken:
+            print(world, tally.first)
+            sys.exit(0)
+sys.exit(3)
+"""
+_FILES, _RINGS = ("files-esp32", "files-rp2"), ("ring-esp32", "ring-rp2")
+
+
+def seed(folder: Path, row: tuple[str, ...]) -> None:
+    """Change a copy as the row says. Raises ValueError when its text is not there exactly once."""
+    for file, old, new in zip(row[1::3], row[2::3], row[3::3], strict=True):
+        source = (folder / file).read_text()
+        if source.count(old) != 1:
+            raise ValueError(f"{row[0]}: {source.count(old)} times in {file}: {old!r}")
+        (folder / file).write_text(source.replace(old, new))
+
+
+def explore(row: tuple[str, ...] | None) -> str:
+    """Return what was found in a copy with that fault, None: without; "" when nothing was."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in _COPIED:
+            shutil.copytree(
+                ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        worlds = _FILES + _RINGS
+        if row is not None:
+            seed(folder, row)
+            if row[1] in {"agent/ring.py", "agent/pages.py"}:
+                worlds = _RINGS
+        done = subprocess.run(
+            [sys.executable, "-c", _EXPLORE.format(worlds=worlds)],
+            cwd=folder,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode == 0:
+        return done.stdout.strip()
+    if done.returncode == 3:
+        return ""
+    return f"a crash: {done.stderr.strip().splitlines()[-1]}"
+
+
+def sample(count: int) -> list[tuple[str, ...]]:
+    """Return so many rows, others for other sources."""
+    step = max(1, len(FAULTS) // count)
+    first = int(digest(), 16) % len(FAULTS)
+    return [FAULTS[(first + i * step) % len(FAULTS)] for i in range(min(count, len(FAULTS)))]
+
+
+def main() -> int:
+    """Run; 0 when every fault was found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sample", type=int, default=0, metavar="N")
+    parser.add_argument("words", nargs="*", help="only faults whose name holds one of these")
+    options = parser.parse_args()
+    rows = sample(options.sample) if options.sample else list(FAULTS)
+    if options.words:
+        rows = [row for row in rows if any(word in row[0] for word in options.words)]
+    begun = time.monotonic()
+    missed = 0
+    with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+        for row, found in zip(rows, pool.map(explore, rows), strict=True):
+            missed += not found
+            print(f"{'found ' if found else 'MISSED'} {row[0]}: {found}"[:220], flush=True)
+    seconds = time.monotonic() - begun
+    print(f"seeded faults: {len(rows) - missed} of {len(rows)} found in {seconds:.0f} s")
+    return 1 if missed or not rows else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
