@@ -3,7 +3,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench size powercut years fuzz chaos sites clean
+.PHONY: help setup run test check format bench size powercut faults years fuzz chaos sites clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,7 @@ run: $(READY) ## a simulated site, a gateway on MicroPython, broker, collector, 
 test: $(READY) ## all tests, on CPython and on MicroPython
 	$(PY) -m pytest -n 2
 	$(PY) -m tests.on_micropython
+	@$(PY) -m tests.powercut
 
 check: $(READY) ## style, types of host code, types of device code against the boards' stubs
 	$(PY) -m ruff check .
@@ -46,6 +47,9 @@ size: $(READY) ## .mpy size of each device file and heap of a running gateway, a
 
 powercut: $(READY) ## power cuts in the journal, N=1000000 for a release; goes on where it was
 	@$(PY) -m tests.powercut $(N)
+
+faults: $(READY) ## faults seeded into the journal's source: the power cuts must find each
+	@$(PY) -m tests.seeded_faults
 
 years: $(READY) ## gateway-years of field life, N=1000 for a release; goes on where it was
 	@$(PY) -m tests.years $(N)

@@ -28,6 +28,7 @@ from agent.saves import MARK_MAX, Saves
 from agent.tail import Tail
 from agent.window import Window
 
+_CARRIED_MAX = const(2048)  # bytes of records that each save of the open blocks may carry along
 _ENOSPC = const(28)  # absent from the unix port's errno; littlefs' LFS_ERR_NOSPC
 
 
@@ -136,19 +137,20 @@ class Journal:
             self.durable = self.next - 1
 
     def save_open(self, wall_ms, parts):
-        """Make records durable, then the open blocks: what a power cut then costs is nothing.
+        """Make records and the open blocks durable: what a power cut then costs is nothing.
 
         wall_ms  wall time now, 0 when it cannot be trusted; a start reports the last one
         parts    list of (meter 0 .. 255, data, start, end): Block.close() of each open block
         """
-        self.sync()
+        tail = self.tail
+        if tail.cut or tail.fill - tail.base > _CARRIED_MAX:
+            self.sync()  # else each save would carry all of them along
         if wall_ms:
             self.alive_ms = wall_ms
-        if self.durable < self.next - 1:
-            return  # the open blocks follow blocks that a cut would take: the older save holds
         if self._attempt(self._save_open, parts):
+            tail.solid = tail.fill
+            self.durable = self.next - 1
             self.sealed.clear()
-            self._acked_kept = self.acked
 
     def read_from(self, seq, out):
         """Copy the first durable record with a number >= seq into out, in wire form.
@@ -252,9 +254,10 @@ class Journal:
         self._acked_kept = self.acked
 
     def _save_open(self, parts):
-        self._saves.pack_mark(self, self.durable)
+        self._saves.pack_mark(self, self.next - 1)
         self._window.forget()
-        self._saves.write_open(self.next, self.journal_id, parts, self._window.data)
+        self._saves.write_open(self, parts, self._window.data)
+        self._acked_kept = self.acked
 
     def _write_segment(self):
         """Write the closed part of the tail as a segment; make room for it first."""
@@ -279,10 +282,14 @@ class Journal:
         self._remove_oldest()
 
     def _give_up_oldest(self):
-        """Declare the oldest segment lost, durably, before it goes."""
+        """Declare the oldest segments lost, durably, before they go: a 32nd of all."""
         if not self.lost_first or self.acked >= self.lost_first:
             self.lost_first = self.acked + 1
-        self.lost_last = self._after_oldest() - 1
+        count = 1 + self.segments_max // 32
+        if count < len(self.segments):
+            self.lost_last = self.segments[count] - 1
+        else:
+            self.lost_last = self._after_oldest() - 1
         self._save_mark()
 
     def _remove_oldest(self):
@@ -350,8 +357,9 @@ class Journal:
         return self.tail.first or self.next
 
     def _removable(self):
-        """Say whether the collector has all of the oldest segment."""
-        return bool(self.segments) and self._after_oldest() - 1 <= self.acked
+        """Say whether the collector has the oldest segment, or will be told that it went."""
+        gone = max(self.acked, self.lost_last)
+        return bool(self.segments) and self._after_oldest() - 1 <= gone
 
     def _segment_of(self, seq):
         """Return the index of the segment where seq would be, -1 when it is past them all."""

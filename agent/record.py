@@ -121,10 +121,11 @@ def find_record(data, length, wanted, journal_id, at=0):
 def next_record(data, at, end, journal_id):
     """Return the index of the first good record of a journal in data[at:end], `end`: none.
 
+    journal_id 0: of any journal.
     For what follows a damaged place, where not even the length can be believed.
     """
     while at + OVERHEAD <= end:
-        if data[at] == FORMAT and unpack_from(">I", data, at + 8)[0] == journal_id:
+        if data[at] == FORMAT and journal_id in (0, unpack_from(">I", data, at + 8)[0]):
             try:
                 check_record(data, at, at + record_length(data, at, end))
                 return at

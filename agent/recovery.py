@@ -53,28 +53,19 @@ def recover(journal, page, meter_at):
     tail = journal.tail
     journal.next = 1
     in_segments = 0
-    # The segments first: their records win over the slots', which may be older.
+    _take_slot(journal, found, page, "mark", opens, sealed, meter_at, 0)
+    # Segments before the other slots: their records win, those in a slot may be older.
     while journal.segments:
         number = journal.segments[-1]
         length = ground.read_segment(number, page)
         if length:
-            journal.next = number
+            journal.next = max(journal.next, number)
             in_segments, _ = _take(journal, found, page, length, None, sealed, meter_at)
             break
         journal.segments.pop()  # made, and cut before its content was there
         ground.remove_segment(number)
-    for slot in ("mark", "open", "base", "delta"):
-        at = 0
-        is_numbered = slot in {"base", "delta"}
-        while True:  # the open blocks of many meters are longer than a page
-            length = ground.load(slot, page, at)
-            _, done = _take(
-                *(journal, found, page, length, opens, sealed, meter_at),
-                *(in_segments, is_numbered),
-            )
-            if length < len(page):
-                break
-            at += done
+    for slot in ("base", "delta", "open"):
+        _take_slot(journal, found, page, slot, opens, sealed, meter_at, in_segments)
     if opens:
         oldest = min([seq for _, seq, _ in opens])
         _sealed_in_segments(journal, found, page, oldest, sealed, meter_at)
@@ -94,6 +85,18 @@ def recover(journal, page, meter_at):
     found.alive_ms = journal.alive_ms
     journal.damaged += found.torn
     return found
+
+
+def _take_slot(journal, found, page, slot, opens, sealed, meter_at, in_segments):
+    at = 0
+    while True:  # the open blocks of many meters are longer than a page
+        length = journal.ground.load(slot, page, at)
+        _, done = _take(
+            journal, found, page, length, opens, sealed, meter_at, in_segments, slot != "mark"
+        )
+        if length < len(page):
+            return
+        at += done
 
 
 def _take(journal, found, data, length, opens, sealed, meter_at, in_segments=0, is_numbered=True):

@@ -383,12 +383,12 @@ class Ring:
                 at = self._look(block)
                 found[self._fields()[2]] = (block, at, self._fields()[5])
                 wanted = self._head[7]
-        if len(found) < wanted:
-            return []
-        parts = [found[i] for i in range(wanted)]
-        block, at, length = parts[-1]
-        later = self._walk(block, at - _HEAD + self._room_of(length), False)
-        return [(block, later[0], later[1])] if later else parts
+        if wanted - 1 in found:
+            block, at, length = found[wanted - 1]
+            later = self._walk(block, at - _HEAD + self._room_of(length), False)
+            if later:  # then the other parts' blocks may be in other use by now
+                return [(block, later[0], later[1])]
+        return [found[i] for i in range(wanted)] if len(found) == wanted else []
 
 
 def _up(value, unit):

@@ -58,23 +58,25 @@ class Saves:
         ground.put(self._mark, 0, self.length)
         ground.commit()
 
-    def write_open(self, seq, journal_id, parts, record):
-        """Write the MARK and an OPEN record for each of parts (Journal.save_open).
+    def write_open(self, journal, parts, record):
+        """Write the MARK, the records behind base, and an OPEN record for each of parts.
 
-        seq: the number of the next record. record: a bytearray for the longest of them.
+        parts: as of Journal.save_open(). record: a bytearray for the longest OPEN record.
         """
+        tail = journal.tail
         ground = self._ground
         work = self._work
-        whole = self.length
+        whole = self.length + tail.fill - tail.base
         for _, _, start, end in parts:
             whole += end - start + 1 + OVERHEAD
         ground.begin("open", whole)
         ground.put(self._mark, 0, self.length)
+        ground.put(tail.data, tail.base, tail.fill)
         for meter, data, start, end in parts:
             # The payload is the meter's number, then the snapshot; put in place, then framed.
             size = end - start + 1
             work[0] = meter
             work[1:size] = memoryview(data)[start:end]
-            length = pack_record(record, OPEN, seq, journal_id, work, 0, size)
+            length = pack_record(record, OPEN, journal.next, journal.journal_id, work, 0, size)
             ground.put(record, 0, length)
         ground.commit()

@@ -32,7 +32,8 @@ class Files:
     """Whole-segment files in one directory of a littlefs.
 
     root          path of the directory, made when absent
-    segment_size  bytes of one segment; one littlefs block, so that a segment costs one erase
+    segment_size  bytes of one segment: one littlefs block, 4096, or what fits in two, 8188, which
+                  halves the commits, for these cost 256 bytes each on RP2
     small         bytes that a slot may have to be stored inside its directory entry, without
                   an erase of its own: 128 on ESP32 (32-byte programs), 512 on RP2 (256)
     remount       callable() that mounts the file system anew after an OSError, or None

@@ -3,25 +3,25 @@
 Not here: when they are written and where (journal.py, store.py).
 
     0        base       solid       cut        fill
-    |---------|----------|-----------|----------|  ...  room for one more segment
+    |---------|----------|-----------|----------|  ...  room for a longest record
     durable in the slot  durable     closed: the next segment, waiting to be written
     "base"               somewhere   (cut is 0 while the records fit in one segment)
 """
 
 from struct import unpack_from
 
-from agent.record import pack_record, record_length
+from agent.record import OVERHEAD, PAYLOAD_MAX, pack_record, record_length
 
 
 class Tail:
-    """A buffer of two segments' size, owned by the journal.
+    """A buffer of one segment and the longest record more, owned by the journal.
 
     fill, cut, solid, base: the indices of the drawing above, in bytes
     """
 
     def __init__(self, segment_size):
         self.segment_size = segment_size
-        self.data = bytearray(2 * segment_size)
+        self.data = bytearray(segment_size + PAYLOAD_MAX + OVERHEAD)
         self.fill = 0
         self.cut = 0
         self.solid = 0

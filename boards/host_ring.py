@@ -21,6 +21,7 @@ BOARD = {
         "block": 4096,
         "program": 32,
         "small": 128,
+        "segment": 4096,
     },
     "heap": 393216,
     "watchdog_ms": 60000,

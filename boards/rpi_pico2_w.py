@@ -26,6 +26,7 @@ BOARD = {
         "block": 4096,
         "program": 256,
         "small": 512,
+        "segment": 8188,
     },
     "heap": 467596,
     "watchdog_ms": 16777,

@@ -97,4 +97,5 @@ def _journal_ground(hal, flash, size, log):
             return ring, min(size, ring.room * ring.segment_size)
         except OSError as error:
             log.error("main", "the image has no journal region (%s): it is in files", error)
-    return Files(hal.root + "/journal", small=flash["small"], remount=hal.remount), size
+    root = hal.root + "/journal"
+    return Files(root, flash["segment"], flash["small"], hal.remount), size

@@ -118,14 +118,14 @@ FAULTS: tuple[tuple[str, ...], ...] = (
     (
         "a start does not read delta",
         RECOVERY,
-        'for slot in ("mark", "open", "base", "delta"):',
-        'for slot in ("mark", "open", "base"):',
+        'for slot in ("base", "delta", "open"):',
+        'for slot in ("base", "open"):',
     ),
     (
         "a start reads only the first page of a slot",
         RECOVERY,
-        "            if length < len(page):\n",
-        "            if True:\n",
+        "        if length < len(page):\n",
+        "        if True:\n",
     ),
     (
         "an empty last segment is believed",

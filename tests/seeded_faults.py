@@ -93,6 +93,10 @@ def main() -> int:
     if options.words:
         rows = [row for row in rows if any(word in row[0] for word in options.words)]
     begun = time.monotonic()
+    baseline = explore(None)
+    if baseline:
+        print(f"without a fault: {baseline}")
+        return 1
     missed = 0
     with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
         for row, found in zip(rows, pool.map(explore, rows), strict=True):

@@ -8,6 +8,10 @@ from agent.ring import Ring
 from tests.fakes.nor_flash import Noise, NorFlash
 from tests.system.journal_day import JOURNAL_ID, Day, Tally
 
+_FILES: dict = {  # program size: what the boards' files say of theirs
+    32: {"small": 128, "segment_size": 4096},
+    256: {"small": 512, "segment_size": 8188},
+}
 _ID = JOURNAL_ID.to_bytes(4, "big")
 
 
@@ -64,10 +68,10 @@ class Littlefs(_World):
                 os.mount(os.VfsLfs2(flash, progsize=self._size), root)
 
             os.mount(os.VfsLfs2(flash, progsize=self._size), root)
-            return Files(root + "/j", small=128 if self._size == 32 else 512, remount=remount)
+            return Files(root + "/j", **_FILES[self._size], remount=remount)
         from tests.fakes.littlefs_host import files_on
 
-        return files_on(flash, "/j", small=128 if self._size == 32 else 512)
+        return files_on(flash, "/j", **_FILES[self._size])
 
     def rot(self, data, noise):
         """Flip a bit of a file's block: metadata has CRCs of littlefs' own."""
@@ -99,8 +103,11 @@ class RawRing(_World):
         return Ring(flash, self._size)
 
     def rot(self, data, noise):
-        """Flip a bit anywhere."""
+        """Flip a bit anywhere, or of a head or a foot, on which most depends."""
         at = noise.below(len(data))
+        if at % 3 == 0:
+            units = [i for i in range(0, len(data), 32) if data[i : i + 4] == b"EcR1"]
+            at = units[at % len(units)] + at % 32 if units else at
         data[at] ^= 1 << noise.below(8)
         return at
 

@@ -110,6 +110,17 @@ def test_a_save_that_was_not_committed_changes_nothing():
         assert "10 bytes of base are missing" in str(error)
 
 
+def test_a_short_save_behind_a_long_one_outlives_the_long_ones_first_block():
+    flash = _flash()
+    ring = _ring(flash)
+    _save(ring, "open", _text(1, 5000))
+    _save(ring, "open", b"short")
+    for i in range(_BLOCKS):  # until every free block has been used
+        ring.write_segment(i + 1, b"x", 0, 1)
+        ring.remove_segment(i + 1)
+    assert _load(_ring(flash), "open") == b"short"
+
+
 def test_blocks_are_taken_in_turn_so_wear_is_level():
     flash = _flash()
     ring = _ring(flash)

@@ -1,0 +1,21 @@
+"""The power cuts find faults in the journal: a sample here, all of them by `make faults`."""
+
+import pytest
+
+from tests.journal_faults import FAULTS
+from tests.powercut import ROOT
+from tests.seeded_faults import explore, sample
+
+
+def test_every_fault_can_be_seeded():
+    assert len(FAULTS) >= 20
+    for row in FAULTS:
+        for file, old, new in zip(row[1::3], row[2::3], row[3::3], strict=True):
+            assert (ROOT / file).read_text().count(old) == 1, (row[0], old)
+            assert old != new, row[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", sample(3), ids=lambda row: row[0].replace(" ", "-"))
+def test_a_seeded_fault_is_found(row):
+    assert explore(row)
