@@ -67,8 +67,8 @@ FAULTS: tuple[tuple[str, ...], ...] = (
     (
         "a block is not erased before it is used",
         RING,
-        "if self.device.ioctl(6, block):",
-        "if False:",
+        "if self.device.ioctl(6, block):\n                    raise",
+        "if False:\n                    raise",
     ),
     (
         "a live block is taken",
@@ -204,8 +204,8 @@ FAULTS: tuple[tuple[str, ...], ...] = (
     (
         "the declared loss is one number too long",
         JOURNAL,
-        "        self.lost_last = self._after_oldest() - 1\n",
-        "        self.lost_last = self._after_oldest()\n",
+        "self.lost_last = self.segments[count] - 1",
+        "self.lost_last = self.segments[count]",
     ),
     (
         "a full journal loses its newest segment",
@@ -256,12 +256,6 @@ FAULTS: tuple[tuple[str, ...], ...] = (
         "            pass\n",
     ),
     (
-        "the last block sealed is noted, not the first",
-        JOURNAL,
-        "self.sealed.setdefault(data[start + self._meter_at], seq)",
-        "self.sealed[data[start + self._meter_at]] = seq",
-    ),
-    (
         "a block that is not durable makes its open block stale",
         SAVES,
         "            if journal.sealed[meter] <= durable:\n",
@@ -278,12 +272,6 @@ FAULTS: tuple[tuple[str, ...], ...] = (
         RECOVERY,
         "other == meter and after > seq]",
         "other == meter and after >= seq]",
-    ),
-    (
-        "older segments are not asked whether an open block is stale",
-        RECOVERY,
-        "        _sealed_in_segments(journal, found, page, oldest, sealed, meter_at)\n",
-        "        pass\n",
     ),
     (
         "damage leaves an open block above doubt",

@@ -245,6 +245,7 @@ class Life:
 
     def sync(self):
         self.journal.sync()
+        self._check_durable()
         self.outside.check_records(self.journal)
 
     def save(self, size, wall_ms):
@@ -264,11 +265,17 @@ class Life:
         outside.saving = saving
         outside.alive = (outside.alive[-1], wall_ms)
         journal.save_open(wall_ms, parts)
+        self._check_durable()
         outside.opens = saving
         outside.saving = None
         outside.alive = (wall_ms,)
         outside.sealed = {}
         outside.check_records(journal)
+
+    def _check_durable(self):
+        journal = self.journal
+        if journal.durable != journal.next - 1 and not journal.degraded:
+            raise Violation("lost", "a save left %d of %d" % (journal.durable, journal.next - 1))
 
     def trim(self, behind):
         """Acknowledge all but the newest few."""
