@@ -202,12 +202,6 @@ FAULTS: tuple[tuple[str, ...], ...] = (
         "        self.lost_last = self._after_oldest() - 1\n",
     ),
     (
-        "the declared loss is one number too long",
-        JOURNAL,
-        "self.lost_last = self.segments[count] - 1",
-        "self.lost_last = self.segments[count]",
-    ),
-    (
         "a full journal loses its newest segment",
         JOURNAL,
         "        number = self.segments[0]\n",
