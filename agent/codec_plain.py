@@ -131,7 +131,7 @@ def code(state, slots, table, work, row, data, count, mode):
             # --- what might come: each guess, and the one that missed least of late
             work[0] = x1 + _BIAS
             work[1] = x1 + x1 - x2 + _BIAS
-            hope = state[base + _LEVEL] + state[base + _TREND] - _BIAS - _BIAS
+            hope = state[base + _LEVEL] - _BIAS + (state[base + _TREND] - _BIAS)
             if hope > 0xFFFFFFF:
                 hope = 0xFFFFFFF
             elif hope < -0xFFFFFFF:

@@ -100,6 +100,8 @@ class Decoded:
             values: list = [None] * points
             quality = bytearray(points)
             at_ms += rows.get(values, quality, i == 0)
+            if not 0 <= at_ms < 1 << 63:
+                raise BadBlock("row %d is of %d ms" % (i, at_ms))
             self.rows.append((at_ms, values, bytes(quality)))
         if rows.state[_AT] < end:
             raise BadBlock("%d bytes after the last row" % (end - rows.state[_AT]))

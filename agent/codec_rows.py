@@ -54,6 +54,7 @@ _JUMP = const(5)  # 2: as the point before did
 _MINUS = const(7)
 _EVEN = const(8)
 _FOLLOWS = const(9)
+_WHOLE = const(10)
 _LENGTH = const(15)  # 127, by the bits of the length so far; the first is 1
 _SHARED = const(144)
 _SLOTS = const(120)
@@ -323,7 +324,7 @@ class Rows:
         small = step + _OFFSET - self._bases[0]
         is_far = step * self.unit_ms != step_ms or small >> _SMALL_BITS != 0
         if not self._bit(_JUMP, 1 if is_far else 0):
-            self.row[0] = small
+            self.row[0] = 0 if self._mode else small
             return 0
         self._odd_ms = self._number(step_ms)
         self._settle(0, self._odd_ms // self.unit_ms)
@@ -341,6 +342,11 @@ class Rows:
             if not self._bit(_JUMP + jumped, is_far):
                 self.row[channel] = small + _OFFSET
                 return 0
+            # From the last value, or where that is no longer, from 0.
+            step = 0 if value is None else value - last
+            is_whole = 0 if value is None or abs(value) >> 2 > abs(step) else 1
+            if self._bit(_WHOLE, is_whole):
+                last = 0
         value = last + self._number(0 if value is None else value - last)
         if not _VALUE_MIN <= value <= _VALUE_MAX:
             raise BadBlock("a value beyond 64 bits")

@@ -5,6 +5,14 @@ from binascii import crc32
 from agent.codec import BadBlock, Block, check, decode
 
 HASH = b"\x1a\x2b\x3c\x4d"
+_GOLDEN_DAY = (
+    "211a2b3c4d0203694b2d0a18cb5b7318584fe5890b035c6a9b6fa61378d01846f5edbf92a92fb80bf445ff0b"
+    "1c8db0f019bb98127828e8958dcc35b9f6009ef0910405c1f52116837d2b335b784bf6c202d7"
+)
+_GOLDEN_HARD = (
+    "201a2b3c4d0203fedcba98694b2d0003fe9693e1e9cb55ffffffffffffc94e41348492bb5fb300000000003e"
+    "e56b208664000000000002dbf8bc6ceb7eb666c9ffffffffffff45ceca3ae0"
+)
 ROWS = (
     (1766534400000, [0, None, -(1 << 63)], bytes((0, 1, 0))),
     (1766534410001, [(1 << 64) - 1, 17, (1 << 64) - 1], bytes((7, 0, 0))),
@@ -185,3 +193,10 @@ def test_steps_of_time_of_every_size_come_back():
                 at_ms += step * unit_ms if i != 5 else 7 * unit_ms
             found = decode(bytes(block.data[: block.seal()])).rows
             assert [row[0] for row in found] == rows, (unit_ms, step)
+
+
+def test_version_2_still_gives_and_reads_the_same_bytes():
+    for rows, clock, golden in ((_day(24, 9), 1, _GOLDEN_DAY), (ROWS, 0, _GOLDEN_HARD)):
+        data = bytes.fromhex(golden)
+        assert _sealed(_block(clock, rows, 1024)) == data
+        assert decode(data).rows == list(rows)

@@ -1,0 +1,47 @@
+"""Series that are hard for a codec, by seed: walks, steps, noise, alternations, extremes."""
+
+import random
+
+MOST = (1 << 64) - 1
+LEAST = -(1 << 63)
+START_MS = 1_700_000_000_000
+
+
+def series_of(*columns, step_ms=10_000):
+    """Return rows of (at_ms, values, quality) of columns of the same length."""
+    return [
+        (START_MS + i * step_ms, list(values), bytes(len(values)))
+        for i, values in enumerate(zip(*columns, strict=True))
+    ]
+
+
+def adversaries(count, seed=1):
+    """Yield (name, rows): count rows of one to four points."""
+    dice = random.Random(seed)
+    for bits in (1, 4, 8, 13, 20, 22, 23, 24, 30, 31, 32, 33, 48, 62, 63):
+        noise = [dice.getrandbits(bits) for _ in range(count)]
+        yield f"noise of {bits} bits", series_of(noise)
+        yield (
+            f"alternation of {bits} bits",
+            series_of([(i % 2) * ((1 << bits) - 1) - (1 << bits) // 2 for i in range(count)]),
+        )
+        at, walk = 0, []
+        for _ in range(count):
+            at += dice.choice((-1, 1)) * dice.getrandbits(min(bits, 57))
+            walk.append(at)
+        yield f"walk by {bits} bits", series_of(walk, noise, walk[::-1])
+        steps = [dice.getrandbits(bits) if i % 17 == 0 else 0 for i in range(count)]
+        yield f"spikes of {bits} bits", series_of(steps, walk)
+    yield "constant", series_of([7] * count, [MOST] * count, [LEAST] * count)
+    yield "extremes", series_of([dice.choice((MOST, LEAST, 0)) for _ in range(count)])
+    yield "one row", series_of([MOST], [LEAST], [0], [None])
+    edge = [dice.choice((-(1 << 22), (1 << 22) - 1, 0)) for _ in range(count)]
+    yield "edges of a row", series_of(edge, edge[::-1])
+    yield "ramp", series_of([i * 999_983 for i in range(count)], [-i * 31 for i in range(count)])
+    rows = series_of(list(range(count)), [5] * count)
+    for i in range(0, count, 3):
+        at_ms, values, _ = rows[i]
+        rows[i] = (at_ms + dice.getrandbits(9), [None, values[1]], bytes((4, 7 * (i % 2))))
+    yield "points that come and go", rows
+    times = [START_MS + dice.choice((-1, 1)) * dice.getrandbits(dice.randrange(40)) for _ in rows]
+    yield "any times", [(at, v, q) for at, (_, v, q) in zip(times, rows, strict=True)]
