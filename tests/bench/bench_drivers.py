@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.bench import reference_decoders
 from tests.bench.figure import Figure
 from tests.on_micropython import interpreter
 
@@ -57,4 +58,14 @@ def run() -> list[Figure]:
                 f"{cost / large[protocol]:.2f} times CPython's",
             )
         )
+    for protocol, name, cost in reference_decoders.costs():
+        if cost is not None:
+            figures.append(
+                Figure(
+                    f"{protocol}: {name} on CPython, a byte",
+                    round(cost, 3),
+                    "us",
+                    f"one good frame; our driver on CPython {large[protocol]:.3f} us",
+                )
+            )
     return figures
