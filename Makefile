@@ -3,7 +3,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench size powercut faults years fuzz chaos sites clean
+.PHONY: help setup run test check format bench size powercut faults years fuzz forge chaos sites clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ years: $(READY) ## gateway-years of field life, N=1000 for a release; goes on wh
 fuzz: $(READY) ## damaged bytes for every driver, SECONDS=3600 or BYTES=10000000; keeps what fails
 	@$(PY) -m tests.fuzz --seconds $(or $(SECONDS),$(if $(BYTES),300,60)) --bytes $(or $(BYTES),0)
 	@$(PY) -m tests.fuzz_network --seconds $(or $(SECONDS),60)
+
+forge: $(READY) ## forged firmware offers, pieces and commands, N=1000000 for a release: none accepted
+	@$(PY) -m tests.forge $(or $(N),100000)
 
 chaos: $(READY) ## the way upstream while brokers, network and power fail, N=1000 rounds
 	@$(PY) -m tests.chaos --rounds $(or $(N),200)

@@ -134,9 +134,12 @@ class Updater:
             raise CannotDo("no release key is provisioned")
         if not self.signer(offer):
             raise CannotDo("the signature is not of a release key")
-        boards = bytes(offer[112:192]).rstrip(b"\0").split(b",")
-        if self._board.encode() not in boards:
-            raise CannotDo("it is for %s, not for %s" % (b",".join(boards).decode(), self._board))
+        if self._board.encode() not in bytes(offer[112:192]).rstrip(b"\0").split(b","):
+            raise CannotDo("it is not for the board %s" % self._board)
+        try:
+            str(offer[88:112], "utf-8")
+        except ValueError:
+            raise CannotDo("its version is no text")
         counter, listing, content = unpack_from(">III", offer, 8)
         names = unpack_from(">I", offer, 84)[0]
         if not names <= listing <= _LISTING_MAX or (listing - names) % 32:

@@ -10,12 +10,13 @@ compiled to .mpy in one bundle, `/config.json`, `/slot`; the gateway itself adds
 """
 
 import contextlib
+import importlib
 import json
 import os
 import platform
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,25 @@ def compile_all(folder: Path, arch: str = ARCH) -> dict[str, bytes]:
         path.with_suffix(".mpy").as_posix(): out.read_bytes()
         for path, out in zip(paths, outs, strict=True)
     }
+
+
+def files_for(boards: Sequence[str]) -> dict[str, bytes]:
+    """Return the compiled files that these boards need; a Problem when there is no such board."""
+    known = {path.stem for path in (ROOT / "boards").glob("[!_]*.py")}
+    unknown = sorted(set(boards) - known)
+    if unknown:
+        raise Problem(
+            f"there is no board {unknown[0]}", f"there are {', '.join(sorted(known))}", code=INPUT
+        )
+    ports = {importlib.import_module(f"boards.{name}").BOARD["port"] for name in boards}
+    hals = {"host" if port == "unix" else port for port in ports}
+    dropped = {f"boards/{name}.mpy" for name in known - set(boards)}
+    dropped |= {f"firmware/hal/{name}.mpy" for name in {"host", "rp2", "esp32"} - hals}
+    if hals == {"host"}:
+        dropped |= {"firmware/hal/chip.mpy", "firmware/hal/uart.mpy"}
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = compile_all(Path(folder))
+    return {name: data for name, data in compiled.items() if name not in dropped}
 
 
 def build(

@@ -1,0 +1,75 @@
+"""`eclor bundle`: the firmware of this checkout as one signed file."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from host_tools.problems import USAGE, Problem
+
+NAME = "bundle"
+
+
+def command(
+    file: Annotated[Path, typer.Argument(help="Where to write it, or with --show what to read.")],
+    board: Annotated[
+        list[str] | None, typer.Option(help="A board it is for; may be given several times.")
+    ] = None,
+    version: Annotated[str, typer.Option(help="What people call it.")] = "",
+    counter: Annotated[int, typer.Option(help="Higher than that of every release before.")] = 0,
+    key: Annotated[
+        Path | None, typer.Option(help="The release key; its passphrase is asked for.")
+    ] = None,
+    next_key: Annotated[
+        Path | None, typer.Option(help="NAME.pub of the key that may sign the next releases.")
+    ] = None,
+    public: Annotated[
+        Path | None, typer.Option(help="With --show: NAME.pub that must have signed it.")
+    ] = None,
+    show: Annotated[bool, typer.Option(help="Say what a bundle holds, make none.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Compile, pack and sign; without --key the bundle is for the cable only."""
+    from host_tools import bundle, release
+    from host_tools.image import files_for
+
+    if show:
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise Problem(f"{file}: {error.strerror}", code=USAGE) from None
+        if public:
+            release.verify(data, release.read_public(public))
+    else:
+        if not board or not version or counter < 1:
+            raise Problem(
+                "a bundle has boards, a version and a counter",
+                "give --board, --version and --counter",
+                code=USAGE,
+            )
+        following = release.read_public(next_key) if next_key else b""
+        data = bundle.pack(files_for(board), version, counter, board, next_key=following)
+        if key:
+            # In CI the passphrase comes from the secret store, as a variable of the environment.
+            passphrase = os.environ.get("ECLOR_PASSPHRASE") or typer.prompt(
+                "Passphrase", hide_input=True
+            )
+            data = release.sign(data, release.read_key(key, passphrase))
+        file.write_bytes(data)
+    read = bundle.read(data)
+    told = {
+        "version": read.version,
+        "counter": read.counter,
+        "boards": list(read.boards),
+        "files": len(read.rows),
+        "bytes": len(data),
+        "signed": any(data[bundle.HEAD_BYTES + bundle.KEY_BYTES : bundle.OFFER_BYTES]),
+        "next_key": bool(read.next_key),
+    }
+    if as_json:
+        print(json.dumps(told))
+        return
+    for name, value in told.items():
+        print(f"{name:10} {value}")
