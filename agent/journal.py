@@ -145,12 +145,15 @@ class Journal:
         tail = self.tail
         if tail.cut or tail.fill - tail.base > _CARRIED_MAX:
             self.sync()  # else each save would carry all of them along
+        before_ms = self.alive_ms
         if wall_ms:
             self.alive_ms = wall_ms
         if self._attempt(self._save_open, parts):
             tail.solid = tail.fill
             self.durable = self.next - 1
             self.sealed.clear()
+        else:
+            self.alive_ms = before_ms  # a MARK with the new time would hide what is missing
 
     def read_from(self, seq, out):
         """Copy the first durable record with a number >= seq into out, in wire form.

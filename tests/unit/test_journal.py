@@ -229,6 +229,20 @@ def test_open_blocks_longer_than_a_page_all_come_back():
     assert recovery.opens == opens and recovery.torn == 0
 
 
+def test_the_time_last_alive_is_not_ahead_of_the_open_blocks_that_could_be_saved():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    journal.save_open(1700000000000, [(0, b"first", 0, 5)])
+    ground.fail = 2
+    journal.save_open(1700000060000, [(0, b"second", 0, 6)])  # in vain
+    ground.fail = 0
+    journal.housekeep(1_000_000, True)
+    _put(journal, "goes on")
+    journal.sync()
+    _, recovery = _journal(ground.cut())
+    assert (recovery.opens, recovery.alive_ms) == ([(0, b"first")], 1700000000000)
+
+
 def test_an_unset_clock_does_not_forget_the_last_good_time():
     ground = MemoryGround()
     journal, _ = _journal(ground)
