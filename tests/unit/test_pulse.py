@@ -6,6 +6,7 @@ from drivers import load_map
 from drivers.pulse import Contact, Pulse
 from drivers.reading import GOOD, IMPLAUSIBLE, MISSING, NO_REPLY
 from tests.fakes.collector_of_readings import Collected
+from tests.skips import skip
 
 
 def edge(level, at_ms, index=0, anew=False):
@@ -256,7 +257,7 @@ def test_what_cannot_be_is_said_in_words():
 
 def test_the_byte_path_allocates_nothing():
     if sys.implementation.name != "micropython":
-        return
+        skip("only MicroPython can lock its heap")
     import micropython
 
     def emit(reading):
