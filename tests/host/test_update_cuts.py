@@ -59,6 +59,7 @@ class World:
         assert not boot.inspect("", slot)[1]
         slots = files.Slots("", slot, state)
         assert slots.read("journal", 0, 10) == b"kept"
+        assert slots.read(slot, 0, 1 << 20) in (OLD, NEW), "a firmware that nobody made"
         tell_boot(slots, lambda what, why: None)
         if slots.is_on_trial:
             trial = Trial(slots, "power", 5, SETTINGS, lambda *_: None, lambda: None)
