@@ -66,7 +66,7 @@ WIFI: tuple = (
     ("key", str, "", None),  # empty: an open network
 )
 SECTIONS: dict = {
-    "block": (("flush_s", int, 60, (1, 86400)), ("size", int, 1024, (128, 4000))),
+    "block": (("flush_s", int, 60, (1, 86400)), ("size", int, 992, (128, 4000))),
     "journal": (("size_kb", int, 512, (32, 65536)), ("max_loss_s", int, 60, (5, 86400))),
     "network": (
         ("kind", str, "", ("", "wifi", "ethernet", "ppp")),
