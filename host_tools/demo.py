@@ -220,10 +220,9 @@ class Demo:
             self._parts[part] = sentence
 
     def _start_collector(self) -> None:
-        self._collector = Collector(
-            "127.0.0.1", self._broker.mqtt_port, f"sqlite:///{self.database}"
-        )
-        self._collector.start()
+        collector = Collector("127.0.0.1", self._broker.mqtt_port, f"sqlite:///{self.database}")
+        collector.start()
+        self._collector = collector
 
     def _line(self, line: str) -> None:
         self._lines.append(line)

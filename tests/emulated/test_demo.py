@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from host_tools.broker import Broker
+from host_tools.collect.collector import Collector
 from host_tools.demo import Demo, load_site
-from host_tools.problems import NETWORK, Problem
+from host_tools.problems import INPUT, NETWORK, Problem
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _HOUSEHOLD = ROOT / "host_tools" / "sim" / "sites" / "household.yaml"
@@ -82,6 +83,8 @@ def test_a_power_cut_a_network_cut_and_a_garbled_line_cost_what_is_declared(tmp_
 def test_absent_at_the_start_is_said_plainly_and_the_rest_goes_on(tmp_path, mocker):
     problem = Problem("nats-server is not installed", "run `make setup`", code=NETWORK)
     start = mocker.patch.object(Broker, "start", autospec=True, side_effect=problem)
+    full = Problem("the disk is full", "make room", code=INPUT)
+    collect = mocker.patch.object(Collector, "start", autospec=True, side_effect=full)
     site = load_site(_HOUSEHOLD)
     for port in site.gateway["ports"]:
         if port["name"] == "container":
@@ -93,12 +96,15 @@ def test_absent_at_the_start_is_said_plainly_and_the_rest_goes_on(tmp_path, mock
         _until(lambda: any("uart4 cannot be opened" in line for line in said(500)))
         parts = demo.figures().parts
         assert parts["broker"] == "absent: nats-server is not installed"
+        assert parts["collector"] == "absent: the disk is full"
         assert any("run `make setup`" in line for line in said(500))
         _until(
             lambda: any("uplink: the far end closed, trying again" in line for line in said(500))
         )
         mocker.stop(start)
+        mocker.stop(collect)
         _until(lambda: demo.figures().parts["broker"] == "up")
+        _until(lambda: demo.figures().parts["collector"] == "up")
         _until(_grown(demo))
         parts = demo.figures().parts
         assert parts["collector"] == parts["gateway"] == "up"
