@@ -182,7 +182,10 @@ def decode(data):
     from agent.codec_read import Decoded  # a gateway never needs it
 
     check(data)
-    return Decoded(data)
+    try:
+        return Decoded(data)
+    except OverflowError:  # the check sum is right, the content was never written by a gateway
+        raise BadBlock("a state beyond 32 bits")
 
 
 def _carry(data, at):
