@@ -83,7 +83,8 @@ async def _session(sock, uplink, hal):
         if count:
             busy = True
             uplink.received(buffer, 0, count, hal.ticks_ms())
-        await asyncio.sleep_ms(0 if busy else 10)
+        # Bytes are looked for, not waited for: under TLS some may lie inside the library already.
+        await asyncio.sleep_ms(0 if busy else 2 if uplink.in_flight else 10)
 
 
 async def _write(sock, data, uplink, hal):

@@ -15,6 +15,7 @@ import asyncio
 import copy
 import json
 import random
+import secrets
 import shutil
 import sqlite3
 import threading
@@ -26,12 +27,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from agent.mac import KEY_BYTES
 from drivers import load_map
 from host_tools import image
 from host_tools.board import EmulatedBoard
 from host_tools.broker import Broker
 from host_tools.collect import queries
 from host_tools.collect.collector import Collector
+from host_tools.collect.jetstream import JetStream
+from host_tools.demo_papers import HOST, make_papers
 from host_tools.oracle import NEAR_MS, Stored, Verdict, judge, read_database
 from host_tools.problems import INPUT, Problem
 from host_tools.sim.attach import chosen_points, kind_name
@@ -114,12 +118,15 @@ class Demo:
         series: Path | None = None,
         capture: Path | None = None,
         chaos: int | None = None,
+        tls: bool = False,
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         """folder: emptied, then holds image, database, ledger and the broker's messages.
 
         series, capture: host_tools/sim/site.py. chaos: the seed by which the three buttons
-        are pressed at random. on_line: gets each log line.
+        are pressed at random. tls: the broker takes TLS with certificates of both sides only,
+        acknowledgements bear a MAC, and the collector reads the broker's stream. on_line: gets
+        each log line.
         """
         self.site = site_file.name
         self.gateway = str(site_file.gateway["gateway"])
@@ -133,6 +140,9 @@ class Demo:
         self._capture = capture
         self._on_line = on_line
         self._seed = chaos
+        self._tls = tls
+        self._key = secrets.token_bytes(KEY_BYTES) if tls else b""
+        self._own_files: dict[str, bytes] = {}  # the gateway's certificates on its flash
         self._lines: deque[str] = deque(maxlen=_LINES_KEPT)
         self._parts: dict[str, str] = {}
         self._kept = _Kept()
@@ -180,7 +190,10 @@ class Demo:
 
     def _start(self) -> None:
         self._loop_thread.start()
-        self._broker = Broker(self._supervisor, self._folder / "broker")
+        papers = None
+        if self._tls:
+            papers, self._own_files = make_papers(self._folder / "papers", self.gateway)
+        self._broker = Broker(self._supervisor, self._folder / "broker", papers=papers)
         self._try("broker", self._broker.start)
         self._try("collector", self._start_collector)
         network = self._network = Network(self._broker.mqtt_port)
@@ -195,7 +208,8 @@ class Demo:
     def _start_gateway(self) -> None:
         assert self._network is not None
         flash = self._folder / "gateway.img"
-        image.build(flash, self._device_configuration(self._network.port))
+        configuration = self._device_configuration(self._network.port)
+        image.build(flash, configuration, files=self._own_files)
         self._board = EmulatedBoard(
             self._supervisor, flash, self._simulated.uarts, on_line=self._line
         )
@@ -205,6 +219,10 @@ class Demo:
         configuration = dict(self._configuration)
         uplink = dict(configuration.get("uplink") or {})
         uplink |= {"kind": "mqtt", "host": "127.0.0.1", "port": port, "tls": False}
+        if self._tls:
+            uplink |= {"host": HOST, "tls": True, "key": self._key.hex()}
+            uplink |= {"ca": "/flash/ca.der", "cert": "/flash/gw.der"}
+            uplink["cert_key"] = "/flash/gw.key.der"
         configuration["uplink"] = {"keepalive_s": 10, "state_s": 1} | uplink
         return configuration
 
@@ -220,7 +238,18 @@ class Demo:
             self._parts[part] = sentence
 
     def _start_collector(self) -> None:
-        collector = Collector("127.0.0.1", self._broker.mqtt_port, f"sqlite:///{self.database}")
+        url = f"sqlite:///{self.database}"
+        if self._tls:  # nats-server has one MQTT listener, and that asks for a certificate
+            keys = {self.gateway: self._key}
+            node = f"nats://127.0.0.1:{self._broker.client_port}"
+            collector = Collector(
+                "127.0.0.1",
+                self._broker.client_port,
+                url,
+                source=lambda change: JetStream([node], "eclor-collector", change, keys),
+            )
+        else:
+            collector = Collector("127.0.0.1", self._broker.mqtt_port, url)
         collector.start()
         self._collector = collector
 
@@ -491,6 +520,7 @@ class Demo:
             "site": self.site,
             "gateway": self.gateway,
             "runtime": figures.runtime,
+            "tls": self._tls,
             "seconds": round(figures.running_s, 1),
             "answered": figures.answered,
             "stored": figures.stored,

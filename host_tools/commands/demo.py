@@ -39,6 +39,9 @@ def command(
     site: Annotated[
         Path, typer.Option(help="A site file, or one of ours by name: household, school ...")
     ] = _SITE,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Certificates on both sides, by an authority of its own.")
+    ] = False,
     port: Annotated[int, typer.Option(help="Of the page; the next free one if taken.")] = 8080,
     verbose: Annotated[bool, typer.Option(help="Show every log line.")] = False,
 ) -> None:
@@ -51,7 +54,13 @@ def command(
     signal.signal(signal.SIGTERM, _end)
     show = (lambda line: print(line, file=sys.stderr)) if verbose or headless else None
     demo = Demo(
-        load_site(_find(site)), _FOLDER, series=series, capture=tic, chaos=chaos, on_line=show
+        load_site(_find(site)),
+        _FOLDER,
+        series=series,
+        capture=tic,
+        chaos=chaos,
+        tls=tls,
+        on_line=show,
     )
     with demo:
         if not headless:

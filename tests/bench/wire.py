@@ -1,7 +1,9 @@
 """What really goes over the wire: bytes of TLS records, MQTT and acknowledgements, both ways.
 
 A gateway's session and a broker with a collector behind it, TLS 1.2 with mutual certificates
-between them, in memory: every byte that one side gives to TCP is counted.
+between them, in memory: every byte that one side gives to TCP is counted. `packets` counts the
+segments that carry them; each draws one segment without content from the other side at most, so
+IP_TCP twice a packet is the most that TCP and IP add while nothing is lost on the way.
 """
 
 import json
@@ -20,11 +22,13 @@ from tests.fakes.broker import Broker
 
 _IDENTITY = {"gateway": "gw-ecole", "board": "host", "version": "1", "runtime": "x", "boot": 1}
 _START_MS = 1_800_000_000_000
+IP_TCP = 40  # bytes of the heads of IPv4 and TCP, without options
+_SEGMENT = 1460
 _TOPIC = b"eclor/1/gw-ecole/senml"
 
 
 class Pipe:
-    """Two TLS ends in memory; `count` is the bytes that passed, both ways."""
+    """Two TLS ends in memory; `count` is the bytes, `packets` the segments, both ways."""
 
     def __init__(self, folder: Path) -> None:
         authority = Authority(folder, "ca")
@@ -42,7 +46,7 @@ class Pipe:
             here.wrap_bio(self._in[0], self._wires[0], server_hostname="localhost"),
             there.wrap_bio(self._in[1], self._wires[1], server_side=True),
         )
-        self.count = 0
+        self.count = self.packets = 0
         done = [False, False]
         while not all(done):
             for side in (0, 1):
@@ -57,6 +61,7 @@ class Pipe:
         for side in (0, 1):
             data = self._wires[side].read()
             self.count += len(data)
+            self.packets += -(-len(data) // _SEGMENT)
             self._in[1 - side].write(data)
 
     def pass_on(self, side: int, data: bytes) -> bytes:
@@ -88,8 +93,8 @@ def run_session(session: Session, broker: Broker, pipe: Pipe, now_ms: int) -> No
             return
 
 
-def blocks_per_reading(count: int) -> tuple[float, float]:
-    """Return (bytes of a reading, bytes of a connection) in blocks, acknowledged to the end."""
+def blocks_per_reading(count: int) -> tuple[float, float, float]:
+    """Return bytes in blocks, acknowledged to the end: of a reading, with TCP/IP, a connection."""
     records = []
     for seq, payload in enumerate(prepare_blocks(count, _START_MS), 1):
         out = bytearray(len(payload) + 16)
@@ -101,29 +106,30 @@ def blocks_per_reading(count: int) -> tuple[float, float]:
         session = Uplink({}, journal, _IDENTITY, lambda n: 0)
         broker = Broker(b"gw-ecole")
         run_session(session, broker, pipe, 0)
-        begun = pipe.count
+        begun, packets = pipe.count, pipe.packets
         for record in records:  # one at a time, as a gateway that is on line sends them
             journal._blocks.append(record)
             run_session(session, broker, pipe, 1)
         assert journal.acked == count
-        return (pipe.count - begun) / (count * READINGS), begun
+        each = (pipe.count - begun) / (count * READINGS)
+        heads = 2 * IP_TCP * (pipe.packets - packets) / (count * READINGS)
+        return each, each + heads, begun
 
 
-def messages_per_reading(count: int, form: str) -> float:
-    """Return the bytes of one reading sent alone as SenML in "json" or "cbor", with its PUBACK."""
+def messages_per_reading(count: int, form: str) -> tuple[float, float]:
+    """Return bytes of a reading sent alone as SenML in "json" or "cbor", and with TCP/IP."""
     out = bytearray(4096)
-    total = 0
     with tempfile.TemporaryDirectory() as folder:
         pipe = Pipe(Path(folder))
-        begun = pipe.count
+        begun, packets = pipe.count, pipe.packets
         for row in range(count):
             values = [1_234_567 + row, 12_000 + row % 900, 2300 + row % 23, 6000, 5000]
             pack = _pack(form, _START_MS + row * 10_000, values)
             length = mqtt.publish(out, _TOPIC, pack, 1 + row % 65535)
             pipe.pass_on(0, bytes(out[:length]))
             pipe.pass_on(1, b"\x40\x02\x00\x01")
-        total = pipe.count - begun
-    return total / count
+        each = (pipe.count - begun) / count
+        return each, each + 2 * IP_TCP * (pipe.packets - packets) / count
 
 
 def _pack(form: str, at_ms: int, values: list[int]) -> bytes:

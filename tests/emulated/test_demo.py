@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -40,6 +41,26 @@ def test_a_demo_loses_nothing_and_doubles_nothing(site):
     assert result["runtime"].startswith("micropython")
     assert (result["lost"], result["duplicated"], result["altered"]) == (0, 0, 0)
     assert result["answered"] > 0 and result["stored"] > 0
+
+
+def test_under_tls_the_same_and_nobody_without_a_certificate_gets_in(tmp_path):
+    """A broker that asks for certificates, acknowledgements under a key, a cut of the network."""
+    lines: list[str] = []
+    with Demo(load_site(_HOUSEHOLD), tmp_path / "demo", tls=True, on_line=lines.append) as demo:
+        _until(_grown(demo))
+        port = demo._broker.mqtt_port
+        with socket.create_connection(("127.0.0.1", port), 5) as plain:
+            plain.sendall(bytes.fromhex("100f00044d5154540402003c000374"))
+            assert plain.recv(4)[:1] != b"\x20", "an answer in the clear"
+        demo.cut_network("reset")
+        _until(lambda: demo.figures().network == "cut")
+        _until(lambda: demo.figures().network == "up")
+        _until(_grown(demo))
+        assert demo.settle(90), lines[-20:]
+        result = demo.result()
+    _assert_whole(result)
+    assert result["tls"] and result["stored"] > 0, result
+    assert result["runtime"].startswith("micropython")
 
 
 def _until(holds, seconds=60.0):

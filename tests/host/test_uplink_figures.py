@@ -1,6 +1,8 @@
 """What the bench claims of the uplink holds in its direction, and its tools count right."""
 
-from tests.bench import storm, wire
+import pytest
+
+from tests.bench import peers, storm, wire
 
 
 def test_jitter_brings_a_fleet_back_sooner_and_without_a_peak(tmp_path):
@@ -14,9 +16,10 @@ def test_jitter_brings_a_fleet_back_sooner_and_without_a_peak(tmp_path):
 
 
 def test_blocks_cost_a_tenth_of_senml_on_the_same_wire():
-    each, connection = wire.blocks_per_reading(5)
-    assert 0 < each * 10 < wire.messages_per_reading(20, "cbor")
-    assert wire.messages_per_reading(20, "cbor") < wire.messages_per_reading(20, "json")
+    each, whole, connection = wire.blocks_per_reading(5)
+    cbor, json_ = (wire.messages_per_reading(20, form) for form in ("cbor", "json"))
+    assert 0 < each * 10 < cbor[0] < json_[0]
+    assert each < whole < each * 2 and cbor[1] - cbor[0] == 4 * wire.IP_TCP
     assert 1500 < connection < 6000
 
 
@@ -34,3 +37,19 @@ def test_numbers_are_encoded_as_the_standard_shows():
         (273.15, "c48221196ab3"),  # 3.4.4
     ):
         assert wire._cbor(thing).hex() == expected
+
+
+def test_what_pip_does_not_reach_is_no_peer(mocker, tmp_path):
+    mocker.patch.object(peers, "_FOLDER", tmp_path)
+    unknown = peers.Peer("micropython-umqtt.simple", "0.0.0", "0" * 64)
+    ran = mocker.patch.object(peers.subprocess, "run")
+    ran.return_value.stdout, ran.return_value.stderr = "", "no such version"
+    assert peers.fetch(unknown) is None
+    ran.return_value.stderr = "from https://127.0.0.1:1/a.tar.gz does not appear"
+    assert peers.fetch(unknown) is None
+    archive = tmp_path / "a.tar.gz"
+    archive.write_bytes(b"another archive")
+    opened = mocker.patch.object(peers.urllib.request, "urlopen")
+    opened.return_value.__enter__.return_value = archive.open("rb")
+    with pytest.raises(ValueError, match="not the archive"):
+        peers.fetch(unknown)
