@@ -78,7 +78,7 @@ class App:
         if config["uplink"]["tls"]:
             from agent.certificates import Certificates
 
-            self.certificates = Certificates(ground, self.note_event)
+            self.certificates = Certificates(ground, self.note_event, config["uplink"])
         self.cause = ""
         self.purge = None  # agent/purge.Purge after the first command to purge
         self.upgrade = None  # agent/upgrade.Upgrade, where there are slots

@@ -5,7 +5,8 @@ authority and the gateway's own certificate run out; the key of the latter stays
 secret ever travels. New ones are staged beside the present ones, in DER. From the command to try
 them on, attempts take turns: new, present, new ... Whatever the collector acknowledges under
 decides: the new ones stay for good, or, when they have failed three times, go. So neither a
-wrong certificate nor a network that is down at the wrong hour locks a gateway out.
+wrong certificate nor a network that is down at the wrong hour locks a gateway out. When a
+configuration names other files than those that were replaced, its files are the present ones.
 
     {"do": "certificate", "args": {"part": "ca", "der": "<base64>"}}       # or part "cert"
     {"do": "certificate", "args": {"try": true}}                           # or {"drop": true}
@@ -15,7 +16,7 @@ wrong certificate nor a network that is down at the wrong hour locks a gateway o
 """
 
 import json
-from binascii import a2b_base64
+from binascii import a2b_base64, crc32
 
 from micropython import const
 
@@ -30,12 +31,13 @@ _STATE_MAX = const(128)
 class Certificates:
     """ground: agent/store.Files or None: then the configuration's files are all there are.
 
-    note(what, why): puts an event into the journal
+    note(what, why): puts an event into the journal. settings: config["uplink"]
     """
 
-    def __init__(self, ground, note):
+    def __init__(self, ground, note, settings):
         self._ground = ground
         self._note = note
+        self._base = crc32((settings["ca"] + " " + settings["cert"]).encode()) & 0xFFFFFFFF
         self._now = {}  # part: slot that holds it; absent: the configuration's file
         self._trial = {}
         self._staged = {}
@@ -124,7 +126,7 @@ class Certificates:
     def _keep(self, now, trial):
         """Make the choice durable in one step; return success."""
         try:
-            self._write(SLOT, json.dumps([now, trial]).encode())
+            self._write(SLOT, json.dumps([now, trial, self._base]).encode())
         except OSError:
             return False
         self._now = dict(now)
@@ -142,8 +144,9 @@ class Certificates:
             self._ground.open()
             length = self._ground.load(SLOT, data)
             if length:
-                now, trial = json.loads(bytes(data[:length]))
-                self._now, self._trial = _slots(now), _slots(trial)
+                now, trial, base = json.loads(bytes(data[:length]))
+                if base == self._base:
+                    self._now, self._trial = _slots(now), _slots(trial)
         except (OSError, ValueError, TypeError, AttributeError):
             # The configuration's own files serve: what a technician gave still opens the door.
             self._now, self._trial = {}, {}

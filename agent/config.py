@@ -1,7 +1,7 @@
 """The configuration of one gateway: validate it, complete it, say every problem at once.
 
 Not YAML: host_tools reads the technician's site.yaml and gives this module the same tree that
-the device reads from /config.json. The same rules run in both places.
+the device reads from its flash (agent/settings.py). The same rules run in both places.
 
     config, problems = validate(tree)
     problems    # ["ports[0].baud: 9601 is not one of 300, 600, ..."]
@@ -9,6 +9,7 @@ the device reads from /config.json. The same rules run in both places.
 
 from agent.clock import civil_from_days, days_from_civil
 from agent.names import is_numeric
+from agent.settings import SECRETS
 from agent.timekeeper import split_server
 from drivers import DRIVERS
 
@@ -101,7 +102,6 @@ SECTIONS: dict = {
     "update": (("trial_s", int, 3600, (10, 604800)), ("settle_s", int, 60, (1, 3600))),
     "log": (("level", str, "info", ("debug", "info", "warn", "error")),),
 }
-SECRETS = ("key", "password")  # fields of this name, in every section
 
 
 def validate(tree):
@@ -285,8 +285,9 @@ def _fields(tree, fields, where, problems):
         out[key] = value
         wrong = _wrong(value, kind, rule)
         if wrong:
-            # A value that must not be printed is not printed.
-            shown = "the value" if key in SECRETS else repr(value)
+            # A value that must not be printed is not printed, nor what may hold one.
+            is_hidden = key in SECRETS or isinstance(value, (list, dict))
+            shown = "the value" if is_hidden else repr(value)
             problems.append("%s%s: %s %s" % (where, key, shown, wrong))
             out[key] = default if default is not _REQUIRED else kind()
     return out

@@ -15,22 +15,25 @@ from micropython import const
 MAGIC = b"eclor\x00\x00\x01"
 _HEAD = const(192)
 NO_TRIAL = "-"
-TRIES = const(3)
 _NOTE_CHARS = const(200)
 
 
-class Slots:
-    """One gateway's two slots.
+class Pair:
+    """Two versions of something, one of them in force, and the line that says which.
 
     root     of the file system, "" on a chip
-    running  the slot that runs, "" when the firmware is frozen into the image
-    state    boot.py's list: active, trial, tries, fails, spent, note
+    running  "a" or "b", "" when neither
+    state    active, trial, tries, fails, spent, note
     """
+
+    FILE = "/slot"
+    TRIES = 3  # starts of a trial
+    WHAT = "update"
 
     def __init__(self, root, running, state):
         self.root = root
         self.running = running
-        self.target = "b" if running == "a" else "a"  # where the next firmware goes
+        self.target = "b" if running == "a" else "a"  # where the next one goes
         self.state = state
 
     @property
@@ -39,12 +42,21 @@ class Slots:
         return self.running != "" and self.state[1] == self.running
 
     def write(self, state):
-        """Replace /slot, by littlefs in one commit. Raises OSError."""
-        note = "".join([c if " " <= c <= "~" else "?" for c in state[5][:_NOTE_CHARS]])
-        line = ("%s %s %d %d %d " % tuple(state[:5]) + note).encode()
-        with open(self.root + "/slot", "wb") as file:
-            file.write(line + b"\n%08x" % (crc32(line) & 0xFFFFFFFF))
+        """Replace the line, by littlefs in one commit. Raises OSError."""
+        with open(self.root + self.FILE, "wb") as file:
+            file.write(line_of(state))
         self.state = list(state)
+
+    def delete(self, path):
+        """Remove a file below the root; no error when it is gone already."""
+        try:
+            os.remove(self.root + path)
+        except OSError:
+            pass
+
+
+class Slots(Pair):
+    """One gateway's two slots; running is "" when the firmware is frozen into the image."""
 
     def size(self, slot):
         """Return the bytes of a slot, 0 when it is absent."""
@@ -90,12 +102,30 @@ class Slots:
 
     def remove(self, slot):
         """Empty a slot."""
-        try:
-            os.remove(self.root + "/" + slot)
-        except OSError:
-            pass
+        self.delete("/" + slot)
 
     def free(self):
         """Return the free bytes of the file system."""
         found = os.statvfs(self.root or "/")
         return found[0] * found[3]
+
+
+def line_of(state):
+    """Return the content of /slot or /settings: a line, then its CRC-32."""
+    note = "".join([c if " " <= c <= "~" else "?" for c in state[5][:_NOTE_CHARS]])
+    line = ("%s %s %d %d %d " % tuple(state[:5]) + note).encode()
+    return line + b"\n%08x" % (crc32(line) & 0xFFFFFFFF)
+
+
+def read_line(data):
+    """Return [active, trial, tries, fails, spent, note]; None for what is no such line."""
+    line, _, crc = data.partition(b"\n")
+    if crc != b"%08x" % (crc32(line) & 0xFFFFFFFF):
+        return None
+    try:
+        active, trial, tries, fails, spent, note = str(line, "utf-8").split(" ", 5)
+        counts = [int(tries), int(fails), int(spent)]
+    except ValueError:
+        return None
+    known = active in ("a", "b") and trial in ("a", "b", NO_TRIAL) and trial != active
+    return [active, trial] + counts + [note] if known and min(counts) >= 0 else None

@@ -1,4 +1,4 @@
-"""Whether a new firmware stays: confirmed by what it does, else rolled back. Loaded when needed.
+"""Whether a new firmware, or a new configuration, stays: for what it does. Loaded when needed.
 
 Not here: fetching it (agent/update.py) and counting its starts (firmware/boot.py, before it runs).
 
@@ -14,7 +14,7 @@ that only a power cut made necessary does not count as a try.
 
 from micropython import const
 
-from agent.slots import NO_TRIAL, TRIES
+from agent.slots import NO_TRIAL
 
 _SAVE_S = const(60)
 _ERRORS = const(5)
@@ -22,7 +22,9 @@ _CALM = ("power", "sleep")  # causes of a start that are no fault of the firmwar
 
 
 class Trial:
-    """slots: agent/slots.Slots, on trial. cause: why this life began. first: its first seq.
+    """slots: agent/slots.Slots, or agent/settings.Settings, on trial.
+
+    cause: why this life began. first: its first seq.
 
     settings: config["update"]. note(what, why): puts an event into the journal.
     keep(): called when it is confirmed, before that is durable; raises OSError.
@@ -39,7 +41,7 @@ class Trial:
         self._before_s = slots.state[4]
         self._saved_s = 0
         self.missing = "settling"
-        if cause in _CALM and slots.state[2] < TRIES:
+        if cause in _CALM and slots.state[2] < slots.TRIES:
             self._write(slots.state[2] + 1, self._before_s)
 
     def step(self, uptime_s, acked, errors, meters):
@@ -50,7 +52,7 @@ class Trial:
             if not self.missing:
                 self._keep()
                 self._slots.write([self._slots.running, NO_TRIAL, 0, 0, 0, ""])
-                self._note("update_confirmed", "after %d s" % spent_s)
+                self._note(self._slots.WHAT + "_confirmed", "after %d s" % spent_s)
             elif spent_s >= self._settings["trial_s"]:
                 active = self._slots.state[0]
                 why = "%s after %d s" % (self.missing, spent_s)
@@ -90,14 +92,14 @@ class Trial:
             pass  # boot.py has counted this start: it errs to the safe side
 
 
-def tell_boot(slots, note):
-    """Put what boot.py noted into the journal, once; remove a firmware whose trial failed."""
+def tell(slots, note):
+    """Put what was noted at the start into the journal, once; remove what failed its trial."""
     said = slots.state[5]
     if not said or slots.is_on_trial:
         return
     if said.startswith("rolled back from " + slots.target):
         slots.remove(slots.target)
-    note("boot", said)
+    note("boot" if slots.WHAT == "update" else slots.WHAT, said)
     state = list(slots.state)
     state[5] = ""
     try:

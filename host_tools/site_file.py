@@ -6,7 +6,7 @@ what a field is for (site_words.py).
 
     site = read_site(Path("site.yaml"))          # a Problem when it is no YAML
     for finding in site.findings: print(finding)
-    site.gateways[0].tree                        # what its /config.json will hold
+    site.gateways[0].tree                        # as the device validates it, secrets in it
 """
 
 import difflib
@@ -19,7 +19,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from agent.config import SECRETS, validate
+from agent.config import validate
+from agent.settings import SECRETS
 from host_tools import promise
 from host_tools.problems import INPUT, Problem
 from host_tools.site_rules import rules

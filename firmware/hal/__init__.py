@@ -44,6 +44,8 @@ class Interface:
     def signal(self)                 # dBm, None where there is no such thing
 """
 
+import os
+
 from micropython import const
 
 UP = const(0)
@@ -58,3 +60,27 @@ def make(platform, board):
     """Return the Hal of the port of this board."""
     port = "host" if board["port"] == "unix" else board["port"]
     return __import__("firmware.hal." + port, None, None, ("Hal",)).Hal(platform, board)
+
+
+def chip_id():
+    """Return the chip's own number as bytes; b"" on this computer, which has none."""
+    try:
+        from machine import unique_id
+    except ImportError:
+        return b""
+    return unique_id()
+
+
+def entropy(count):
+    """Return random bytes fit for a key.
+
+    The radio is switched on first: only then is an ESP32's generator a true one (ESP-IDF, "Random
+    Number Generation"); an RP2 has a ring oscillator of its own, which is mixed in with time.
+    """
+    try:
+        from network import WLAN
+
+        WLAN(0).active(True)
+    except (ImportError, OSError):
+        pass  # no radio here
+    return os.urandom(count)

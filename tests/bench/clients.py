@@ -55,7 +55,7 @@ class App:
     is_up = True
     config = {"uplink": settings}
     floor = Floor(Clock(), None)
-    certificates = Certificates(None, print)
+    certificates = Certificates(None, print, settings)
     def info(self, who, text, *values):
         print(text % values)
 app = App()

@@ -4,13 +4,12 @@ The interpreter is the real MicroPython, the firmware the whole of it from main.
 modules of the chip are fakes, in real time. It joins its network, asks its meter, says who it is.
 """
 
-import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from host_tools.image import compile_all
+from host_tools.image import compile_all, settings_files
 from tests.on_micropython import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -103,7 +102,8 @@ def test_a_chip_starts_joins_and_asks(tmp_path, compiled, port, board, network, 
         "network": network,
         "uplink": {"host": "127.0.0.1", "port": 9},
     }
-    (tmp_path / "config.json").write_text(json.dumps(configuration))
+    for name, data in settings_files(configuration).items():
+        (tmp_path / name[1:]).write_bytes(data)
     script = tmp_path / "script.py"
     script.write_text(_SCRIPT)
     done = subprocess.run(

@@ -16,7 +16,7 @@ MAY_IMPORT = {
 }
 DEVICE = ("drivers", "agent", "boards", "firmware")
 HARDWARE = {"machine", "network", "esp32", "rp2"}
-FILES = ("agent/store.py", "agent/slots.py")  # who touches the file system
+FILES = ("agent/store.py", "agent/slots.py", "agent/settings.py")  # who touches the file system
 CATCHERS = ("firmware/loop.py", "firmware/boot.py")  # who records it and starts again
 HAL = ("firmware/hal/", "firmware/boot.py")
 
@@ -53,7 +53,7 @@ def _import_breach(path, room, name):
     if top == "asyncio" and room != "firmware":
         return "asyncio belongs to firmware/"
     if top == "os" and room in ("drivers", "agent") and path not in FILES:
-        return "os belongs to agent/store.py and agent/slots.py"
+        return "os belongs to " + ", ".join(FILES)
     if top == "time" and room in ("drivers", "agent"):
         return "time is an argument"
     return None
@@ -63,7 +63,7 @@ def _node_breach(path, room, node):
     """Return what is wrong with one node of a device file, or None."""
     if isinstance(node, ast.Name) and node.id == "open":
         if room == "drivers" or (room == "agent" and path not in FILES):
-            return "open belongs to agent/store.py and agent/slots.py"
+            return "open belongs to " + ", ".join(FILES)
     if isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.platform":
         if not path.startswith(HAL):
             return "sys.platform above hal/"

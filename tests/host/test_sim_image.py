@@ -9,6 +9,7 @@ from host_tools import bundle, image
 from host_tools.broker import program
 from host_tools.problems import Problem
 
+SECRET = "ca9a" * 16
 _MOUNT = """
 import sys, vfs, json
 class Flash:
@@ -35,7 +36,7 @@ import boot
 vfs.mount(boot.Slot("/flash/a"), "/app")
 sys.path[:] = ["/app"]
 from drivers.reading import decimal_text
-print(decimal_text(2304, -1), json.load(open("/flash/config.json"))["gateway"])
+print(decimal_text(2304, -1), json.load(open("/flash/config-a.json"))["gateway"])
 with open("/flash/note", "w") as note:
     note.write("from the device")
 """
@@ -46,7 +47,8 @@ def flash(tmp_path_factory):
     folder = tmp_path_factory.mktemp("image")
     path = folder / "gw.img"
     files = {"/keys/upstream.der": b"\x30\x00"}
-    image.build(path, {"gateway": "gw-école"}, files=files)
+    configuration = {"gateway": "gw-école", "uplink": {"key": SECRET}}
+    image.build(path, configuration, files=files)
     return path
 
 
@@ -64,11 +66,13 @@ def test_micropython_runs_what_was_built(flash):
 
 def test_the_layout_is_a_boards_own(flash):
     listing = image.listing(flash)
-    assert {"/boot.mpy", "/slot", "/a", "/config.json", "/keys/upstream.der"} <= set(listing)
+    assert {"/boot.mpy", "/slot", "/a", "/config-a.json", "/keys/upstream.der"} <= set(listing)
     inside = {row.path for row in bundle.read(image.read(flash, "/a")).rows}
     assert "drivers/reading.mpy" in inside
     assert not any(name.endswith("boot.mpy") for name in inside)
-    assert json.loads(image.read(flash, "/config.json")) == {"gateway": "gw-école"}
+    assert json.loads(image.read(flash, "/config-a.json")) == {"gateway": "gw-école", "uplink": {}}
+    assert SECRET.encode() not in image.read(flash, "/config-a.json")
+    assert SECRET.encode() in image.read(flash, "/secrets-a.json")
 
 
 def test_looking_changes_nothing(flash):

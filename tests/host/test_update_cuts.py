@@ -5,7 +5,7 @@ firmware of one of the two versions, and the update must end well from where it 
 """
 
 from agent.mac import Mac
-from agent.trial import Trial, tell_boot
+from agent.trial import Trial, tell
 from agent.update import Updater
 from tests.fakes.bundles import KEY, NEW, OLD
 from tests.fakes.littlefs_host import format_littlefs, modules_on
@@ -60,7 +60,7 @@ class World:
         slots = files.Slots("", slot, state)
         assert slots.read("journal", 0, 10) == b"kept"
         assert slots.read(slot, 0, 1 << 20) in (OLD, NEW), "a firmware that nobody made"
-        tell_boot(slots, lambda what, why: None)
+        tell(slots, lambda what, why: None)
         if slots.is_on_trial:
             trial = Trial(slots, "power", 5, SETTINGS, lambda *_: None, lambda: None)
             for uptime_s in range(0, 200, 20):

@@ -48,7 +48,7 @@ class App:
         self.uplink.birth = self.birth
         self.log = self
         self.floor = Floor(Clock(), None)
-        self.certificates = Certificates(None, print)
+        self.certificates = Certificates(None, print, settings)
     def birth(self):
         tree = {"gateway": "gw", "site": "s", "journal": 77, "first": self.journal.first}
         tree["next"] = self.journal.next

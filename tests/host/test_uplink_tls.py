@@ -45,7 +45,7 @@ class App:
         self.log = self
         self.clock = Clock()
         self.floor = Floor(self.clock, None)
-        self.certificates = Certificates(Files(settings["folder"]), print)
+        self.certificates = Certificates(Files(settings["folder"]), print, settings)
         self.rotates = settings["rotate"]
         if self.rotates:
             with open(self.rotates, "rb") as file:

@@ -69,6 +69,9 @@ class Place:
     def reset(self):
         self.did.append("reset")
 
+    def reset_in(self, minutes):
+        self.did.append(minutes)
+
     def sleep_s(self):
         self.seconds += 1
 
@@ -262,9 +265,45 @@ def test_what_is_frozen_runs_when_no_slot_can():
 def test_maintenance_starts_nothing_once():
     place = Place(a=GOOD, slot=line_of("a - 0 0 0 "), maintenance=b"")
     assert run(place)[0] is None
-    assert place.did == []
+    assert place.did == [30]
     assert run(place)[0] == "a"
     place.close()
+
+
+def test_maintenance_ends_by_itself_after_the_minutes_that_were_asked():
+    for text, minutes in ((b"5", 5), (b"60", 60), (b"61", 60), (b"0", 30), (b"-5", 30),
+                          (b"\xff5", 30), (b"999999999999", 60)):  # fmt: skip
+        place = Place(a=GOOD, slot=line_of("a - 0 0 0 "), maintenance=text)
+        assert run(place)[0] is None
+        assert place.did == [minutes], text
+        place.close()
+    place = Place()
+    with_modules({}, lambda: boot.maintain(7, place))
+    assert place.did == ["reset"]
+    assert boot.maintenance_min(place.root) == 7 and boot.maintenance_min(place.root) == 0
+    place.close()
+
+
+def test_a_technicians_computer_gets_the_modules_of_a_whole_slot_and_nothing_runs():
+    for state, files, wanted in (
+        ("a - 0 0 0 ", {"a": GOOD, "b": NEWER}, "a"),
+        ("b - 0 0 0 ", {"a": GOOD, "b": NEWER}, "b"),
+        ("a - 0 9 0 ", {"a": b"x", "b": NEWER}, "b"),
+        ("b - 0 0 0 ", {"a": GOOD}, "a"),
+        ("", {"a": GOOD, "b": NEWER}, "a"),
+        ("", {}, ""),
+    ):
+        place = Place(slot=line_of(state), **files)
+        before = place.get("slot")
+        vfs, found, paths = Vfs(), [], []
+        said = with_modules(
+            {"vfs": vfs},
+            lambda: (found.append(boot.mount(place)), paths.extend(sys.path)),  # noqa: B023
+        )
+        assert found == [wanted] and said == set()
+        assert (vfs.mounted is not None) == bool(wanted) == (paths[0] == boot.MOUNT)
+        assert place.did == [30] and place.get("slot") == before
+        place.close()
 
 
 def test_a_note_of_any_characters_stays_one_line_that_can_be_read():
@@ -385,10 +424,23 @@ def test_a_chip_is_armed_fed_and_reset():
             def feed(self):
                 did.append("feed")
 
+        class Timer:
+            ONE_SHOT = 0
+
+            def __init__(self, number):
+                did.append(number)
+
+            def init(self, mode, period, callback):
+                did.append(period)
+                callback(self)
+
         reset = staticmethod(lambda: did.append("reset"))
 
     class Time:
         sleep = staticmethod(did.append)
+
+    class Sys:
+        platform = "rp2"
 
     def work():
         chip = boot.Chip()
@@ -396,9 +448,44 @@ def test_a_chip_is_armed_fed_and_reset():
         chip.arm()
         chip.sleep_s()
         chip.reset()
+        boot.sys = Sys
+        try:
+            chip.reset_in(2)
+            Sys.platform = "esp32"
+            chip.reset_in(60)
+        finally:
+            boot.sys = sys
 
     with_modules({"machine": Machine, "time": Time}, work)
-    assert did == [1, 8000, "feed", 1, "reset"]
+    assert did[:5] == [1, 8000, "feed", 1, "reset"]
+    assert did[5:] == [-1, 120000, "reset", 0, 3600000, "reset"]
+
+
+def test_without_a_board_a_computer_talks_to_a_chip():
+    place = Place(a=GOOD, slot=line_of("a - 0 0 0 "))
+    chip, boot.Chip = boot.Chip, lambda: place
+    try:
+        with_modules({"vfs": Vfs()}, lambda: (boot.maintain(), boot.mount()))
+    finally:
+        boot.Chip = chip
+    assert place.did == ["reset", 30] and place.get("maintenance") == b"30"
+    place.close()
+
+
+def test_a_flag_that_cannot_be_removed_starts_no_maintenance():
+    place = Place(a=GOOD, slot=line_of("a - 0 0 0 "), maintenance=b"5")
+
+    class Stuck:
+        @staticmethod
+        def remove(path):
+            raise OSError(30)
+
+    boot.os = Stuck
+    try:
+        assert boot.maintenance_min(place.root) == 0
+    finally:
+        boot.os = os
+    place.close()
 
 
 def test_without_a_board_it_is_a_chip():

@@ -10,10 +10,10 @@ OLD = {"ca": "/ca.der", "cert": "/gw.der", "cert_key": "/gw.key", "host": "h"}
 NEW = b"\x30\x82\x00\x03new"
 
 
-def _make(ground=None):
+def _make(ground=None, settings=OLD):
     events = []
-    made = Certificates(ground or MemoryGround(), lambda what, why: events.append(what))
-    return made, events
+    ground = ground or MemoryGround()
+    return Certificates(ground, lambda what, why: events.append(what), settings), events
 
 
 def _stage(certificates, part="ca", data=NEW):
@@ -53,6 +53,20 @@ def test_new_certificates_stay_when_the_collector_acknowledges_under_them():
     _stage(again)  # the next ones never overwrite those in use
     again.order({"try": True})
     assert again.choose(OLD, 0)["ca"].endswith("/ca.b")
+
+
+def test_a_configuration_that_names_other_files_is_not_overruled():
+    ground = MemoryGround()
+    certificates, _ = _make(ground)
+    _stage(certificates)
+    certificates.order({"try": True})
+    certificates.choose(OLD, 10)
+    certificates.step(11)
+    for part in ("ca", "cert"):
+        other = dict(OLD)
+        other[part] = "/of-a-technician.der"
+        assert _make(ground.cut(), other)[0].choose(other, 0) == other
+    assert _make(ground.cut())[0].choose(OLD, 0)["ca"].endswith("/ca.a")
 
 
 def test_wrong_ones_take_turns_with_the_present_and_go():
@@ -114,7 +128,7 @@ def test_nonsense_is_refused_and_changes_nothing():
     assert "under way" in _refused(certificates, {"part": "ca", "der": b2a_base64(NEW).decode()})
     assert certificates.order({"drop": True}) == {"staged": []}
     assert certificates.choose(OLD, 0) == OLD
-    assert "no place" in _refused(Certificates(None, None), {"try": True})
+    assert "no place" in _refused(Certificates(None, None, OLD), {"try": True})
 
 
 def test_a_damaged_choice_leaves_the_configuration():

@@ -1,7 +1,7 @@
 """A new firmware stays for what it does: acknowledged, calm, meters answering; else it goes."""
 
 from agent.slots import Slots
-from agent.trial import Trial, tell_boot
+from agent.trial import Trial, tell
 
 SETTINGS = {"settle_s": 60, "trial_s": 600}
 
@@ -102,20 +102,20 @@ def test_a_note_of_any_form_is_no_number_of_meters():
 
 def test_what_boot_noted_is_told_once_and_a_failed_firmware_removed():
     bench = Bench(["a", "-", 0, 0, 0, "rolled back from b: OSError: 5"], "a")
-    tell_boot(bench.slots, lambda what, why: bench.notes.append((what, why)))
-    tell_boot(bench.slots, lambda what, why: bench.notes.append((what, why)))
+    tell(bench.slots, lambda what, why: bench.notes.append((what, why)))
+    tell(bench.slots, lambda what, why: bench.notes.append((what, why)))
     assert bench.notes == [("boot", "rolled back from b: OSError: 5")]
     assert bench.removed == ["b"] and bench.slots.state[5] == ""
     bench = Bench(["a", "-", 0, 1, 0, "MemoryError: x"], "a")
-    tell_boot(bench.slots, lambda what, why: bench.notes.append((what, why)))
+    tell(bench.slots, lambda what, why: bench.notes.append((what, why)))
     assert bench.notes and not bench.removed and bench.slots.state[3] == 1
     bench = Bench()
-    tell_boot(bench.slots, lambda what, why: bench.notes.append((what, why)))
+    tell(bench.slots, lambda what, why: bench.notes.append((what, why)))
     assert not bench.notes
 
 
 def test_a_note_that_cannot_be_cleared_is_told_again():
     bench = Bench(["a", "-", 0, 1, 0, "MemoryError: x"], "a")
     bench.fails = True
-    tell_boot(bench.slots, lambda what, why: bench.notes.append((what, why)))
+    tell(bench.slots, lambda what, why: bench.notes.append((what, why)))
     assert bench.notes and bench.slots.state[5] == "MemoryError: x"
