@@ -67,6 +67,12 @@ class App:
         self.config_hash = self._report.config_hash
         self.uplink = self._make_uplink(random)
         self.uplink.birth = self.birth
+        self.keys = None
+        if config["uplink"]["key"]:
+            from agent.keys import Keys
+
+            key = bytes.fromhex(config["uplink"]["key"])
+            self.uplink.mac = self.keys = Keys(identity["gateway"], key, ground, self.note_event)
         if config["uplink"]["budget_kb_day"]:
             from agent.budget import Budget
 
@@ -82,8 +88,7 @@ class App:
         self.cause = ""
         self.purge = None  # agent/purge.Purge after the first command to purge
         self.upgrade = None  # agent/upgrade.Upgrade, where there are slots
-        key = bytes.fromhex(config["uplink"]["key"])
-        self.orders = Orders(self, key, ground)
+        self.orders = Orders(self, self.keys, ground)
         self.uplink.on_command = self.on_command
         self._save_at = self._state_at = 0
         size = config["block"]["size"]

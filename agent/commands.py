@@ -30,15 +30,16 @@ class CannotDo(Exception):
 class Commands:
     """Checks, runs and answers.
 
-    key: 32 bytes. last: the highest counter ever taken, from flash. save(counter): makes it
-    durable before the command runs: a power cut may lose a command, never repeat one.
+    mac: agent/keys.Keys, or a Mac. last: the highest counter ever taken, from flash.
+    save(counter): makes it durable before the command runs: a power cut may lose a command,
+    never repeat one.
     handlers: {name: function(args dict) -> JSON tree}, raising CannotDo.
     """
 
-    def __init__(self, gateway, key, clock, last, save, handlers):
+    def __init__(self, gateway, mac, clock, last, save, handlers):
         self._gateway = gateway
         self._context = b"cmd" + gateway.encode()
-        self._mac = Mac(key)
+        self._mac = mac
         self._clock = clock
         self._last = last
         self._save = save

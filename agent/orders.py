@@ -10,6 +10,7 @@ changed interval and log level hold until the next start and are noted as events
     maintenance   {"minutes": 0 .. 1440}: says in `state` that people are at work; 0 ends it
     locate        {"seconds": 1 .. 600}: blinks the board's LED
     purge         {}: the flash forgets what was sent: purge.py
+    key           the next key, on trial: keys.py
     certificate   new certificates of the uplink, on trial: certificates.py
     update        {"offer": HEX}: fetch a signed firmware, then try it: update.py
     reboot        {}: after RESTART_MS, so that the answer leaves first
@@ -34,11 +35,11 @@ _BLINK_MS = const(250)
 class Orders:
     """One gateway's handlers and their state.
 
-    app: agent/app.App. key: 32 bytes, or b"": then every command is refused and counted.
+    app: agent/app.App. keys: agent/keys.Keys, None: every command is refused and counted.
     ground: agent/store.Files or None; its slot `counter` remembers the last command taken.
     """
 
-    def __init__(self, app, key, ground):
+    def __init__(self, app, keys, ground):
         self._app = app
         self._ground = ground
         self.has_led = False  # the loop says so when its hal has one
@@ -47,7 +48,7 @@ class Orders:
         self._restart_at = self._locate_until = None
         self._maintenance_until_ms = 0  # uptime
         self._commands = None
-        if key:
+        if keys:
             handlers = {
                 "read_now": self._read_now,
                 "set_interval": self._set_interval,
@@ -56,11 +57,12 @@ class Orders:
                 "locate": self._locate,
                 "reboot": self._reboot,
                 "certificate": self._certificate,
+                "key": keys.order,
                 "purge": self._purge,
                 "update": self._update,
             }
             name = app.identity["gateway"]
-            self._commands = Commands(name, key, app.clock, self._load(), self._save, handlers)
+            self._commands = Commands(name, keys, app.clock, self._load(), self._save, handlers)
 
     def take(self, payload, now_ms):
         """Check and run one payload; return the answer, None when it gets none."""

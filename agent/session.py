@@ -67,7 +67,7 @@ class Session:
         by_puback = settings.get("acknowledge", "application") == "puback"
         self._flight = Flight(journal, window, ahead, by_puback)
         key = bytes.fromhex(settings.get("key", ""))
-        self._mac = mac.Mac(key) if key else None
+        self.mac = mac.Mac(key) if key else None  # whoever checks: agent/keys.Keys in an App
         self._results = []
         self._state = None
         self.out = bytearray(0)
@@ -256,9 +256,9 @@ class Session:
 
     def _on_ack(self, data, start, end):
         """Take `ack`: journal id and seq, 4 bytes each, then 16 bytes of MAC when keyed."""
-        taken = end - start == _ACK_BYTES + (mac.TAG_BYTES if self._mac else 0)
-        if taken and self._mac:
-            taken = self._mac.check(b"ack" + self._client, data, start, end)
+        taken = end - start == _ACK_BYTES + (mac.TAG_BYTES if self.mac else 0)
+        if taken and self.mac:
+            taken = self.mac.check(b"ack" + self._client, data, start, end)
         if taken:
             numbers = bytes(memoryview(data)[start : start + _ACK_BYTES])
             journal_id = int.from_bytes(numbers[:4], "big")

@@ -111,7 +111,6 @@ class Upgrade:
 
     def _load(self):
         if self._updater is None:
-            from agent.mac import Mac
             from agent.update import Updater
 
             name = self._app.identity["gateway"]
@@ -119,7 +118,7 @@ class Upgrade:
                 self._slots,
                 self._keys(),
                 self._app.identity["board"],
-                Mac(self._key),
+                self._app.keys,
                 b"chunk" + name.encode(),
                 self._app.uplink.publish_result,
                 self._answering,

@@ -113,7 +113,7 @@ class Forger:
             self.ran += 1
             return "done"
 
-        return Commands(GATEWAY, KEY, clock, 0, lambda counter: None, {"do": run})
+        return Commands(GATEWAY, Mac(KEY), clock, 0, lambda counter: None, {"do": run})
 
     @staticmethod
     def _tree(counter: int, gateway: str = GATEWAY, until_ms: int = WALL_MS) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import host_tools  # noqa: F401 - gives `micropython` to CPython
 from agent import dns, http, mqtt, sntp
 from agent.clock import Clock
 from agent.commands import Commands, seal
+from agent.mac import Mac
 from agent.poster import Poster
 from agent.session import CLOSE, OPEN
 from agent.uplink import Uplink
@@ -147,7 +148,7 @@ def _command(pieces: list[bytes]) -> None:
     clock = Clock(1)
     clock.set_wall(_WALL_MS, 0, "sntp")
     done: list[object] = []
-    commands = Commands("gw", KEY, clock, 0, lambda counter: None, {"reboot": done.append})
+    commands = Commands("gw", Mac(KEY), clock, 0, lambda counter: None, {"reboot": done.append})
     commands.take(pieces[0], 0)
     assert not done or pieces[0] == _COMMAND, "a forgery ran"
 

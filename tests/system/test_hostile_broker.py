@@ -15,6 +15,7 @@ from agent.clock import Clock
 from agent.commands import seal
 from agent.config import validate
 from agent.journal import Journal
+from agent.keys import following, name_of
 from agent.log import Log
 from agent.mac import Mac
 from agent.record import EVENT
@@ -235,6 +236,25 @@ def test_a_forged_acknowledgement_frees_no_reading():
     assert world.mark() == before and journal.acked == 0
     world.say(ACK, numbers + Mac(KEY).tag(b"ackgw", numbers))
     assert journal.acked == stored
+
+
+def test_a_key_is_replaced_by_one_that_the_broker_cannot_derive():
+    world = _World()
+    nonce = "5a" * 32
+    answer = world.say(CMD, _command(1, "key", {"nonce": nonce}))[0]
+    after = following(KEY, "gw", bytes.fromhex(nonce))
+    assert answer["ok"] and answer["result"] == {"trial": name_of(after)}
+    journal = world.app.journal
+    numbers = journal.journal_id.to_bytes(4, "big") + journal.durable.to_bytes(4, "big")
+    guesses = (bytes.fromhex(nonce), following(bytes(32), "gw", bytes.fromhex(nonce)))
+    for key in guesses:  # all that the broker has seen is the number
+        world.say(ACK, numbers + Mac(key).tag(b"ackgw", numbers))
+    assert journal.acked == 0
+    world.say(ACK, numbers + Mac(after).tag(b"ackgw", numbers))
+    assert journal.acked == int.from_bytes(numbers[4:], "big")
+    assert world.say(CMD, _command(2)) == []  # the old key is good for nothing now
+    assert world.restarted().say(CMD, _command(3)) == []
+    assert world.say(CMD, _command(4, key=after))[0]["ok"]
 
 
 def test_nonsense_on_the_wire_ends_the_session_and_never_the_gateway():

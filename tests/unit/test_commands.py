@@ -17,7 +17,9 @@ class _Bench:
         self.saved = []
         self.ran = []
         handlers = {"locate": self._locate, "cannot": self._cannot}
-        self.commands = commands.Commands("gw", KEY, self.clock, last, self.saved.append, handlers)
+        self.commands = commands.Commands(
+            "gw", commands.Mac(KEY), self.clock, last, self.saved.append, handlers
+        )
 
     def _locate(self, args):
         if self.saved[-1:] != [self.commands._last]:
