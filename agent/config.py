@@ -74,6 +74,9 @@ SECTIONS: dict = {
         ("wifi", list, [], None),
         ("uart", str, "", None),
         ("apn", str, "", None),
+        ("auth", str, "none", ("none", "pap", "chap")),
+        ("user", str, "", None),
+        ("password", str, "", None),
         ("dns", list, [], None),
     ),
     "uplink": (
@@ -213,6 +216,8 @@ def _check_wifi(network, problems):
     for key in ("uart", "apn"):
         if is_ppp and not network[key]:
             problems.append("network.%s: is required by ppp: the modem's port and network" % key)
+    if (network["auth"] != "none") != bool(network["user"]):
+        problems.append("network.auth: pap or chap goes with network.user; only one is given")
     apn = network["apn"]
     if len(apn) > 40 or '"' in apn or [c for c in apn if not 32 < ord(c) < 127]:
         problems.append("network.apn: %r is no name of an operator's network" % apn)

@@ -40,7 +40,7 @@ class Interface:
     def start(self)                  # power it; OSError when it does not answer
     def stop(self)                   # power it off
     def join(self, network)          # wifi: one row of the configuration's network.wifi;
-                                     # ppp: the section `network` itself (uart, apn)
+                                     # ppp: the section `network` itself
     def signal(self)                 # dBm, None where there is no such thing
 """
 

@@ -21,6 +21,7 @@ class Ppp:
         self._uart = None
         self._modem = None
         self._ppp = None
+        self._login: dict = {}
         self._buffer = bytearray(64)
         self.why = ""
 
@@ -34,8 +35,16 @@ class Ppp:
         self._ppp = self._modem = None
 
     def join(self, network_row):
-        """Begin to dial by the modem at network_row["uart"] to network_row["apn"]."""
+        """Begin to dial by the modem at network_row["uart"] to network_row["apn"].
+
+        auth: "none", or "pap" or "chap" with user and password: asked for by PPP, once dialled.
+        """
         self.stop()
+        self._login = {}
+        if network_row["auth"] != "none":
+            self._login["user"] = network_row["user"]
+            self._login["key"] = network_row["password"]
+        self._auth = network_row["auth"]
         if self._uart is None:
             self._uart = self._open_uart(network_row["uart"])
             self._uart.configure(_LINE)
@@ -55,7 +64,9 @@ class Ppp:
             make = getattr(network, "PPP")  # noqa: B009 - the stubs know only half of it
             self._ppp = make(self._uart.stream)
             self._ppp.active(True)
-            self._ppp.connect()
+            if self._login:
+                self._login["security"] = make.SEC_CHAP if self._auth == "chap" else make.SEC_PAP
+            self._ppp.connect(**self._login)
             return hal_.JOINING
         if modem.state == REFUSED:
             return hal_.REFUSED

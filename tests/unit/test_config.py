@@ -65,6 +65,10 @@ def test_a_modem_needs_its_port_and_a_name_that_cannot_be_a_command():
     for network, count in (
         ({"kind": "ppp", "uart": "uart2", "apn": "iot.example"}, 0),
         ({"kind": "ppp"}, 2),
+        ({"kind": "ppp", "uart": "uart2", "apn": "iot", "auth": "pap", "user": "o"}, 0),
+        ({"kind": "ppp", "uart": "uart2", "apn": "iot", "auth": "chap"}, 1),
+        ({"kind": "ppp", "uart": "uart2", "apn": "iot", "user": "o"}, 1),
+        ({"kind": "ppp", "uart": "uart2", "apn": "iot", "auth": "eap", "user": "o"}, 2),
         ({"kind": "ppp", "uart": "uart2", "apn": 'x"\rATD112;'}, 1),
         ({"kind": "ppp", "uart": "uart2", "apn": "x" * 41}, 1),
     ):

@@ -33,7 +33,12 @@ class _Uart:
         return count
 
 
+ROW = {"uart": "uart2", "apn": "iot.example", "auth": "none", "user": "", "password": ""}
+
+
 class _PPP:
+    SEC_PAP = 1
+    SEC_CHAP = 2
     made = []
 
     def __init__(self, stream):
@@ -45,8 +50,8 @@ class _PPP:
     def active(self, on):
         self.calls.append(("active", on))
 
-    def connect(self):
-        self.calls.append("connect")
+    def connect(self, **login):
+        self.calls.append(login or "connect")
 
     def isconnected(self):
         return self.is_up
@@ -56,7 +61,7 @@ class _Network:
     PPP = _PPP
 
 
-def _dial(modem, looks=400):
+def _dial(modem, looks=400, **changes):
     now = [0]
     uart = _Uart(modem)
     ppp_.network = _Network
@@ -69,7 +74,7 @@ def _dial(modem, looks=400):
     interface = ppp_.Ppp(lambda name: uart, ticks_ms)
     interface.start()
     assert interface.state == contract.DOWN
-    interface.join({"uart": "uart2", "apn": "iot.example"})
+    interface.join(dict(ROW, **changes))
     states = []
     while looks and (not states or states[-1] == contract.JOINING) and not _PPP.made:
         states.append(interface.state)
@@ -87,8 +92,17 @@ def test_a_modem_that_connects_hands_its_line_to_ppp():
     assert interface.state == contract.UP
     interface.stop()
     assert made.calls[-1] == ("active", False) and interface.state == contract.DOWN
-    interface.join({"uart": "uart2", "apn": "iot.example"})
+    interface.join(ROW)
     assert interface.state == contract.JOINING and len(uart.lines) == 1
+
+
+def test_a_name_and_password_go_as_the_operator_wants_them():
+    for auth, code in (("pap", 1), ("chap", 2)):
+        _dial(FakeModem(), auth=auth, user="orange", password="secret")
+        told = {"user": "orange", "key": "secret", "security": code}
+        assert _PPP.made[0].calls == [("active", True), told]
+    _dial(FakeModem(), user="forgotten")  # none: whatever else stands there is not sent
+    assert _PPP.made[0].calls[-1] == "connect"
 
 
 def test_why_it_does_not_is_said():
