@@ -27,6 +27,7 @@ run: $(READY) ## a simulated site, a gateway on MicroPython, broker, collector, 
 test: $(READY) ## all tests, on CPython and on MicroPython
 	$(PY) -m pytest -n 2
 	$(PY) -m tests.on_micropython
+	@$(PY) -m tests.on_32_bits
 	@$(PY) -m tests.powercut
 
 check: $(READY) ## style, types of host code, types of device code against the boards' stubs

@@ -18,7 +18,9 @@ METERS = [
 
 
 def _count(privacy, meter, start, end, step=60000):
-    return sum(1 for at in range(start, end, step) if privacy.admit(meter, at, TRUSTED))
+    # No range of milliseconds: on a board it ends where a machine word does.
+    count = (end - start + step - 1) // step
+    return len([1 for i in range(count) if privacy.admit(meter, start + i * step, TRUSTED)])
 
 
 def test_a_public_meter_has_no_limit():
