@@ -87,6 +87,40 @@ def slot_state(active: str, note: str = "") -> bytes:
     return line + b"\n%08x" % crc32(line)
 
 
+def read_slot_state(data: bytes) -> tuple[str, str, int, int, int, str] | None:
+    """Return (active, trial, tries, fails, spent, note) of /slot; None when it is unreadable."""
+    line, _, crc = data.partition(b"\n")
+    parts = line.decode(errors="replace").split(" ", 5)
+    if crc != b"%08x" % crc32(line) or len(parts) != 6:
+        return None
+    active, trial, tries, fails, spent, note = parts
+    if active not in ("a", "b") or not (tries + fails + spent).isdecimal():
+        return None
+    return active, trial, int(tries), int(fails), int(spent), note
+
+
+def listing_bytes(head: bytes) -> int:
+    """Return the length of the listing that follows the offer; a Problem when it is no bundle."""
+    if len(head) < HEAD_BYTES or head[:8] != MAGIC:
+        raise Problem("this is no bundle", "make one: eclor bundle", code=INPUT)
+    return int(_HEAD.unpack_from(head)[2])
+
+
+def rows_of(head: bytes, listing: bytes) -> tuple[Row, ...] | None:
+    """Return the files of a bundle, their places counted from its first byte; None: damaged."""
+    fields = _HEAD.unpack_from(head)
+    if sha256(listing).digest() != fields[4]:
+        return None
+    names = fields[6]
+    start = OFFER_BYTES + len(listing)
+    rows = []
+    for i, line in enumerate(listing[:names].decode("ascii").splitlines()):
+        path, length, at = line.split(" ")
+        digest = listing[names + 32 * i : names + 32 * i + 32]
+        rows.append(Row(path, int(length), start + int(at), digest))
+    return tuple(rows)
+
+
 def _text(text: str, room: int, what: str) -> bytes:
     data = text.encode("ascii", errors="replace")
     if not text or len(data) > room or b"?" in data or b" " in data:

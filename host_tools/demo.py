@@ -63,14 +63,15 @@ class SiteFile:
     gateway: dict[str, Any]
 
 
-def load_site(path: Path) -> SiteFile:
-    """Read a site file; the demonstration runs its first gateway. A Problem when it is no site."""
+def load_site(path: Path, name: str = "") -> SiteFile:
+    """Read a site file; return its gateway of that name, else its first. A Problem when none."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
         tree = YAML(typ="safe").load(path)
-        gateway = dict(tree["gateways"][0])
+        named = [row for row in tree["gateways"] if not name or row["name"] == name]
+        gateway = dict(named[0])
         gateway["gateway"] = gateway.pop("name")
         gateway["site"] = tree["site"]
     except FileNotFoundError:
@@ -79,7 +80,8 @@ def load_site(path: Path) -> SiteFile:
         raise Problem(str(error), "eclor check shows every problem", code=INPUT) from None
     except (KeyError, IndexError, TypeError):
         raise Problem(
-            "this is no site file: it needs `site` and `gateways`",
+            f"this is no site file with a gateway {name}".rstrip()
+            + ": it needs `site` and `gateways`",
             f"eclor check {path} shows every problem",
             code=INPUT,
             where=str(path),

@@ -173,6 +173,14 @@ def settings_files(configuration: Mapping[str, Any]) -> dict[str, bytes]:
     }
 
 
+def blank(path: Path, blocks: int, files: Mapping[str, bytes]) -> None:
+    """Make the flash of a bare board at path: a file system with these files alone."""
+    with _on(bytearray(b"\xff" * BLOCK_BYTES * blocks), fresh=True) as (flash, content):
+        for name, data in files.items():
+            _write(flash, name, data)
+    path.write_bytes(content)
+
+
 def _write(flash: LittleFS, name: str, data: bytes) -> None:
     folder = name.rpartition("/")[0]
     if folder:

@@ -6,7 +6,7 @@ opened many a headset (micropython#8485). Not here: opening them (desk/wires.py,
     for device in devices(): print(device.port, device.kind, device.what)
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -99,6 +99,26 @@ def choose(wanted: str = "", ports: Iterable[Any] | None = None) -> Device:
             code=USAGE,
         )
     return usable[0]
+
+
+def choose_all(
+    wanted: Sequence[str], *, all_of_them: bool = False, ports: Iterable[Any] | None = None
+) -> list[str]:
+    """Return the ports of boards: those wanted, every one there is, or the only one.
+
+    A Problem when there is none, when a person has to choose, or when one is named twice.
+    """
+    if len(set(wanted)) < len(wanted):
+        raise Problem(f"{', '.join(wanted)}: one is named twice", "give each once", code=USAGE)
+    if wanted:
+        return list(wanted)
+    if all_of_them:
+        found = [
+            device.port for device in devices(ports) if device.boards and device.kind != BOOTLOADER
+        ]
+        if found:
+            return found
+    return [choose("", ports).port]
 
 
 def _is_bluetooth(port: Any) -> bool:

@@ -5,6 +5,8 @@
 The codes are part of the command's interface; README.md lists them.
 """
 
+from collections.abc import Iterable
+
 OK = 0
 FAILED = 1  # the job ran, and its answer is no: a check found problems, readings were lost
 USAGE = 2  # the command line cannot be understood
@@ -30,3 +32,8 @@ class Problem(Exception):
     def as_dict(self) -> dict[str, object]:
         """Return the fields for --json."""
         return {"error": self.what, "where": self.where, "remedy": self.remedy, "code": self.code}
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Return the exit code of a command that did several things: the first that is not OK."""
+    return next((code for code in codes if code != OK), OK)

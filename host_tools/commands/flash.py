@@ -1,7 +1,6 @@
 """`eclor flash`: MicroPython onto boards, many at once, from the images on this computer."""
 
 import json
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ from host_tools.language import say, translated
 from host_tools.problems import DEVICE, INPUT, OK, USAGE, Problem
 
 if TYPE_CHECKING:
-    from host_tools.flash import Job, Result
+    from host_tools.flash import Result
     from host_tools.images import Image
 
 NAME = "flash"
@@ -38,6 +37,7 @@ def command(
 
     Exit code 4 when a board failed; the others are done.
     """
+    from host_tools.bars import Bars
     from host_tools.flash import Job, flash
     from host_tools.images import Images
 
@@ -45,9 +45,11 @@ def command(
     images = Images()
     chosen = _image(images.known(), image) if image else images.find(board)
     jobs = [Job(each, board, chosen) for each in _ports(board, port or [], chosen, all_of_them)]
-    with _Progress(jobs, quiet=as_json) as progress:
+    with Bars([job.port for job in jobs], quiet=as_json) as bars:
         before = "default-reset" if reset else "no-reset"
-        results = flash(jobs, images, progress.tell, before=before)
+        results = flash(
+            jobs, images, lambda job, *how_far: bars.tell(job.port, *how_far), before=before
+        )
     for result in results:
         print(json.dumps(asdict(result), ensure_ascii=False) if as_json else _words(result))
     worst = [result.code for result in results if result.code != OK]
@@ -110,38 +112,3 @@ def _words(result: "Result") -> str:
         return say("{port}: {image} is on it, verified", port=result.port, image=result.image)
     remedy = translated(result.remedy)
     return f"{result.port}: {translated(result.what)}" + (f"\n  -> {remedy}" if remedy else "")
-
-
-class _Progress:
-    """A bar per board on a terminal, a line per change elsewhere; always on stderr."""
-
-    def __init__(self, jobs: "list[Job]", *, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self._quiet = quiet
-        self._said: dict[str, str] = {}
-        console = Console(stderr=True)
-        self._bars = None
-        if console.is_terminal and not quiet:
-            columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-            self._bars = Progress(*columns, console=console)
-            self._tasks = {job.port: self._bars.add_task(job.port, total=1.0) for job in jobs}
-
-    def __enter__(self) -> "_Progress":
-        if self._bars:
-            self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bars:
-            self._bars.stop()
-
-    def tell(self, job: "Job", share: float, words: str) -> None:
-        """Show how far a board is."""
-        if self._bars:
-            task = self._tasks[job.port]
-            self._bars.update(task, completed=share, description=f"{job.port} {words}")
-        elif not self._quiet and self._said.get(job.port) != words:
-            self._said[job.port] = words
-            print(f"{job.port}: {words}", file=sys.stderr)

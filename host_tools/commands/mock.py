@@ -1,7 +1,8 @@
-"""`eclor mock`: a simulated Modbus meter for somebody else's tests, on a pty or a TCP port."""
+"""`eclor mock`: a simulated Modbus meter for anybody's tests, or a bare board to try on."""
 
 import time
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,16 @@ NAME = "mock"
 
 
 def command(
-    map_name: Annotated[str, typer.Option("--map", "-m", help="Name of a map, or a file.")],
+    map_name: Annotated[str, typer.Option("--map", "-m", help="Name of a map, or a file.")] = "",
+    board: Annotated[
+        Path | None,
+        typer.Option(help="A bare board instead, kept in this folder; it runs on."),
+    ] = None,
+    site: Annotated[
+        Path | None, typer.Option(help="With --board: the meters of this site file are on it.")
+    ] = None,
+    gateway: Annotated[str, typer.Option(help="With --site: which one; else the first.")] = "",
+    stop: Annotated[bool, typer.Option("--stop", help="With --board: stop it.")] = False,
     unit: Annotated[int, typer.Option(help="Address.")] = 1,
     tcp: Annotated[int, typer.Option(help="Modbus TCP on this port (127.0.0.1).")] = 0,
     value: Annotated[
@@ -25,7 +35,20 @@ def command(
     seed: Annotated[int, typer.Option(help="Of --share and of the values.")] = 0,
     seconds: Annotated[float, typer.Option(help="0: until Ctrl-C.")] = 0.0,
 ) -> None:
-    """Print where the meter is (a terminal's path, or HOST:PORT), and answer there."""
+    """Print where the meter is (a terminal's path, or HOST:PORT), and answer there.
+
+    With --board: print the port of a board with MicroPython and nothing on it, and return.
+    """
+    if board:
+        from host_tools.sim.bare_board import start_alone, stop_alone
+
+        if stop:
+            stop_alone(board)
+        else:
+            print(start_alone(board, site, gateway))
+        return
+    if not map_name:
+        raise Problem("what is to be simulated?", "give --map NAME, or --board", code=USAGE)
     from host_tools.map_file import read_map
     from host_tools.sim.lines import LineSettings
     from host_tools.sim.loads import Day, Quantities
