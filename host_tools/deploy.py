@@ -117,7 +117,7 @@ class _Deployment:
         there = prompt.files(deep=False)
         known = prompt.digests(["a", "b", *self._starters])
         result = Result(prompt.port, version=self._read.version)
-        result.is_provisioned = "config.json" in there
+        result.is_provisioned = "settings" in there
         active = active_slot(prompt) if "slot" in there else ""
         whole = {slot for slot in _OTHER if known.get(slot, (0, b""))[1] == digest}
         target = active if active in whole else _OTHER.get(active, "a")

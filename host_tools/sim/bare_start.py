@@ -109,13 +109,13 @@ def _start():
     sys.argv[:] = []
     sys.stdout.write(link["mark"])
     run("boot.py")
-    if link["main"]:
-        try:
-            import boot
+    try:
+        import boot
 
-            boot.Chip = lambda: platform
-        except Exception:
-            pass  # main.py will say what is wrong with it
+        boot.Chip = lambda: platform
+    except Exception:
+        pass  # there is none, or main.py will say what is wrong with it
+    if link["main"]:
         run("main.py")
 
 

@@ -111,7 +111,7 @@ def test_a_gateway_whose_watchdog_runs_is_updated_and_starts_again(boards):
     _one(board, SMALL)
     with Prompt(board.port) as prompt:
         prompt.put("hang", b"no")
-        prompt.put("config.json", b"{}")
+        prompt.put("settings", b"a")
         prompt.reset()
     _await(board, b"FIRMWARE a")
     result = _one(board, NEXT)
