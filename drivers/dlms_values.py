@@ -12,10 +12,10 @@ from micropython import const
 
 from drivers.civil import is_eu_summer, utc_seconds
 from drivers.dlms_lists import kaifa, kamstrup
+from drivers.floats import decimal
 from drivers.gather import NEW, NOT_WANTED, Gather
 from drivers.obis_code import obis_bytes, obis_text
 from drivers.reading import GAUGE, GOOD, TEXT, UNAVAILABLE
-from drivers.single import real
 from drivers.units import cosem
 
 _ARRAY = const(1)
@@ -212,8 +212,8 @@ class Values:
             for i in range(content, content + length):
                 value = (value << 8) | self._data[i]
             if tag == _FLOAT32:
-                value = real(value, -6 - exponent)
-                exponent = -6
+                value, power = decimal(value, 4)
+                exponent += power
             elif tag in _SIGNED and value >> (8 * length - 1):
                 value -= 1 << (8 * length)
             quality = UNAVAILABLE if value is None else GOOD

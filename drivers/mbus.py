@@ -23,6 +23,8 @@ _REQ_UD2 = const(0x5B)
 _FCB = const(0x20)
 _TELEGRAMS = const(32)  # of one read-out; more is a meter that never ends
 
+_SEALED = (2, 3, 4, 5, 7, 8, 9, 10, 13)  # encryption modes
+
 _BEGIN = const(0)  # SND_NKE or the selection is next or awaited
 _READ = const(1)  # REQ_UD2 is next or awaited
 _DONE = const(2)
@@ -95,10 +97,9 @@ class MBus:
 
     def give_up(self, emit, quality):
         """Emit what the turn got, the rest None, and end the turn."""
-        gather = self._records.gather
         if self._telegrams == 0:
-            gather.start()
-        reading = gather.finish(0)
+            self._records.start()
+        reading = self._records.finish(0)
         for i in range(len(reading.values)):
             if reading.values[i] is None:
                 reading.set(i, None, quality)
@@ -152,7 +153,7 @@ class MBus:
         self._step = _DONE
         gather = self._records.gather
         if gather.found or self.points:
-            emit(gather.finish(now_ms))
+            emit(self._records.finish(now_ms))
 
     def _application(self, frame, end, resume):
         """Read the user data frame[6:end], the CI field first (EN 13757-3, 5)."""
@@ -162,12 +163,12 @@ class MBus:
             if end - 7 < 12:
                 raise ValueError("header of %d bytes, 12 are needed" % (end - 7))
             self._match(frame)
-            if frame[18] & 0x1F:  # low byte first: signature at 17, its mode in the high byte
-                raise Refused("encrypted telegram, mode %d" % (frame[18] & 0x1F), 5, resume)
+            self._open(frame, 17, end, resume)
             records.read(frame, 19, end)
         elif ci == 0x7A:
             if end - 7 < 4:
                 raise ValueError("header of %d bytes, 4 are needed" % (end - 7))
+            self._open(frame, 9, end, resume)
             records.read(frame, 11, end)
         elif ci == 0x78:
             records.read(frame, 7, end)
@@ -179,6 +180,18 @@ class MBus:
             raise Refused("application error %d" % code, code, resume)
         else:
             raise ValueError("CI 0x%02x is not known" % ci)
+
+    def _open(self, frame, at, end, resume):
+        """Refuse what is encrypted, by the configuration field at `at` (EN 13757-7:2018, 7.5).
+
+        Before there was one, meters filled it with a signature of their own: modes that nobody
+        defined are none. Two fillers are what plain text begins with.
+        """
+        mode = frame[at + 1] & 0x1F
+        if mode not in _SEALED or (mode in (4, 5) and not frame[at] & 0xF0):
+            return
+        if at + 4 > end or frame[at + 2] != 0x2F or frame[at + 3] != 0x2F:
+            raise Refused("encrypted telegram, mode %d" % mode, mode, resume)
 
     def _match(self, frame):
         """Check that the meter that answered is the one selected."""

@@ -3,10 +3,10 @@
 import sys
 
 from drivers.checksums import sum8
+from drivers.floats import decimal
 from drivers.mbus import MBus
 from drivers.mbus_search import Search
 from drivers.reading import NO_REPLY
-from drivers.single import real
 from tests.fakes.collector_of_readings import Collected, ways_to_cut
 
 _ID = b"\x78\x56\x34\x12\xc5\x14\x00\x04"
@@ -45,7 +45,7 @@ def test_each_record_gives_its_exact_value():
     frame = Collected(_open()).feed(_GOOD).frames[0]
     assert frame["0"][:3] == (100000, 3, "Wh") and frame["1"][:3] == (2850427, -2, "m3")
     assert frame["2"][0] == b"2014-03-12T14:23:00" and frame["3"][:3] == (-23 * 1, -1, "degC")
-    assert frame["4"][:3] == (10000000, -6, "W") and frame["5"][0] == b"ABC"
+    assert frame["4"][:3] == (10, 0, "W") and frame["5"][0] == b"ABC"
     assert frame["0"][4] == 1394630580
 
 
@@ -122,10 +122,14 @@ def test_malformed_records_refuse_the_telegram():
         assert not got.rows and len(got.errors) == 1, bad
 
 
-def test_floats_become_integers_exactly():
-    assert real(0x41200000, -6) == 10000000 and real(0xC1200000, 0) == -10
-    assert real(0x4B800001, 0) == 16777218 and real(0x7F800000, 0) is None
-    assert real(0x00000001, -6) == 0 and real(0x3F000000, 0) == 1
+def test_floats_become_decimals_exactly():
+    assert decimal(0x41200000, 4) == (10, 0) and decimal(0xC1280000, 4) == (-105, -1)
+    assert decimal(0x4B800001, 4) == (16777218, 0) and decimal(0x7F800000, 4) == (None, 0)
+    assert decimal(0x3F000000, 4) == (5, -1) and decimal(0x80000000, 4) == (0, 0)
+    assert decimal(0x3DCCCCCD, 4) == (1000000014901161194, -19)  # of 26 digits, the most that fit
+    assert decimal(0x7F7FFFFF, 4) == (3402823466385288598, 20) and decimal(1, 4) == (0, -30)
+    assert decimal(0x3FF8000000000000, 8) == (15, -1) and decimal(0x7FF << 52, 8) == (None, 0)
+    assert decimal(0x3FB999999999999A, 8) == (1000000000000000056, -19)
 
 
 def test_the_search_finds_every_meter_behind_collisions():
