@@ -49,12 +49,14 @@ def kaifa(count):
 
 def kamstrup(group, kind):
     """Return (unit, exponent) of OBIS fields C and D in a Kamstrup list, which has no scalers."""
-    if kind == 8 and group in (1, 2):
+    if kind == 8 and group in (1, 2, 21, 22, 41, 42, 61, 62):
         return "Wh", 1
     if kind == 8 and group in (3, 4):
         return "varh", 1
     if kind != 7:
         return "", 0
+    if group in (13, 33, 53, 73):  # power factors
+        return "", -2
     if group in (1, 2, 21, 22, 41, 42, 61, 62):
         return "W", 0
     if group in (3, 4):
@@ -64,3 +66,16 @@ def kamstrup(group, kind):
     if group in (32, 52, 72):
         return "V", 0
     return "", 0
+
+
+def kaifa_scale(group, kind):
+    """Return (unit, exponent) of OBIS fields C and D in a Kaifa list with codes (Sweden)."""
+    if group in (1, 2) and kind in (7, 8):
+        return ("W", 0) if kind == 7 else ("Wh", 0)
+    if group in (3, 4) and kind in (7, 8):
+        return ("var", 0) if kind == 7 else ("varh", 0)
+    if kind == 7 and group in (31, 51, 71):
+        return "A", -3
+    if kind == 7 and group in (32, 52, 72):
+        return "V", -1
+    return "", None

@@ -1,17 +1,22 @@
 """DLMS: from the data of one notification to values.
 
-Not the frames and services around it (drivers/dlms.py). Source: DLMS UA 1000-2 Ed. 10, 9.5 (tags);
-DLMS UA 1000-1 Ed. 14, 4.1.6 (date-time, scaler and unit).
+Not the frames and services around it (drivers/dlms.py), nor its items (drivers/dlms_items.py).
+Source: DLMS UA 1000-1 Ed. 14, 4.1.7 (scaler and unit), 4.4.8 (push lists).
 
     Aidon      02 03 | 09 06 OBIS | value | 02 02 0F scaler 16 unit      one structure per value
     Kamstrup   02 nn | 0A list | 09 06 OBIS | value | 09 06 OBIS | value ...   see dlms_lists.py
     Kaifa      02 nn | value | value ...                                 known by its place
+    push list  02 nn | 01 nn (02 04 12 class 09 06 OBIS 0F attribute 12 0) ... | value | value ...
+    descriptor 02 02 | class 2, OBIS 6, attribute 1, without tags | value
+
+The code of a map's point is its OBIS code, or "#n" for the nth value that has none. A row's sixth
+column is the power of ten, in the point's unit, of a number that comes without scaler and unit.
 """
 
 from micropython import const
 
-from drivers.civil import is_eu_summer, utc_seconds
-from drivers.dlms_lists import kaifa, kamstrup
+from drivers.dlms_items import Items
+from drivers.dlms_lists import kaifa, kaifa_scale, kamstrup
 from drivers.floats import decimal
 from drivers.gather import NEW, NOT_WANTED, Gather
 from drivers.obis_code import obis_bytes, obis_text
@@ -20,53 +25,49 @@ from drivers.units import cosem
 
 _ARRAY = const(1)
 _STRUCTURE = const(2)
+_BITS = const(4)
 _OCTETS = const(9)
 _VISIBLE = const(0x0A)
 _UTF8 = const(0x0C)
+_BCD = const(0x0D)
+_INTEGER = const(0x0F)
+_LONG_UNSIGNED = const(0x12)
 _FLOAT32 = const(0x17)
+_FLOAT64 = const(0x18)
 _DATE_TIME = const(0x19)
-_DEPTH = const(8)
-
-# tag: bytes of its content, for those of a fixed size; signed ones also in _SIGNED.
-_SIZES = {
-    0x00: 0,
-    0x03: 1,
-    0x05: 4,
-    0x06: 4,
-    0x0D: 1,
-    0x0F: 1,
-    0x10: 2,
-    0x11: 1,
-    0x12: 2,
-    0x14: 8,
-    0x15: 8,
-    0x16: 1,
-    0x17: 4,
-    0x18: 8,
-    0x19: 12,
-    0x1A: 5,
-    0x1B: 4,
-}
-_SIGNED = (0x05, 0x0F, 0x10, 0x14)
+_DATE = const(0x1A)
+_TIME = const(0x1B)
+_SIGNED = (0x05, 0x0F, 0x10, 0x14, 0x1C, 0x1D, 0x1E)
 
 
-class Values:
+def _key(code):
+    """Return the bytes by which a map's code is found; ValueError when it is none."""
+    if code[:1] != "#":
+        return obis_bytes(code)
+    if not code[1:].isdigit() or not 0 < int(code[1:]) < 256:
+        raise ValueError("%s is no place such as #3" % code)
+    return bytes((0x23, int(code[1:])))
+
+
+class Values(Items):
     """Walks the data of a notification and gathers what has an OBIS code."""
 
     def __init__(self, table, options):
-        self.gather = Gather(table, options, obis_bytes)
-        self._offset_min = options.get("utc_offset_min", 60)
-        self._data = b""
-        self._end = 0
-        # What _item() leaves: tag, place of the content, its bytes (items of an array).
-        self._tag = 0
-        self._at = 0
-        self._length = 0
+        super().__init__(options.get("utc_offset_min", 60))
+        self.gather = Gather(table, options, _key)
+        self._bare = tuple([row[5] if len(row) > 5 else None for row in self.gather.rows])
+        self._size = options.get("size", 1024)
+        self._place_key = bytearray(b"#0")
+        self._place = 0  # values without a code so far
+        self._is_kamstrup = self._is_kaifa = False  # a list that does not say its scalers
 
     def read(self, data, start, end):
         """Gather the values behind the invoke id at data[start:end]; ValueError when malformed."""
         self._data = data
         self._end = end
+        self._place = 0
+        self._is_kamstrup = self._is_kaifa = False
+        self._is_compact = False
         self.gather.start()
         if start < end and data[start] == _OCTETS:  # Kaifa tags its date-time
             start += 1
@@ -76,50 +77,14 @@ class Values:
             self.gather.time = self._seconds(start + 1)
         at = start + 1 + data[start]
         self._skip(at, 0)  # all must be well formed before anything is believed
+        if self._is_compact:
+            from drivers.dlms_compact import expand
+
+            self._data = expand(data, at, end, 4 * self._size)
+            self._end = len(self._data)
+            at = 0
+            self._skip(at, 0)
         self._list(at, 0)
-
-    def _item(self, at):
-        """Read tag and length at `at`; return the place of the content."""
-        data = self._data
-        if at >= self._end:
-            raise ValueError("data ends early")
-        tag = data[at]
-        at += 1
-        size = _SIZES.get(tag, -1)
-        if size < 0:
-            if tag not in (_ARRAY, _STRUCTURE, 0x04, _OCTETS, _VISIBLE, _UTF8):
-                raise ValueError("tag 0x%02x at byte %d" % (tag, at - 1))
-            if at >= self._end:
-                raise ValueError("data ends early")
-            size = data[at]
-            at += 1
-            if size in (0x81, 0x82):
-                count = size & 3
-                if at + count > self._end:
-                    raise ValueError("data ends early")
-                size = data[at] if count == 1 else (data[at] << 8) | data[at + 1]
-                at += count
-            elif size > 0x82:
-                raise ValueError("length 0x%02x" % size)
-            if tag == 0x04:
-                size = (size + 7) // 8
-        if tag not in (_ARRAY, _STRUCTURE) and at + size > self._end:
-            raise ValueError("item of %d bytes ends early" % size)
-        self._tag = tag
-        self._at = at
-        self._length = size
-        return at
-
-    def _skip(self, at, depth):
-        """Return the place behind the item at `at`."""
-        at = self._item(at)
-        if self._tag not in (_ARRAY, _STRUCTURE):
-            return at + self._length
-        if depth == _DEPTH:
-            raise ValueError("nested deeper than %d" % _DEPTH)
-        for _ in range(self._length):
-            at = self._skip(at, depth + 1)
-        return at
 
     def _is_code(self, at):
         """Return whether the item at `at` is an OBIS code: six octets."""
@@ -127,12 +92,16 @@ class Values:
         return self._tag == _OCTETS and self._length == 6
 
     def _list(self, at, depth):
-        """Gather from the array or structure at `at`."""
+        """Gather from the array or structure at `at`, or the value without a code there."""
         first = self._item(at)
         if self._tag not in (_ARRAY, _STRUCTURE):
+            self._put_place(at)
             return
         count = self._length
         is_array = self._tag == _ARRAY
+        if not is_array and count == 2 and self._is_descriptor(first):
+            self._put(self._data, first + 2, first + 9, "", None)
+            return
         codes = 0
         inner = 0
         at = first
@@ -143,6 +112,8 @@ class Values:
             at = self._skip(at, depth)
         if not codes and not inner:
             self._places(first, count)
+        elif not is_array and self._described(first) in (count, count - 1):
+            self._objects(first, count)
         elif not codes or is_array:
             at = first
             for _ in range(count):
@@ -156,8 +127,9 @@ class Values:
         i = 0
         while i < count:
             if not self._is_code(at):
-                self._item(at)
-                if self._tag in (_ARRAY, _STRUCTURE):
+                if self._tag == _VISIBLE and self._length > 8:
+                    self._is_kamstrup = bytes(self._data[self._at : self._at + 8]) == b"Kamstrup"
+                if not self._is_kamstrup or self._tag in (_ARRAY, _STRUCTURE):
                     self._list(at, depth + 1)
                 at = self._skip(at, depth)
                 i += 1
@@ -170,88 +142,153 @@ class Values:
             value = at
             at = self._skip(at, depth)
             i += 1
-            unit, exponent = kamstrup(self._data[code + 2], self._data[code + 3])
-            if i < count:
-                scale = self._item(at)
-                if self._tag == _STRUCTURE and self._length == 2 and self._data[scale] == 0x0F:
-                    exponent = self._data[scale + 1]
-                    exponent = exponent - 256 if exponent > 127 else exponent
-                    unit = cosem(self._data[scale + 3])
-                    at = self._skip(at, depth)
-                    i += 1
+            unit, exponent = "", None
+            if self._is_kamstrup:
+                unit, exponent = kamstrup(self._data[code + 2], self._data[code + 3])
+            elif self._is_kaifa:
+                unit, exponent = kaifa_scale(self._data[code + 2], self._data[code + 3])
+            else:
+                self._is_kaifa = self._is_kaifas(value)
+            if i < count and self._is_scaler(at):
+                unit, exponent = self._scaler(at)
+                at = self._skip(at, depth)
+                i += 1
             self._put(self._data, code, value, unit, exponent)
 
+    def _is_scaler(self, at):
+        """Return whether the item at `at` is a scaler and a unit: 02 02 0F scaler 16 unit."""
+        data = self._data
+        return at + 6 <= self._end and (
+            data[at] == _STRUCTURE
+            and data[at + 1] == 2
+            and data[at + 2] == _INTEGER
+            and data[at + 4] == 0x16
+        )
+
+    def _scaler(self, at):
+        """Return (unit, exponent) of the scaler and unit at `at`."""
+        exponent = self._data[at + 3]
+        return cosem(self._data[at + 5]), exponent - 256 if exponent > 127 else exponent
+
+    def _described(self, at):
+        """Return how many objects the array at `at` lists: class, code, attribute ...; else -1."""
+        at = self._item(at)
+        if self._tag != _ARRAY or not self._length:
+            return -1
+        count = self._length
+        for _ in range(count):
+            item = self._item(at)
+            if self._tag != _STRUCTURE or self._length < 3:
+                return -1
+            if self._data[item] != _LONG_UNSIGNED or not self._is_code(item + 3):
+                return -1
+            if self._at != item + 5 or self._data[item + 11] != _INTEGER:
+                return -1
+            at = self._skip(at, 1)
+        return count
+
+    def _objects(self, at, count):
+        """Gather a push: its list of objects, then a value of each, the list's own apart."""
+        listed = self._described(at)
+        first = self._item(at)
+        values = self._skip(at, 0)
+        if listed == count:  # the list is its own first object
+            first = self._skip(first, 0)
+        item = first
+        at = values
+        for _ in range(count - 1):
+            code = self._item(item) + 5
+            attribute = self._data[code + 7]
+            if attribute != 3 or not self._is_scaler(at):
+                unit, exponent = self._scaler_of(code, first, values, count - 1)
+                self._put(self._data, code, at, unit, exponent)
+            item = self._skip(item, 0)
+            at = self._skip(at, 0)
+
+    def _scaler_of(self, code, item, at, count):
+        """Return (unit, exponent) that a push gives for this code as attribute 3, if it does."""
+        data = self._data
+        for _ in range(count):
+            other = self._item(item) + 5
+            if data[other + 7] == 3 and self._is_scaler(at):
+                if data[code : code + 6] == data[other : other + 6]:
+                    return self._scaler(at)
+            item = self._skip(item, 0)
+            at = self._skip(at, 0)
+        return "", None
+
     def _places(self, at, count):
-        """Gather a list without codes, known by its length."""
-        for code, unit, exponent in kaifa(count):
+        """Gather a list without codes: Kaifa's, known by its length and its name, or another."""
+        columns = kaifa(count)
+        self._item(at)
+        is_kaifa = self._tag == 0x06 if count == 1 else self._is_kaifas(at)
+        if not columns or not is_kaifa:
+            for _ in range(count):
+                self._put_place(at)
+                at = self._skip(at, 0)
+            return
+        for code, unit, exponent in columns:
             self._put(obis_bytes(code), 0, at, unit, exponent)
             at = self._skip(at, 0)
 
+    def _is_kaifas(self, at):
+        """Return whether the item at `at` is the name of a Kaifa list: KFM_001."""
+        at = self._item(at)
+        is_text = self._tag in (_OCTETS, _VISIBLE) and self._length > 3
+        return is_text and bytes(self._data[at : at + 4]) == b"KFM_"
+
+    def _put_place(self, at):
+        """Put the value at `at` that has no code, under its place."""
+        self._place += 1
+        if self._place < 256:
+            self._place_key[1] = self._place
+            self._put(self._place_key, 0, at, "", None)
+
     def _put(self, codes, code, at, unit, exponent):
-        """Put the value at `at` under the OBIS code codes[code:code + 6]."""
+        """Put the value at `at` under the OBIS code codes[code:code + 6], or under its place.
+
+        exponent: None when the value came without scaler and unit.
+        """
         gather = self.gather
         content = self._item(at)
         tag = self._tag
         length = self._length
-        is_clock = length == 12 and tag in (_OCTETS, _DATE_TIME)
-        if is_clock and gather.time is None:
+        is_clock = length == 12 and tag in (_OCTETS, _DATE_TIME) and self._is_clock(content)
+        is_place = codes is self._place_key
+        if is_clock and gather.time is None and not is_place:
             gather.time = self._seconds(content)
-        point = gather.find(codes, code, code + 6)
+        point = gather.find(codes, code, code + (2 if is_place else 6))
         if point == NOT_WANTED or gather.is_filled(point):
             return
-        name = obis_text(codes, code) if point == NEW else ""
+        name = ""
+        if point == NEW:
+            name = "#%d" % self._place if is_place else obis_text(codes, code)
+        elif exponent is None and self._bare[point] is not None:
+            exponent = self._bare[point]
+            unit = gather.points[point].unit
+        exponent = exponent or 0
         if is_clock:
             gather.put(point, name, self._clock_text(content), 0, "", TEXT, None)
-        elif tag in (_OCTETS, _VISIBLE, _UTF8, 0x04):
+        elif tag in (_DATE, _TIME):
+            text = self._date_text(content) if tag == _DATE else self._time_text(content)
+            gather.put(point, name, text.encode(), 0, "", TEXT, None)
+        elif tag == _BITS and point == NEW:
+            gather.put(point, name, self._bits(at, content), 0, "", TEXT, None)
+        elif tag in (_OCTETS, _VISIBLE, _UTF8, _DATE_TIME):
             text = bytes(self._data[content : content + length])
             gather.put(point, name, text, 0, "", TEXT, None)
-        elif tag in (_ARRAY, _STRUCTURE, 0x00, 0x18, 0x1A, 0x1B):
+        elif tag in (_ARRAY, _STRUCTURE, 0x00, 0xFF):
             gather.put(point, name, None, exponent, unit, GAUGE, None, UNAVAILABLE)
         else:
             value = 0
             for i in range(content, content + length):
                 value = (value << 8) | self._data[i]
-            if tag == _FLOAT32:
-                value, power = decimal(value, 4)
+            if tag in (_FLOAT32, _FLOAT64):
+                value, power = decimal(value, length)
                 exponent += power
             elif tag in _SIGNED and value >> (8 * length - 1):
                 value -= 1 << (8 * length)
+            elif tag == _BCD:
+                value = (value >> 4) * 10 + (value & 15)
             quality = UNAVAILABLE if value is None else GOOD
             gather.put(point, name, value, exponent, unit, GAUGE, None, quality)
-
-    def _clock_text(self, at):
-        """Return the date and time at `at` as text, as the meter shows it."""
-        data = self._data
-        return (
-            "%04d-%02d-%02dT%02d:%02d:%02d"
-            % (
-                (data[at] << 8) | data[at + 1],
-                data[at + 2],
-                data[at + 3],
-                data[at + 5],
-                data[at + 6],
-                data[at + 7],
-            )
-        ).encode()
-
-    def _seconds(self, at):
-        """Return seconds since 1970 UTC of the 12-byte date-time at `at`, None when it has none.
-
-        4.1.6.1: year 2, month, day, weekday, hour, minute, second, hundredths, deviation 2 (UTC
-        minus local time in minutes, 0x8000 unknown), clock status.
-        """
-        data = self._data
-        year = (data[at] << 8) | data[at + 1]
-        deviation = (data[at + 9] << 8) | data[at + 10]
-        if deviation == 0x8000:
-            offset_min = self._offset_min
-            if is_eu_summer(year, data[at + 2], data[at + 3], data[at + 5]):
-                offset_min += 60
-        else:
-            offset_min = 65536 - deviation if deviation > 0x8000 else -deviation
-        second = 0 if data[at + 7] == 0xFF else data[at + 7]
-        if not 1970 <= year < 3000:
-            return None
-        return utc_seconds(
-            year, data[at + 2], data[at + 3], data[at + 5], data[at + 6], second, offset_min
-        )
