@@ -1,7 +1,8 @@
 """TIC: the customer output ("télé-information client") of French electricity meters.
 
 Linky in its modes historique (1200 baud, space) and standard (9600 baud, tab), PME-PMI; all 7E1,
-all spoken unasked. Not here: what a label means (drivers/tic_labels.py). Sources:
+all spoken unasked. Not here: labels (drivers/tic_labels.py), data
+(drivers/tic_data.py). Sources:
 Enedis-NOI-CPT_54E, 5.3 and 6; Enedis-NOI-CPT_02E, 5.
 
     STX group group ... ETX
@@ -20,20 +21,18 @@ settings hold. Codes of a map are labels; "STGE.tariff" is a field of the status
 
 from micropython import const
 
-from drivers.civil import is_eu_summer, utc_seconds
 from drivers.errors import BadFrame
 from drivers.gather import NEW, NOT_WANTED, Gather
 from drivers.reading import BAD_FRAME, COUNTER, GOOD, IMPLAUSIBLE, MISSING, STATE, TEXT
+from drivers.tic_data import horodate, number, slashed, united
 from drivers.tic_labels import STGE, look_up
 from drivers.ticks import ticks_diff
 
-_STX = const(0x02)
-_ETX = const(0x03)
-_EOT = const(0x04)
 _HT = const(0x09)
 _LF = const(0x0A)
 _CR = const(0x0D)
 _SPACE = const(0x20)
+_ENDS = b"\x02\x03\x04"  # STX, ETX, EOT
 
 _SIZE = const(160)  # the longest group, PJOURF+1, has 109 characters
 _FAST = (9600, 7, "E", 1)
@@ -152,8 +151,9 @@ class TIC:
         """Take bytes; emit a reading for each frame, with what its good groups hold."""
         if start == end:
             self._finish(now_ms, emit)
-            if self._is_group:
-                self._is_group = False
+            was_group = self._is_group and self._length
+            self._is_group = False
+            if was_group:
                 raise BadFrame("silence after %d characters of a group" % self._length, end)
             return end
         line = self._line
@@ -175,8 +175,8 @@ class TIC:
                 if self._is_group:
                     self._is_group = False
                     self._take(i + 1, now_ms, emit)
-            elif byte in (_STX, _ETX, _EOT):
-                was_group = self._is_group
+            elif byte in _ENDS:
+                was_group = self._is_group and self._length
                 self._is_group = False
                 if was_group:
                     self._damaged += 1
@@ -248,23 +248,28 @@ class TIC:
             while tab < length - 2 and line[tab] != _HT:
                 tab += 1
             if tab < length - 2:
-                time = self._date(begin, tab)
+                time = horodate(line, begin, tab)
                 begin = tab + 1
-        self._place(stop, begin, length - 2, time, resume, now_ms, emit)
+        try:
+            self._place(stop, begin, length - 2, time, now_ms, emit)
+        except ValueError as why:
+            self._history |= 1  # it was counted as a good one
+            self._damaged += 1
+            raise BadFrame("TIC: %s" % why, resume)
 
-    def _place(self, stop, begin, end, time, resume, now_ms, emit):
+    def _place(self, stop, begin, end, time, now_ms, emit):
         """Put the data line[begin:end] of label line[:stop] into every point that wants it."""
         line = self._line
         gather = self._gather
         if stop == 4 and _begins(line, stop, b"DATE"):
             if line[stop] == _HT and begin < end:
-                self._spoil("DATE with data", resume)
-            gather.time = time
+                raise ValueError("DATE with data")
+            gather.time = time if line[stop] == _HT else slashed(line, begin, end)
         elif _begins(line, stop, b"ADIR"):
             self._is_short = True
         at = gather.find(line, 0, stop)
         if at == NEW:
-            self._show(bytes(line[:stop]), begin, end, time, resume, now_ms, emit)
+            self._show(bytes(line[:stop]), begin, end, time, now_ms, emit)
             return
         if gather.is_filled(at):
             self._finish(now_ms, emit)
@@ -273,10 +278,10 @@ class TIC:
             if spec.base == 0:
                 gather.put(at, "", bytes(line[begin:end]), 0, "", TEXT, time)
             elif spec.width < 0:
-                value, exponent, unit = self._united(begin, end, resume)
+                value, exponent, unit = united(line, begin, end)
                 gather.put(at, "", value, exponent, unit, spec.kind, time)
             else:
-                value = self._number(begin, end, spec.base, resume)
+                value = number(line, begin, end, spec.base)
                 quality = GOOD if end - begin == spec.width else IMPLAUSIBLE
                 if spec.mask:
                     value = (value >> spec.shift) & spec.mask
@@ -285,26 +290,27 @@ class TIC:
                 gather.put(at, "", value, 0, spec.unit, spec.kind, time, quality)
             at = gather.find(line, 0, stop, at)
 
-    def _show(self, label, begin, end, time, resume, now_ms, emit):
+    def _show(self, label, begin, end, time, now_ms, emit):
         """Without a map: make a point of this group."""
         spec = look_up(label)
         if spec is None:
-            self._spoil("no label %s is known" % label.decode(), resume)
+            raise ValueError("no label %s is known" % label.decode())
         if label in self._seen:
             self._finish(now_ms, emit)
         self._seen[label] = True
         name, unit, kind, width, base = spec
         gather = self._gather
+        line = self._line
         code = label.decode()
         if base == 0:
-            gather.put(NEW, code, bytes(self._line[begin:end]), 0, "", TEXT, time, GOOD, name)
+            gather.put(NEW, code, bytes(line[begin:end]), 0, "", TEXT, time, GOOD, name)
             return
         exponent = 0
         if width < 0:
-            value, exponent, unit = self._united(begin, end, resume)
+            value, exponent, unit = united(line, begin, end)
             quality = GOOD
         else:
-            value = self._number(begin, end, base, resume)
+            value = number(line, begin, end, base)
             quality = GOOD if end - begin == width else IMPLAUSIBLE
         gather.put(NEW, code, value, exponent, unit, kind, time, quality, name)
         if code == "STGE":
@@ -320,74 +326,6 @@ class TIC:
                     quality,
                     "status_" + field,
                 )
-
-    def _number(self, begin, end, base, resume):
-        """Return the digits line[begin:end] as an integer."""
-        line = self._line
-        value = 0
-        for i in range(begin, end):
-            digit = line[i] - 0x30
-            if digit > 9 and base == 16:
-                digit = line[i] - 0x37 if 0x41 <= line[i] <= 0x46 else -1
-            if not 0 <= digit <= 15:
-                digit = -1
-            if digit < 0 or digit >= base:
-                self._spoil("0x%02x is no digit" % line[i], resume)
-            value = value * base + digit
-        if begin == end:
-            self._spoil("a number without digits", resume)
-        return value
-
-    def _united(self, begin, end, resume):
-        """Return (value, exponent, unit) of a number that carries its unit: 12.5kWh."""
-        line = self._line
-        i = begin
-        negative = i < end and line[i] == 0x2D
-        if negative:
-            i += 1
-        value = digits = exponent = 0
-        point = False
-        while i < end and (0x30 <= line[i] <= 0x39 or (line[i] == 0x2E and not point)):
-            if line[i] == 0x2E:
-                point = True
-            else:
-                value = value * 10 + line[i] - 0x30
-                digits += 1
-                if point:
-                    exponent -= 1
-            i += 1
-        if not 0 < digits <= 15:
-            self._spoil("%d digits before a unit" % digits, resume)
-        unit = bytes(line[i:end]).strip().decode()
-        return (-value if negative else value), exponent, unit
-
-    def _date(self, begin, end):
-        """Return the seconds since 1970 UTC of a date SYYMMDDhhmmss, None when it is none.
-
-        S is the season: H winter, E summer, small when the meter's clock is not set (CPT_54E,
-        6.2.1); a space where the date was announced, not measured.
-        """
-        line = self._line
-        if end - begin != 13:
-            return None
-        pairs = []
-        for i in range(begin + 1, end, 2):
-            high = line[i] - 0x30
-            low = line[i + 1] - 0x30
-            if not (0 <= high <= 9 and 0 <= low <= 9):
-                return None
-            pairs.append(high * 10 + low)
-        year, month, day, hour, minute, second = pairs
-        season = line[begin] | 0x20
-        if season == 0x65:
-            summer = True
-        elif season == 0x68:
-            summer = False
-        elif line[begin] == _SPACE:
-            summer = is_eu_summer(2000 + year, month, day, hour)
-        else:
-            return None
-        return utc_seconds(2000 + year, month, day, hour, minute, second, 120 if summer else 60)
 
     def _believe(self, at, value, now_ms):
         """Return GOOD for a counter that may have got there since, else IMPLAUSIBLE.

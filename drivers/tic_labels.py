@@ -82,6 +82,9 @@ PJOURF+1 supplier_profile_tomorrow - t 98
 PPOINTE mobile_peak_profile - t 98
 ADS meter_number - t 12
 MESURES# contract_# - t 0
+TRAME frame_kind - t 0
+MODE mode - t 0
+CONFIG configuration - t 0
 EA_s energy_import Wh c u
 ER+_s energy_reactive_positive varh c u
 ER-_s energy_reactive_negative varh c u
@@ -101,6 +104,8 @@ TDYN#FF dynamic_tariff_#_next_end - t 0
 DebP period_start - t 0
 EAP_s energy_import_period Wh c u
 EAP_i energy_export_period Wh c u
+EaP_s energy_import_period Wh c u
+EaP_i energy_export_period Wh c u
 ER+P_s energy_reactive_positive_period varh c u
 ER-P_s energy_reactive_negative_period varh c u
 ER+P_i energy_reactive_positive_export_period varh c u
@@ -123,6 +128,13 @@ PA10MN mean_power_10min W g u
 PREA1MN mean_reactive_power_1min var g u
 PREA10MN mean_reactive_power_10min var g u
 TGPHI tangent_phi - g u
+TGPHI_s tangent_phi_import - g u
+TGPHI_i tangent_phi_export - g u
+DebP_2 period_start_2 - t 0
+EaP_s2 energy_import_period_2 Wh c u
+DebP-1_2 previous_period_start_2 - t 0
+FinP-1_2 previous_period_end_2 - t 0
+EaP-1_s2 energy_import_previous_period_2 Wh c u
 U10MN voltage_10min V g u
 KDC tangent_coefficient - g u
 KDCD tangent_coefficient_dynamic - g u

@@ -247,3 +247,58 @@ def test_the_byte_path_allocates_nothing():
         driver.feed(data, 0, len(data), 0, emit)
     finally:
         heap_unlock()
+
+
+def test_a_pme_pmi_frame_has_the_time_of_its_date():
+    for date, utc in (
+        ("15/01/24 14/05/33", 1705323933),
+        ("15/07/24 14/05/33", 1721045133),
+        ("15:07:24 14:05:33", 1721045133),
+        ("15/13/24 14/05/33", None),
+        ("15/07/24", None),
+    ):
+        rows = (
+            Collected(_open()).feed(frame("ADS 012345678901", "DATE " + date, "EA_s 123Wh")).rows
+        )
+        assert rows[0][2][1:] == (123, 0, "Wh", GOOD, utc), (date, rows)
+
+
+def test_a_line_end_before_the_frames_end_is_no_damaged_group():
+    got = Collected(_open()).feed(frame(*_HISTORIQUE)[:-1] + b"\n\x03").silence()
+    assert len(got.rows) == 1 and not got.errors, got.errors
+    got = Collected(_open()).feed(frame(*_HISTORIQUE)[:-1] + b"\nPA\x03").silence()
+    assert got.errors == ["TIC: frame ended inside a group"]
+
+
+def test_every_season_of_a_date_gives_its_hour():
+    for season, hours in (("H", 1), ("h", 1), ("E", 2), ("e", 2), (" ", 2)):
+        got = Collected(_open()).feed(frame("SMAXSN\t%s260704101112\t09562" % season))
+        assert got.rows[0][0][5] == 1783159872 - 3600 * hours, season
+    for bad in ("X260704101112", "E2607041011", "E26070410111x", "E261304101112"):
+        got = Collected(_open()).feed(frame("SMAXSN\t%s\t09562" % bad))
+        assert got.rows[0][0][1] == 9562 and got.rows[0][0][5] is None, bad
+
+
+def test_every_label_of_every_edition_is_read():
+    for text, code, value, unit in (
+        ("TGPHI_s 0.12", "TGPHI_s", (12, -2), ""),
+        ("TGPHI_i 0,25", "TGPHI_i", (25, -2), ""),
+        ("EaP_s 117kWh", "EaP_s", (117, 0), "kWh"),
+        ("EaP-1_s2 9kWh", "EaP-1_s2", (9, 0), "kWh"),
+        ("PS 250kVA", "PS", (250, 0), "kVA"),
+        ("TDYN1CD 12/03/24 06/00/00 HP", "TDYN1CD", (b"12/03/24 06/00/00 HP", 0), ""),
+        ("MODE CONTROLE", "MODE", (b"CONTROLE", 0), ""),
+        ("PPOT 0A", "PPOT", (10, 0), ""),
+        ("PEJP 30", "PEJP", (30, 0), "min"),
+        ("DEMAIN ----", "DEMAIN", (b"----", 0), ""),
+        ("ADPS 042", "ADPS", (42, 0), "A"),
+        ("NJOURF+1\t00", "NJOURF+1", (0, 0), ""),
+        ("RELAIS\t129", "RELAIS", (129, 0), ""),
+        ("PJOURF+1\t" + "00008001 NONUTILE" + " " * 81, "PJOURF+1",
+         (b"00008001 NONUTILE" + " " * 81, 0), ""),
+    ):  # fmt: skip
+        got = Collected(_open()).feed(frame(text))
+        assert got.rows and got.rows[0][0][:4] == (code, value[0], value[1], unit), (
+            text,
+            got.errors,
+        )
