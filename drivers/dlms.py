@@ -39,6 +39,20 @@ def _key(options, name):
     return key
 
 
+def _new_link():
+    """Return a collector of M-Bus frames; its module is imported only now, to save RAM."""
+    from drivers.mbus_link import Link
+
+    return Link()
+
+
+def _new_gcm(key):
+    """Return the cipher of a key, likewise."""
+    from drivers.gcm import GCM
+
+    return GCM(key)
+
+
 def _octets(data, at, end):
     """Return (start, stop) of the octets whose length is at data[at]; ValueError when cut."""
     length = data[at] if at < end else -1
@@ -75,21 +89,13 @@ class DLMS:
             raise ValueError("transport: %s is not hdlc or mbus" % transport)
         self._is_mbus = transport == "mbus"
         self._hdlc = HDLC(0 if self._is_mbus else 2 * size)
-        self._link = None
-        if self._is_mbus or table is None:
-            from drivers.mbus_link import Link
-
-            self._link = Link()
+        self._link = _new_link() if self._is_mbus or table is None else None
         self._message = bytearray(size)
         self._is_desk = table is None
         self._bare = bytearray(size if table is None else 0)
         self._key = _key(options, "key")
         self._auth_key = _key(options, "auth_key")
-        self._gcm = None
-        if self._key:
-            from drivers.gcm import GCM
-
-            self._gcm = GCM(self._key)
+        self._gcm = _new_gcm(self._key) if self._key else None
         self.reset()
 
     def request(self, out):
