@@ -39,15 +39,19 @@ def _key(options, name):
     return key
 
 
-def _new_link():
-    """Return a collector of M-Bus frames; its module is imported only now, to save RAM."""
+def _new_link(is_wanted):
+    """Return a collector of M-Bus frames or None; imported only when wanted, to save RAM."""
+    if not is_wanted:
+        return None
     from drivers.mbus_link import Link
 
     return Link()
 
 
 def _new_gcm(key):
-    """Return the cipher of a key, likewise."""
+    """Return the cipher of a key or None, likewise."""
+    if not key:
+        return None
     from drivers.gcm import GCM
 
     return GCM(key)
@@ -89,13 +93,13 @@ class DLMS:
             raise ValueError("transport: %s is not hdlc or mbus" % transport)
         self._is_mbus = transport == "mbus"
         self._hdlc = HDLC(0 if self._is_mbus else 2 * size)
-        self._link = _new_link() if self._is_mbus or table is None else None
+        self._link = _new_link(self._is_mbus or table is None)
         self._message = bytearray(size)
         self._is_desk = table is None
         self._bare = bytearray(size if table is None else 0)
         self._key = _key(options, "key")
         self._auth_key = _key(options, "auth_key")
-        self._gcm = _new_gcm(self._key) if self._key else None
+        self._gcm = _new_gcm(self._key)
         self.reset()
 
     def request(self, out):
