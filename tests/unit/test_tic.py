@@ -295,7 +295,7 @@ def test_every_label_of_every_edition_is_read():
         ("NJOURF+1\t00", "NJOURF+1", (0, 0), ""),
         ("RELAIS\t129", "RELAIS", (129, 0), ""),
         ("PJOURF+1\t" + "00008001 NONUTILE" + " " * 81, "PJOURF+1",
-         (b"00008001 NONUTILE" + " " * 81, 0), ""),
+         (b"00008001 NONUTILE" + b" " * 81, 0), ""),
     ):  # fmt: skip
         got = Collected(_open()).feed(frame(text))
         assert got.rows and got.rows[0][0][:4] == (code, value[0], value[1], unit), (
