@@ -1,13 +1,15 @@
 """What each command from upstream does; the one place that acts on a gateway from outside.
 
 Not here: whether a command may run (agent/commands.py: signed for this gateway, unexpired, never
-twice). No command carries code, none changes the stored configuration, none frees the journal: a
-changed interval and log level hold until the next start and are noted as events.
+twice). No command carries code, none frees the journal; a changed interval and log level hold
+until the next start and are noted as events.
 
     read_now      {"meter": NAME} or {}: ask now; the values come as ever, in the next block
     set_interval  {"meter": NAME, "interval_s": 1 .. 86400}
     log_level     {"level": "debug" | "info" | "warn" | "error"}
     maintenance   {"minutes": 0 .. 1440}: says in `state` that people are at work; 0 ends it
+                  {"minutes": 1 .. 60, "stop": true}: restarts and runs nothing: for a cable
+    configure     a new configuration, on trial: reconfigure.py
     locate        {"seconds": 1 .. 600}: blinks the board's LED
     purge         {}: the flash forgets what was sent: purge.py
     key           the next key, on trial: keys.py
@@ -60,6 +62,7 @@ class Orders:
                 "key": keys.order,
                 "purge": self._purge,
                 "update": self._update,
+                "configure": self._configure,
             }
             name = app.identity["gateway"]
             self._commands = Commands(name, keys, app.clock, self._load(), self._save, handlers)
@@ -155,6 +158,12 @@ class Orders:
         return {"level": level, "until": "restart"}
 
     def _maintenance(self, args):
+        if args.get("stop") is True:
+            minutes = _number(args, "minutes", 1, 60)
+            self._changes().ask_maintenance(minutes)
+            self._app.note_event("maintenance", "stopped for %d min" % minutes)
+            self.restart(self._app.now_ms)
+            return {"minutes": minutes, "in_ms": RESTART_MS}
         minutes = _number(args, "minutes", 0, 1440)
         self._maintenance_until_ms = self._app.clock.uptime_ms + minutes * 60000
         self._app.note_event("maintenance", "%d min" % minutes)
@@ -180,9 +189,15 @@ class Orders:
         return self._app.purge.begin()
 
     def _update(self, args):
+        return self._changes().order(args)
+
+    def _configure(self, args):
+        return self._changes().configure(args)
+
+    def _changes(self):
         if self._app.upgrade is None:
             raise CannotDo("this gateway has no slots")
-        return self._app.upgrade.order(args)
+        return self._app.upgrade
 
     def restart(self, now_ms):
         """Restart the gateway after RESTART_MS, so that what it says leaves first."""

@@ -49,7 +49,11 @@ class Settings(Pair):
             note = "/settings was unreadable" if found[newest] else ""
             state = [newest, NO_TRIAL, 0, 0, 0, note]
         self.state = state
-        self.target = "b" if state[0] == "a" else "a"
+
+    @property
+    def target(self):
+        """Where the next one goes: beside the one in force, which a trial is not."""
+        return "b" if self.state[0] == "a" else "a"
 
     def choose(self):
         """Return the configuration to run now, None when there is none; count a trial's start."""
@@ -70,11 +74,11 @@ class Settings(Pair):
         if tree is not None:
             self.running = active
             return tree
-        tree = self.load(self.target)
+        other = self.target
+        tree = self.load(other)
         if tree is not None:
-            self.roll_back(self.why, self.target)
-            self.running = self.target
-            self.target = active
+            self.roll_back(self.why, other)
+            self.running = other
         return tree
 
     def roll_back(self, why, good=""):
@@ -123,16 +127,28 @@ class Settings(Pair):
             return 0, b"", b""
         return int(words[0]), config, body
 
+    def stage(self, data, is_first):
+        """Add bytes to the configuration that is coming; with the secrets there it is no pair."""
+        with open(self.root + config_name(self.target), "wb" if is_first else "ab") as file:
+            file.write(data)
+
+    def staged(self):
+        """Return what came as a tree, None when it is none."""
+        try:
+            with open(self.root + config_name(self.target), "rb") as file:
+                return json.loads(file.read())
+        except (OSError, ValueError):
+            return None
+
     def store(self, config, secrets, on_trial):
         """Keep a pair beside the one in force, durable; it runs from the next start on.
 
         config: without a secret. on_trial: false puts it in force at once; so does a gateway
-        that has nothing to fall back to. Raises OSError: then what was in force still is.
+        that has nothing to fall back to. Return "a" or "b". Raises OSError: then what was in
+        force still is.
         """
         self.look()
-        active, trial = self.state[:2]
-        if trial != NO_TRIAL:
-            self.write([active, NO_TRIAL, 0, 0, 0, ""])
+        active = self.state[0]
         new = self.target
         old = self.number(active)
         data = pack(config, secrets, max(old, self.number(new)) + 1)
@@ -145,6 +161,7 @@ class Settings(Pair):
             self.write([active, new, self.TRIES, 0, 0, ""])
         else:
             self.write([new, NO_TRIAL, 0, 0, 0, ""])
+        return new
 
     def remove(self, which):
         """Forget a pair."""

@@ -33,8 +33,12 @@ class Pair:
     def __init__(self, root, running, state):
         self.root = root
         self.running = running
-        self.target = "b" if running == "a" else "a"  # where the next one goes
         self.state = state
+
+    @property
+    def target(self):
+        """Where the next one goes."""
+        return "b" if self.running == "a" else "a"
 
     @property
     def is_on_trial(self):
@@ -103,6 +107,11 @@ class Slots(Pair):
     def remove(self, slot):
         """Empty a slot."""
         self.delete("/" + slot)
+
+    def ask_maintenance(self, minutes):
+        """Let the next start run nothing for so long (firmware/boot.py). Raises OSError."""
+        with open(self.root + "/maintenance", "wb") as file:
+            file.write(b"%d" % minutes)
 
     def free(self):
         """Return the free bytes of the file system."""

@@ -32,6 +32,7 @@ class Trial:
 
     def __init__(self, slots, cause, first, settings, note, keep):
         self._slots = slots
+        self.what = slots.WHAT
         self._first = first
         self._settings = settings
         self._note = note
@@ -52,7 +53,7 @@ class Trial:
             if not self.missing:
                 self._keep()
                 self._slots.write([self._slots.running, NO_TRIAL, 0, 0, 0, ""])
-                self._note(self._slots.WHAT + "_confirmed", "after %d s" % spent_s)
+                self._note(self.what + "_confirmed", "after %d s" % spent_s)
             elif spent_s >= self._settings["trial_s"]:
                 active = self._slots.state[0]
                 why = "%s after %d s" % (self.missing, spent_s)

@@ -26,6 +26,7 @@ class Upgrade:
         self._key = key
         self._ground = ground
         self._updater = None
+        self._reconfigure = None
         self._trial = None
         self._second = 0
 
@@ -95,6 +96,27 @@ class Upgrade:
         self._app.note_event("update_offered", answer["version"])
         return answer
 
+    def configure(self, args):
+        """Do the command `configure`. Raises CannotDo."""
+        for pair in (self._slots, self._settings):
+            if pair.is_on_trial:
+                raise CannotDo("a trial is under way: %s" % pair.WHAT)
+        if self._reconfigure is None:
+            from agent.reconfigure import Reconfigure
+
+            self._reconfigure = Reconfigure(self._app, self._settings)
+        answer = self._reconfigure.order(args)
+        if "trial" in answer:
+            self._app.orders.restart(self._app.now_ms)
+        return answer
+
+    def ask_maintenance(self, minutes):
+        """Let the next start run nothing for so long: a cable is waited for. Raises CannotDo."""
+        try:
+            self._slots.ask_maintenance(minutes)
+        except OSError as error:
+            raise CannotDo("it cannot be noted: %s" % error)
+
     def take(self, data, now_ms):
         """Take a piece of a firmware; nobody waits for one: it is dropped."""
         if self._updater:
@@ -104,7 +126,9 @@ class Upgrade:
         """Return what `state` says, None when there is nothing to say."""
         if self._updater:
             return self._updater.report()
-        return {"trial": self._trial.missing} if self._trial else None
+        if self._trial:
+            return {"trial": self._trial.missing, "of": self._trial.what}
+        return None
 
     def _answering(self):
         return sum([1 for m in self._app.meters if m.answers and not m.failures])

@@ -161,12 +161,12 @@ def _take(order, root):
         ground.begin(_RELEASE_KEYS, len(keys))
         ground.put(keys, 0, len(keys))
         ground.commit()
-    settings.store(bare, secrets, order.get("trial", True))
+    kept = settings.store(bare, secrets, order.get("trial", True))
     told = {path: made[path] for path in order.get("tell", []) if path in made}
     return {
         "ok": True,
         "problems": [],
-        "config": fingerprint(settings.stored(settings.target)[0]),
+        "config": fingerprint(settings.stored(kept)[0]),
         "trial": settings.state[1] != NO_TRIAL,
         "made": sorted(made),
         "told": told,

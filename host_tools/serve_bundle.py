@@ -33,6 +33,7 @@ class Heard:
     """What a gateway has said since the server began."""
 
     answer: dict[str, Any] | None = None  # to the offer
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)  # to commands, by their id
     state: dict[str, Any] = field(default_factory=dict)
     birth: dict[str, Any] = field(default_factory=dict)
     births: int = 0
@@ -122,8 +123,11 @@ class BundleServer:
                 heard.births += 1
             elif "want" in tree:
                 self._give(gateway, heard, tree)
-            elif str(tree.get("id", "")).startswith("update-"):
-                heard.answer = tree
+            else:
+                name = str(tree.get("id", ""))
+                heard.answers[name] = tree
+                if name.startswith("update-"):
+                    heard.answer = tree
             self._came.notify_all()
 
     def _give(self, gateway: str, heard: Heard, want: dict[str, Any]) -> None:

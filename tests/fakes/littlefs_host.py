@@ -8,6 +8,8 @@ agent/store.py makes the same operations here as on a board, ten times faster.
     ground = files_on(flash, "/j")
 """
 
+import functools
+import sys
 import types
 from errno import EIO
 from pathlib import Path
@@ -97,7 +99,7 @@ class _File:
         out[: len(data)] = data
         return len(data)
 
-    def read(self, size):
+    def read(self, size=1 << 20):
         return _told(lfs.file_read, self._system, self._file, size)
 
     def readline(self):
@@ -180,14 +182,33 @@ class _OsOfSlots(_Os):
         return (0, 0, 0, 0, 0, 0, super().stat(path).size, 0, 0, 0)
 
 
+@functools.cache
+def _code(path):
+    return compile((_STORE.parent.parent / path).read_text(), path, "exec")
+
+
 def modules_on(flash, *paths):
-    """Mount the flash; return fresh modules of these files of the project that see only it."""
+    """Mount the flash; return fresh modules of these files of the project that see only it.
+
+    A later file that imports an earlier one gets the fresh one.
+    """
     system = _OsOfSlots(flash)
-    made = []
-    for path in paths:
-        module: Any = types.ModuleType(f"{path} over littlefs")
-        exec(compile((_STORE.parent.parent / path).read_text(), path, "exec"), module.__dict__)
-        module.os = system
-        module.open = lambda path, mode: _File(system.system, path, mode)
-        made.append(module)
+    made: list[Any] = []
+    kept: dict[str, Any] = {}
+    try:
+        for path in paths:
+            module: Any = types.ModuleType(f"{path} over littlefs")
+            exec(_code(path), module.__dict__)
+            module.os = system
+            module.open = lambda path, mode: _File(system.system, path, mode)
+            made.append(module)
+            name = path[:-3].replace("/", ".")
+            kept[name] = sys.modules.get(name)
+            sys.modules[name] = module
+    finally:
+        for name, module in kept.items():
+            if module is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = module
     return made

@@ -114,11 +114,47 @@ def test_a_second_one_is_on_trial_and_the_first_returns_after_two_starts():
     place.close()
 
 
+def test_what_does_not_read_back_is_never_put_in_force():
+    place = Place()
+    place.store("one")
+
+    class Forgetful(Settings):
+        def number(self, which):
+            return super().number(which) if which == "b" else 0
+
+    for on_trial in (True, False):
+        try:
+            Forgetful(place.root).store({"gateway": "two"}, {}, on_trial)
+        except OSError:
+            pass
+        else:
+            raise AssertionError(on_trial)
+        assert place.start() == ("one", "b") and place.files.state[5] == ""
+    place.close()
+
+
 def test_a_technician_may_put_one_in_force_without_a_trial():
     place = Place()
     place.store("one")
     place.store("two", on_trial=False)
     assert place.start() == ("two", "a") and not place.files.is_on_trial
+    place.close()
+
+
+def test_a_trial_that_was_confirmed_is_not_overwritten_by_the_next():
+    place = Place()
+    place.store("one")
+    place.store("two")
+    assert place.start() == ("two", "a")
+    running = place.files
+    running.write(["a", "-", 0, 0, 0, ""])  # as agent/trial.py confirms it
+    running.stage(b'{"gateway": "three"}', True)
+    assert running.staged() == {"gateway": "three"}
+    assert place.start() == ("two", "a")
+    running.stage(b"no JSON", True)
+    running.stage(b" at all", False)
+    assert running.staged() is None
+    assert place.start() == ("two", "a")
     place.close()
 
 

@@ -1,0 +1,75 @@
+"""A broker, a collector and a gateway without meters on the emulated board, for changes to it."""
+
+import time
+
+from host_tools import bundle, image, release
+from host_tools.board import EmulatedBoard
+from host_tools.broker import Broker
+from host_tools.collect.collector import Collector
+from host_tools.serve_bundle import BundleServer
+
+KEY = bytes(range(32))
+GATEWAY = "gw-a"
+
+
+class World:
+    """A broker, a collector and a gateway without meters."""
+
+    def __init__(self, supervisor, folder, files, key=None):
+        self.folder = folder
+        self.lines = []
+        self.begun_s = time.monotonic()
+        self.key = key
+        self.files = files
+        self.broker = Broker(supervisor, folder / "broker")
+        self.broker.start()
+        self.collector = Collector(
+            "127.0.0.1",
+            self.broker.mqtt_port,
+            f"sqlite:///{folder}/readings.db",
+            keys={GATEWAY: KEY},
+        )
+        self.collector.start()
+        self.image = folder / "gw.img"
+        uplink = {"host": "127.0.0.1", "port": self.broker.mqtt_port, "key": KEY.hex()}
+        self.configuration = configuration = {
+            "gateway": GATEWAY,
+            "board": "host",
+            "ports": [],
+            "meters": [],
+            "uplink": uplink | {"state_s": 1, "keepalive_s": 10},
+            "update": {"settle_s": 1, "trial_s": 12},
+        }
+        old = bundle.pack(files, "1.0", 1, ["host"])
+        image.build(
+            self.image,
+            configuration,
+            firmware=old,
+            files={"/state/keys": release.modulus(key)} if key else None,
+        )
+        self.board = EmulatedBoard(supervisor, self.image, {}, on_line=self._line, watchdog_s=3)
+
+    def _line(self, line):
+        self.lines.append("%.1f %s" % (time.monotonic() - self.begun_s, line))
+
+    def bundle(self, version="2.0", counter=2, changed=None, key=None, next_key=b""):
+        files = self.files | (changed or {})
+        data = bundle.pack(files, version, counter, ["host"], next_key=next_key)
+        return release.sign(data, key or self.key)
+
+    def slot(self):
+        """What /slot says."""
+        return image.read(self.image, "/slot").split(b"\n")[0].decode().split(" ", 5)
+
+    def serve(self, data=bytes(960)):
+        return BundleServer("127.0.0.1", self.broker.mqtt_port, data, {GATEWAY: KEY})
+
+    def until(self, holds, seconds=60.0):
+        deadline_s = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline_s, "\n".join(self.lines[-30:])
+            time.sleep(0.2)
+
+    def close(self):
+        self.board.power_cut()
+        self.collector.stop()
