@@ -77,7 +77,7 @@ class App:
             from agent.budget import Budget
 
             limit = config["uplink"]["budget_kb_day"] * 1000
-            self.uplink.budget = Budget(limit, config["uplink"]["tls"], ground)
+            self.uplink.budget = Budget(limit, ground)
         self.timekeeper = Timekeeper(config["clock"]["ntp"], random)
         self.floor = Floor(clock, ground)
         self.certificates = None
@@ -298,7 +298,8 @@ class App:
         if self.certificates:
             self.certificates.step(self.journal.acked)
         if self.uplink.budget:
-            self.uplink.budget.at(self.clock.wall_ms_at(now_ms)[0])
+            at_ms, state = self.clock.wall_ms_at(now_ms)
+            self.uplink.budget.at(at_ms, state > 0)
         if self.upgrade and self.upgrade.step(now_ms):
             self.orders.restart(now_ms)
         if ticks_diff(now_ms, self._state_at) >= 0:

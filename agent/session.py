@@ -73,7 +73,7 @@ class Session:
         self.out = bytearray(0)
         self._long = b""  # what the next writes carry, before anything else
         self._long_at = 0
-        self.budget = None  # agent/budget.Budget where bytes are counted
+        self.budget = None  # agent/budget.Budget where bytes are counted, by the transport
         self.birth = lambda: b"{}"
         self.on_command = lambda payload: None
         self.action = NOTHING
@@ -159,8 +159,6 @@ class Session:
         self._now = now_ms
         self._heard = now_ms
         self.counters["bytes_in"] += end - start
-        if self.budget:
-            self.budget.spend(end - start)
         self._take(data, start, end)
         if self._step != CLOSING:
             # Whatever came proves that the peer lives; what it still owes is awaited anew.
@@ -183,8 +181,6 @@ class Session:
         """Write the next packet into out; return its length, 0 when there is nothing to send."""
         length = self._more() if self._long else self._next_output()
         self.counters["bytes_out"] += length
-        if self.budget and length:
-            self.budget.spend(length)
         self.counters["published"] = self._flight.published
         self.counters["repeated"] = self._flight.repeated
         return length

@@ -34,6 +34,9 @@ async def run(app, hal, names, link):
         try:
             sock = await net.connect(names, hal, settings["host"], settings["port"], goes_on)
             _no_delay(sock)
+            if uplink.budget:
+                uplink.budget.spend_opening()
+                sock = net.Counted(sock, uplink.budget.spend)
             if settings["tls"]:
                 app.floor.assume(hal.set_wall)
                 sock = net.secure(sock, app.certificates.choose(settings, uplink.acked))

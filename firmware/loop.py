@@ -24,6 +24,8 @@ def run(app, hal):
 
 async def _main(app, hal):
     names = Names(hal.random, app.config["network"]["dns"])
+    if app.uplink.budget:
+        names.spend = app.uplink.budget.spend_datagram
     link = Link(app, hal)
     rows: list = []  # name, function, arguments; those of the watched parts first
     for i, bus in enumerate(app.buses):

@@ -5,6 +5,7 @@ believed. `getaddrinfo`, which waits inside C, is given numbers only.
 """
 
 import asyncio
+import io
 import select
 import socket
 from errno import ECONNREFUSED, EINPROGRESS, ETIMEDOUT
@@ -18,6 +19,7 @@ from drivers.ticks import ticks_diff
 IN_PROGRESS = (EINPROGRESS, 11, 36)  # EAGAIN of the ports
 _STEP_MS = 10
 _LONGEST_WAIT_MS = 60000
+_STREAM_CLOSE = 4  # MP_STREAM_CLOSE of MicroPython's py/stream.h
 
 
 def _address(numeric, port, kind):
@@ -40,7 +42,8 @@ async def resolve(names, hal, host, goes_on):
         question = memoryview(packet)[:length]
         try:
             server, port = split_server(lookup.server, 53)
-            await _exchange(hal, (server, port), question, packet, lookup.answered, lookup.wait_ms)
+            there = (server, port)
+            await _exchange(names, hal, there, question, packet, lookup.answered, lookup.wait_ms)
         except (OSError, ValueError) as error:
             lookup.failed("%s: %s" % (lookup.server, error))
     return lookup.address()
@@ -78,6 +81,38 @@ async def _connected(sock, address, goes_on):
             return
         await asyncio.sleep_ms(_STEP_MS)
     raise OSError(ETIMEDOUT)
+
+
+class Counted(io.IOBase):
+    """A socket that tells spend(count) the bytes of each read and write; TLS goes on top of it."""
+
+    def __init__(self, sock, spend):
+        self._sock = sock
+        self._spend = spend
+
+    def readinto(self, buffer):
+        """Read what is there; None when nothing is."""
+        count = self._sock.readinto(buffer)
+        if count:
+            self._spend(count)
+        return count
+
+    def write(self, data):
+        """Write what the socket takes; None when it takes nothing."""
+        count = self._sock.write(data)
+        if count:
+            self._spend(count)
+        return count
+
+    def ioctl(self, request, argument):
+        """Close with the stream above: nobody polls it."""
+        if request == _STREAM_CLOSE:
+            self._sock.close()
+        return 0
+
+    def close(self):
+        """Close the socket."""
+        self._sock.close()
 
 
 def secure(sock, settings):
@@ -140,13 +175,13 @@ async def _ask(keeper, index, packet, hal, names):
     server = (await resolve(names, hal, host, goes_on), port)
     keeper.request(index, packet, hal.ticks_ms())
     try:
-        await _exchange(hal, server, packet, packet, take, ANSWER_MS)
+        await _exchange(names, hal, server, packet, packet, take, ANSWER_MS)
     except OSError:
         names.failed(host)
         raise
 
 
-async def _exchange(hal, server, question, answer, take, wait_ms):
+async def _exchange(names, hal, server, question, answer, take, wait_ms):
     """Send a datagram to a server in numbers; give what it answers to take(), until it is true.
 
     Raises OSError, ETIMEDOUT after wait_ms.
@@ -158,6 +193,7 @@ async def _exchange(hal, server, question, answer, take, wait_ms):
         sock.connect(found[-1])  # so that only this server's datagrams arrive
         asked = hal.ticks_ms()
         sock.send(question)
+        names.spend(len(question))
         while ticks_diff(hal.ticks_ms(), asked) < wait_ms:
             try:
                 count = sock.readinto(answer)
@@ -165,8 +201,10 @@ async def _exchange(hal, server, question, answer, take, wait_ms):
                 if error.errno not in IN_PROGRESS:
                     raise
                 count = None
-            if count and take(answer, count, hal.ticks_ms()):
-                return
+            if count:
+                names.spend(count)
+                if take(answer, count, hal.ticks_ms()):
+                    return
             await asyncio.sleep_ms(_STEP_MS)
         raise OSError(ETIMEDOUT)
     finally:

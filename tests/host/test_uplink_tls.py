@@ -16,6 +16,7 @@ from agent.clock import FLOOR_MS
 from host_tools.broker import Broker, Papers
 from host_tools.supervisor import Supervisor
 from tests.fakes.authority import Authority
+from tests.fakes.tcp_fault_proxy import TCPFaultProxy
 from tests.on_micropython import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -36,12 +37,21 @@ class Hal:
         return time.ticks_ms() & (1 << 30) - 1
     def set_wall(self, ms):
         print("TLS assumes", ms)
+class Counts:
+    may_send_live = may_send_records = True
+    is_spent = False
+    bytes = openings = 0
+    def spend(self, count):
+        self.bytes += count
+    def spend_opening(self):
+        self.openings += 1
 class App:
     is_up = True
     def __init__(self, settings):
         self.config = {"uplink": settings}
         identity = {"gateway": "gw", "board": "host", "version": "1", "runtime": "t", "boot": 1}
         self.uplink = Uplink(settings, MemoryJournal(), identity, lambda n: 0)
+        self.uplink.budget = Counts() if settings["counts"] else None
         self.log = self
         self.clock = Clock()
         self.floor = Floor(self.clock, None)
@@ -60,6 +70,9 @@ class App:
 async def watch(app):
     while app.uplink.state != "online":
         await asyncio.sleep_ms(20)
+    if app.uplink.budget:
+        await asyncio.sleep_ms(500)  # until birth and its PUBACK have passed
+        print("counted", app.uplink.budget.openings, app.uplink.budget.bytes)
     print("online")
     sys.exit(0)
 async def main():
@@ -71,11 +84,11 @@ asyncio.run(main())
 """
 
 
-def _run(tmp_path, port, ca, cert=None, rotate=""):
+def _run(tmp_path, port, ca, cert=None, rotate="", counts="false"):
     settings = f'{{"host": "localhost", "port": {port}, "tls": true, "ca": "{ca}.der", '
     own = (f"{cert}.der", f"{cert}.key.der") if cert else ("", "")
     settings += f'"cert": "{own[0]}", "cert_key": "{own[1]}", '
-    settings += f'"folder": "{tmp_path}/state", "rotate": "{rotate}"}}'
+    settings += f'"folder": "{tmp_path}/state", "rotate": "{rotate}", "counts": {counts}}}'
     told = tmp_path / "settings.json"
     told.write_text(settings)
     script = tmp_path / "gateway.py"
@@ -167,6 +180,13 @@ def test_nats_with_mutual_certificates(tmp_path, authority):
         broker.start()
         port = broker.mqtt_port
         assert _run(tmp_path, port, authority.folder / "ca", own).endswith("online")
+        with TCPFaultProxy(("127.0.0.1", port)) as proxy:
+            there = proxy.address[1]
+            said = _run(tmp_path, there, authority.folder / "ca", own, counts="true")
+            passed = sum(proxy.passed.values())
+        openings, counted = (int(word) for word in said.split("counted ")[1].split()[:2])
+        assert openings == 1 and 1500 < counted, said
+        assert 0 <= passed - counted < 64, (counted, passed)  # but for the alert at the end
         # A wrong authority on trial: refused once, then the present one's turn.
         wrong = Authority(tmp_path, "theirs").folder / "ca.der"
         said = _run(tmp_path, port, authority.folder / "ca", own, rotate=str(wrong))
