@@ -31,6 +31,13 @@ persistence_location {folder}/
 autosave_on_changes true
 autosave_interval 1
 """
+_MOSQUITTO_TLS = """\
+certfile {own}.pem
+keyfile {own}.key.pem
+cafile {authority}.pem
+require_certificate true
+user root
+"""
 
 
 def is_there(kind: str) -> bool:
@@ -45,12 +52,16 @@ def _mosquitto() -> str | None:
 class BrokerProcess:
     """One broker of kind "nats" or "mosquitto"; its files in folder."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
+    def __init__(self, kind: str, folder: Path, papers: tuple[Path, Path] | None = None) -> None:
+        """papers: certificate and authority without their endings: mosquitto wants both sides'."""
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         text = _NATS if kind == "nats" else _MOSQUITTO
         path = folder / "broker.conf"
-        path.write_text(text.format(client=free_port(), port=self.port, folder=folder))
+        text = text.format(client=free_port(), port=self.port, folder=folder)
+        if papers:
+            text += _MOSQUITTO_TLS.format(own=papers[0], authority=papers[1])
+        path.write_text(text)
         name = program("nats-server") if kind == "nats" else _mosquitto()
         assert name, f"{kind} is not installed"
         self._command = [name, "-c", str(path)]

@@ -1,4 +1,4 @@
-"""The device's TLS on MicroPython: nats-server with mutual certificates, and peers that cheat.
+"""The device's TLS on MicroPython: real brokers with mutual certificates, and peers that cheat.
 
 Whoever fails the handshake gets 0 bytes of payload: counted by a server that would take them.
 """
@@ -16,6 +16,7 @@ from agent.clock import FLOOR_MS
 from host_tools.broker import Broker, Papers
 from host_tools.supervisor import Supervisor
 from tests.fakes.authority import Authority
+from tests.fakes.broker_process import BrokerProcess, is_there
 from tests.fakes.tcp_fault_proxy import TCPFaultProxy
 from tests.on_micropython import interpreter
 
@@ -28,6 +29,7 @@ from agent.certificates import Certificates
 from agent.clock import Clock
 from agent.floor import Floor
 from agent.store import Files
+from agent.poster import Poster
 from agent.uplink import Uplink
 from agent.names import Names
 from firmware import carrier
@@ -50,7 +52,8 @@ class App:
     def __init__(self, settings):
         self.config = {"uplink": settings}
         identity = {"gateway": "gw", "board": "host", "version": "1", "runtime": "t", "boot": 1}
-        self.uplink = Uplink(settings, MemoryJournal(), identity, lambda n: 0)
+        kind = Poster if settings["kind"] == "https" else Uplink
+        self.uplink = kind(settings, MemoryJournal(), identity, lambda n: 0)
         self.uplink.budget = Counts() if settings["counts"] else None
         self.log = self
         self.clock = Clock()
@@ -84,11 +87,12 @@ asyncio.run(main())
 """
 
 
-def _run(tmp_path, port, ca, cert=None, rotate="", counts="false"):
+def _run(tmp_path, port, ca, cert=None, rotate="", counts="false", kind="mqtt"):
     settings = f'{{"host": "localhost", "port": {port}, "tls": true, "ca": "{ca}.der", '
     own = (f"{cert}.der", f"{cert}.key.der") if cert else ("", "")
     settings += f'"cert": "{own[0]}", "cert_key": "{own[1]}", '
-    settings += f'"folder": "{tmp_path}/state", "rotate": "{rotate}", "counts": {counts}}}'
+    settings += f'"folder": "{tmp_path}/state", "rotate": "{rotate}", '
+    settings += f'"counts": {counts}, "kind": "{kind}"}}'
     told = tmp_path / "settings.json"
     told.write_text(settings)
     script = tmp_path / "gateway.py"
@@ -108,8 +112,9 @@ def _run(tmp_path, port, ca, cert=None, rotate="", counts="false"):
 class _Trap(threading.Thread):
     """Accepts one connection with a certificate, or plain, and counts what is sent to it."""
 
-    def __init__(self, cert):
+    def __init__(self, cert, lure=b""):
         super().__init__(daemon=True)
+        self._lure = lure
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self._cert = cert
@@ -130,7 +135,7 @@ class _Trap(threading.Thread):
                 self.payload += peer.recv(4096)
             else:
                 self.payload += peer.recv(4096)
-                peer.sendall(b"\x20\x02\x00\x00")  # CONNACK in the clear: come on, no TLS here
+                peer.sendall(self._lure)  # come on, no TLS here
                 self.payload += peer.recv(4096)
         except OSError:
             pass
@@ -143,33 +148,61 @@ def authority(tmp_path):
     return Authority(tmp_path, "ours")
 
 
-def test_a_trap_with_a_good_certificate_gets_payload(tmp_path, authority):
+_KINDS = ("mqtt", "https")
+_SIGNS = {"mqtt": b"MQTT", "https": b"POST"}  # how payload of ours begins
+_LURES = {"mqtt": b"\x20\x02\x00\x00", "https": b"HTTP/1.1 204 No Content\r\n\r\n"}
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_a_trap_with_a_good_certificate_gets_payload(tmp_path, authority, kind):
     trap = _Trap(authority.issue("server"))
-    _run(tmp_path, trap.port, authority.folder / "ca")
+    _run(tmp_path, trap.port, authority.folder / "ca", kind=kind)
     trap.join(6)
-    assert b"MQTT" in trap.payload
+    assert _SIGNS[kind] in trap.payload
 
 
-@pytest.mark.parametrize("fault", ["ca", "host", "expired", "self_signed"])
-def test_a_peer_with_a_bad_certificate_gets_nothing(tmp_path, authority, fault):
+@pytest.mark.parametrize("kind", _KINDS)
+@pytest.mark.parametrize("fault", ["ca", "host", "expired", "future", "self_signed"])
+def test_a_peer_with_a_bad_certificate_gets_nothing(tmp_path, authority, fault, kind):
     cert = {
         "ca": lambda: Authority(tmp_path, "theirs").issue("server"),
         "host": lambda: authority.issue("server", host="other.example"),
         "expired": lambda: authority.issue("server", days=(-30, -1)),
+        "future": lambda: authority.issue("server", days=(1, 30)),
         "self_signed": lambda: authority.issue("server", self_signed=True),
     }[fault]()
     trap = _Trap(cert)
-    said = _run(tmp_path, trap.port, authority.folder / "ca")
+    said = _run(tmp_path, trap.port, authority.folder / "ca", kind=kind)
     trap.join(6)
     assert trap.payload == b"" and "certificate refused" in said, said
     assert "the clock is not set" in said and f"TLS assumes {FLOOR_MS}" in said, said
 
 
-def test_a_plaintext_peer_sees_no_mqtt(tmp_path, authority):
-    trap = _Trap(None)
-    said = _run(tmp_path, trap.port, authority.folder / "ca")
+@pytest.mark.parametrize("kind", _KINDS)
+def test_a_peer_in_the_clear_sees_a_greeting_of_tls_and_nothing_else(tmp_path, authority, kind):
+    trap = _Trap(None, _LURES[kind])
+    said = _run(tmp_path, trap.port, authority.folder / "ca", kind=kind)
     trap.join(6)
-    assert trap.payload and b"MQTT" not in trap.payload and "online" not in said
+    assert trap.payload[:2] == b"\x16\x03" and "online" not in said, said
+    assert 5 + int.from_bytes(trap.payload[3:5], "big") >= len(trap.payload) - 7  # but an alert
+    assert _SIGNS[kind] not in trap.payload
+
+
+def test_mosquitto_with_mutual_certificates(tmp_path, authority):
+    if not is_there("mosquitto"):
+        pytest.skip("mosquitto is not installed")
+    own = authority.issue("gw")
+    ca = authority.folder / "ca"
+    good, late = authority.issue("server"), authority.issue("late", days=(-30, -1))
+    for cert in (good, late):
+        (tmp_path / cert.name).mkdir()
+        with BrokerProcess("mosquitto", tmp_path / cert.name, (cert, ca)) as broker:
+            said = _run(tmp_path, broker.port, ca, own)
+            if cert == late:
+                assert "certificate refused" in said and "online" not in said, said
+                continue
+            assert said.endswith("online"), said
+            assert "online" not in _run(tmp_path, broker.port, ca)
 
 
 def test_nats_with_mutual_certificates(tmp_path, authority):
