@@ -120,7 +120,7 @@ class App:
         self.cause = cause
         self.clock.tick(now_ms)
         found = self.journal.start()
-        self.clock.remembered_ms = found.alive_ms
+        self.clock.remembered_ms = max(self.clock.remembered_ms, found.alive_ms)
         first = self.journal.next
         recovered = 0
         for meter, data in found.opens:

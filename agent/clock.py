@@ -22,6 +22,7 @@ FREE_RUNNING = const(2)
 EPOCH_2000_S = const(946684800)  # 1970 to 2000, seconds
 TRUST_MS = 6 * 3600 * 1000  # +-40 ppm of a crystal stay below 1 s this long
 FLOOR_MS = 1767225600000  # 2026-01-01: no reading of this code is older
+BUILT_MS = 0  # the day this program was compiled: host_tools/image.py writes it here
 CEILING_MS = 4102444800000  # 2100-01-01
 SLEW_MS = const(2000)  # a smaller correction is slewed, a larger one is a declared step
 _SLEW_PERMILLE = const(1)  # 1 ms per second
@@ -32,8 +33,10 @@ class Clock:
 
     def __init__(self, boot=0, floor_ms=FLOOR_MS):
         self.boot = boot
-        self.floor_ms = floor_ms  # when this program was made: earlier is not believed
-        self.remembered_ms = 0  # last time in flash, for TLS alone: a lie of a server ends with it
+        self.floor_ms = floor_ms  # when this program was written: earlier is not believed
+        # For TLS alone, so that a wrong clock of a builder or a lie of a server refuses no true
+        # time: the day of the build, then the last time in flash.
+        self.remembered_ms = BUILT_MS
         self.uptime_ms = 0
         self.source = ""
         self.steps = 0

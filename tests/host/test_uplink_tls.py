@@ -3,11 +3,14 @@
 Whoever fails the handshake gets 0 bytes of payload: counted by a server that would take them.
 """
 
+import json
 import os
+import shutil
 import socket
 import ssl
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -34,11 +37,16 @@ from agent.uplink import Uplink
 from agent.names import Names
 from firmware import carrier
 from tests.fakes.journal import MemoryJournal
+with open(sys.argv[1]) as file:  # an argument beyond 255 bytes ends the interpreter
+    settings = json.load(file)
 class Hal:
     def ticks_ms(self):
         return time.ticks_ms() & (1 << 30) - 1
     def set_wall(self, ms):
         print("TLS assumes", ms)
+        if settings["clock"]:  # the file that this process takes for its clock
+            with open(settings["clock"], "w") as file:
+                file.write(str(ms // 1000))
 class Counts:
     may_send_live = may_send_records = True
     is_spent = False
@@ -57,6 +65,7 @@ class App:
         self.uplink.budget = Counts() if settings["counts"] else None
         self.log = self
         self.clock = Clock()
+        self.clock.remembered_ms = settings["remembered"]
         self.floor = Floor(self.clock, None)
         self.certificates = Certificates(Files(settings["folder"]), print, settings)
         self.rotates = settings["rotate"]
@@ -79,28 +88,26 @@ async def watch(app):
     print("online")
     sys.exit(0)
 async def main():
-    with open(sys.argv[1]) as file:  # an argument beyond 255 bytes ends the interpreter
-        app = App(json.load(file))
+    app = App(settings)
     asyncio.create_task(watch(app))
     await carrier.run(app, Hal(), Names(lambda n: 0), app)
 asyncio.run(main())
 """
 
 
-def _run(tmp_path, port, ca, cert=None, rotate="", counts="false", kind="mqtt"):
-    settings = f'{{"host": "localhost", "port": {port}, "tls": true, "ca": "{ca}.der", '
+def _run(tmp_path, port, ca, cert=None, env=None, **changes):
+    settings = {"host": "localhost", "port": port, "tls": True, "ca": f"{ca}.der"}
     own = (f"{cert}.der", f"{cert}.key.der") if cert else ("", "")
-    settings += f'"cert": "{own[0]}", "cert_key": "{own[1]}", '
-    settings += f'"folder": "{tmp_path}/state", "rotate": "{rotate}", '
-    settings += f'"counts": {counts}, "kind": "{kind}"}}'
+    settings |= {"cert": own[0], "cert_key": own[1], "folder": f"{tmp_path}/state"}
+    settings |= {"rotate": "", "counts": False, "kind": "mqtt", "clock": "", "remembered": 0}
     told = tmp_path / "settings.json"
-    told.write_text(settings)
+    told.write_text(json.dumps(settings | changes))
     script = tmp_path / "gateway.py"
     script.write_text(_GATEWAY)
     done = subprocess.run(
         [interpreter(), str(script), str(told)],
         cwd=ROOT,
-        env={**os.environ, "MICROPYPATH": f"{ROOT}:.frozen"},
+        env={**os.environ, "MICROPYPATH": f"{ROOT}:.frozen", **(env or {})},
         capture_output=True,
         text=True,
         timeout=40,
@@ -215,7 +222,7 @@ def test_nats_with_mutual_certificates(tmp_path, authority):
         assert _run(tmp_path, port, authority.folder / "ca", own).endswith("online")
         with TCPFaultProxy(("127.0.0.1", port)) as proxy:
             there = proxy.address[1]
-            said = _run(tmp_path, there, authority.folder / "ca", own, counts="true")
+            said = _run(tmp_path, there, authority.folder / "ca", own, counts=True)
             passed = sum(proxy.passed.values())
         openings, counted = (int(word) for word in said.split("counted ")[1].split()[:2])
         assert openings == 1 and 1500 < counted, said
@@ -228,3 +235,63 @@ def test_nats_with_mutual_certificates(tmp_path, authority):
         said = _run(tmp_path, port, wrong.with_suffix(""), own, rotate=str(right))
         assert "refused" not in said and said.endswith("online"), said
         assert "online" not in _run(tmp_path, port, authority.folder / "ca")
+
+
+_CLOCK = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+time_t time(time_t *out) {
+    long long now = 0;
+    FILE *file = fopen(getenv("CLOCK_FILE"), "r");
+    if (file) { if (fscanf(file, "%lld", &now) != 1) now = 0; fclose(file); }
+    if (out) *out = (time_t)now;
+    return (time_t)now;
+}
+"""
+_YEAR_2000_S = 946684800
+_DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def settable(tmp_path):
+    """Return a file whose number of seconds mbedTLS takes for the time, and how to have it so."""
+    compiler = shutil.which("cc")
+    if not compiler:
+        pytest.skip("no C compiler: this computer's clock cannot be stood in for")
+    source, library, clock = (tmp_path / name for name in ("clock.c", "clock.so", "clock"))
+    source.write_text(_CLOCK)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
+    clock.write_text(str(_YEAR_2000_S))
+    return clock, {"LD_PRELOAD": str(library), "CLOCK_FILE": str(clock)}
+
+
+def test_a_chip_that_wakes_in_2000_needs_the_floor_to_get_in(tmp_path, settable):
+    """mbedTLS itself checks the dates, by a clock that only the floor moves."""
+    clock, env = settable
+    now_s = int(time.time())
+    ours = Authority(tmp_path, "ours", days=(-900, 30))
+    ca = ours.folder / "ca"
+    since_floor = (now_s * 1000 - FLOOR_MS) // _DAY_MS
+
+    def run(cert, clock_file="", remembered=0):
+        clock.write_text(str(_YEAR_2000_S))
+        trap = _Trap(cert)
+        said = _run(tmp_path, trap.port, ca, env=env, clock=str(clock_file), remembered=remembered)
+        trap.join(6)
+        return said, trap.payload
+
+    long_valid = ours.issue("server", days=(-900, 30))
+    said, payload = run(long_valid)  # nobody moves the clock: it is 2000, before every date
+    assert "certificate refused" in said and payload == b"", said
+    said, payload = run(long_valid, clock)
+    assert b"MQTT" in payload and f"TLS assumes {FLOOR_MS}" in said, said
+    # Issued after the program was written: the floor is not enough, the last time in flash is.
+    fresh = ours.issue("fresh", days=(-2, 30))
+    said, payload = run(fresh, clock)
+    assert "the clock is not set" in said and payload == b"", said
+    assert b"MQTT" in run(fresh, clock, now_s * 1000 - _DAY_MS)[1]
+    # A certificate that ran out before the floor gets no second youth from a clock in the past.
+    old = ours.issue("old", days=(-900, -since_floor - 1))
+    said, payload = run(old, clock)
+    assert "certificate refused" in said and payload == b"", said
