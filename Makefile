@@ -3,10 +3,10 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench size powercut faults years fuzz forge chaos sites clean
+.PHONY: help setup run test check format bench size powercut faults years fuzz forge chaos sites compliance clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with everything that run, test and check need
 
@@ -67,6 +67,9 @@ chaos: $(READY) ## the way upstream while brokers, network and power fail, N=100
 
 sites: $(READY) ## every example site on the emulated board, SECONDS=600 each; nothing lost
 	ECLOR_SITES=$(or $(SECONDS),40) $(PY) -m pytest tests/emulated/test_demo.py
+
+compliance: $(READY) ## what holds of the standards, from the tests' own results; bill of materials
+	@$(PY) -m tests.compliance
 
 clean: ## remove what make and run have made
 	rm -rf .venv .run build

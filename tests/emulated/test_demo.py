@@ -1,7 +1,9 @@
 """The whole path on the real MicroPython: nothing lost, nothing twice."""
 
+import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -79,6 +81,43 @@ def _grown(demo, count=5):
 def _assert_whole(result):
     wrong = (result["lost"], result["duplicated"], result["altered"])
     assert wrong == (0, 0, 0), result["examples"]
+
+
+def listening(pid):
+    """Return the TCP ports on which a process listens, IPv4 and IPv6."""
+    own = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the descriptor of this very look
+            match = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(link))
+            own |= {match[1]} if match else set()
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
+    ]
+    return [int(w[1].rpartition(":")[2], 16) for w in rows if w[3] == "0A" and w[9] in own]
+
+
+def test_the_gateway_listens_on_no_port(tmp_path):
+    mine = f"{tmp_path}/demo".encode()
+
+    def is_life(cmdline):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            words = cmdline.read_bytes()
+            return mine in words and b".link.json" in words
+        return False
+
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        door.listen()
+        assert door.getsockname()[1] in listening(os.getpid()), "or the look below sees nothing"
+    with Demo(load_site(_HOUSEHOLD), tmp_path / "demo") as demo:
+        _until(_grown(demo, 1))
+        lives = [
+            path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if is_life(path)
+        ]
+        assert lives
+        assert [listening(life) for life in lives] == [[]] * len(lives)
 
 
 def test_a_power_cut_a_network_cut_and_a_garbled_line_cost_what_is_declared(tmp_path):
