@@ -1,8 +1,11 @@
 """The page of provisions tells the truth; what has no other home: secrets, the bill."""
 
 import ast
+import contextlib
 import copy
+import io
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -11,6 +14,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from agent.settings import Settings
+from firmware import provision
 from host_tools.commands import compliance as compliance_command
 from host_tools.compliance import page, results
 from host_tools.compliance.provisions import STANDARDS, Provision, proofs
@@ -19,6 +24,13 @@ from tests import compliance, sbom
 from tests.fakes.virtual_gateway import TREE, Site
 
 ROOT = Path(__file__).resolve().parents[2]
+PLAIN = {
+    "gateway": "gw",
+    "board": "host",
+    "ports": [{"name": "line", "uart": "uart1"}],
+    "meters": [{"name": "m", "port": "line", "protocol": "modbus", "map": "sdm630"}],
+    "uplink": {"host": "h"},
+}
 CANARIES = {
     "key": "c0ffee00" * 8,
     "privacy": "ba5eba11" * 8,
@@ -207,6 +219,35 @@ def test_a_secret_in_the_source_would_be_seen():
     assert secrets_in(f'key: "{secrets.token_hex(32)}"')
     assert secrets_in("-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIAAAAAAAAAAA")
     assert not secrets_in("0" * 64 + " " + bytes(range(32)).hex())
+
+
+def provisioned(root):
+    """Provision a gateway in a folder; return every secret that is on its flash then."""
+    root.mkdir()
+    said = io.StringIO()
+    order = {"config": PLAIN, "make": list(provision.MADE)}
+    with contextlib.redirect_stdout(said):
+        provision.request("gw", "00" * 32, root=str(root))
+        provision.take(json.dumps(order), root=str(root))
+    assert said.getvalue().count('"ok": true') == 2, said.getvalue()
+    settings = Settings(str(root))
+    settings.look()
+    kept = settings.stored(settings.state[0])[2]
+    return [kept[name] for name in provision.MADE] + [(root / provision.KEY_FILE).read_bytes()]
+
+
+def test_gateways_share_no_secret(tmp_path):
+    # `make compliance` provisions ten thousand; the salt of the computer is always the same here.
+    count = int(os.environ.get("ECLOR_GATEWAYS", "100"))
+    seen = set()
+    for number in range(count):
+        seen.update(provisioned(tmp_path / str(number)))
+    assert len(seen) == count * 3
+
+
+def test_a_chip_without_entropy_would_be_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(provision, "entropy", lambda size: b"7" * size)
+    assert len({*provisioned(tmp_path / "1"), *provisioned(tmp_path / "2")}) < 6
 
 
 class Listener:
