@@ -3,7 +3,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench size powercut faults years fuzz forge chaos sites compliance clean
+.PHONY: help setup run test check format bench size powercut faults years fuzz forge chaos sites compliance claims clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ sites: $(READY) ## every example site on the emulated board, SECONDS=600 each; n
 
 compliance: $(READY) ## what holds of the standards, from the tests' own results; bill of materials
 	@$(PY) -m tests.compliance
+
+claims: $(READY) ## the README's table of what holds, from what the long proofs printed last
+	@$(PY) -m tests.claims
 
 clean: ## remove what make and run have made
 	rm -rf .venv .run build

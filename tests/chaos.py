@@ -20,6 +20,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from host_tools.collect import Collector, tables
+from tests.closing import close
 from tests.fakes.broker_process import KINDS, BrokerProcess, is_there
 from tests.fakes.gateway_thread import GatewayThread
 from tests.fakes.tcp_fault_proxy import TCPFaultProxy
@@ -161,6 +162,15 @@ def main() -> int:
     results = [run(kind, options.seed, -(-options.rounds // len(kinds))) for kind in kinds]
     for result in results:
         print(result.line())
+    rounds, records, lost, duplicated = (
+        sum(getattr(result, name) for result in results)
+        for name in ("rounds", "records", "lost", "duplicated")
+    )
+    close(
+        "chaos",
+        f"chaos: {rounds:,} rounds, {records:,} records: lost {lost}, duplicated {duplicated};"
+        f" {', '.join(kinds)}, seed {options.seed}",
+    )
     return 0 if all(result.is_good for result in results) else 1
 
 

@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 from host_tools.compliance import page, results
 from host_tools.compliance.provisions import proofs
 from tests import sbom
+from tests.closing import close
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -59,7 +60,8 @@ def main() -> int:
     if not report.exists():
         print("compliance: the tests did not run")
         return 1
-    found: dict[str, Any] = {
+    kept = json.loads(results.RESULTS.read_text()) if results.RESULTS.exists() else {}
+    found: dict[str, Any] = kept | {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "version": metadata.version(sbom.PROJECT),
         "tests": count(names, report),
@@ -70,11 +72,12 @@ def main() -> int:
     rows = results.assess(found)
     statuses = collections.Counter(row.status for row in rows)
     cases = sum(numbers[0] for name, numbers in found["tests"].items() if "::" not in name)
-    print(
+    close(
+        "compliance",
         f"compliance: {len(rows)} provisions: {statuses[results.HOLDS]} hold,"
         f" {statuses[results.FAILS]} fail, {statuses[results.NOT_RUN]} were not run,"
         f" {statuses[results.BEYOND]} are not the firmware's; {cases} cases passed;"
-        " build/compliance.html, build/sbom.cdx.json"
+        " build/compliance.html, build/sbom.cdx.json",
     )
     return 1 if statuses[results.FAILS] or statuses[results.NOT_RUN] else 0
 

@@ -22,6 +22,7 @@ from agent.mac import Mac
 from agent.update import OFFER_BYTES, Updater
 from host_tools import bundle, release
 from host_tools.serve_bundle import chunk
+from tests.closing import close
 
 KEY = bytes(range(32))
 GATEWAY = "gw"
@@ -195,10 +196,10 @@ def main() -> int:
     for _ in range(options.count):
         forger.one()
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(forger.tried.items()))
-    print(f"{options.count:,} tried ({kinds}), {len(forger.accepted)} accepted")
     print(f"seed {options.seed}")
     for text in forger.accepted[:5]:
         print(text)
+    close("forge", f"forge: {options.count:,} tried ({kinds}), {len(forger.accepted)} accepted")
     return 1 if forger.accepted else 0
 
 

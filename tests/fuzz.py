@@ -26,6 +26,7 @@ import host_tools  # noqa: F401 - gives `micropython` to CPython
 from drivers import load, load_map
 from drivers.errors import BadFrame, Refused
 from drivers.reading import NO_REPLY, VALUE_MAX, VALUE_MIN, Reading, decimal_text
+from tests.closing import close
 from tests.vectors.frames import BODIES, CLOSE, FRAMES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -210,7 +211,7 @@ def run(protocol: str, seed: int, seconds: float) -> Iterator[tuple[int, str, li
         yield fed, wrong, calls, made
 
 
-def _fuzz(protocol: str, seed: int, seconds: float, most: int) -> tuple[int, str]:
+def _fuzz(protocol: str, seed: int, seconds: float, most: int) -> tuple[int, int, str]:
     """Fuzz one driver until the time is over or it took `most` bytes; 0: no such limit.
 
     Returns how many kinds of failure were found, and what to print.
@@ -237,7 +238,7 @@ def _fuzz(protocol: str, seed: int, seconds: float, most: int) -> tuple[int, str
         f"{protocol}: {inputs:,} inputs, {count:,} bytes in {took_s:.0f} s{short}, "
         f"{len(kinds)} kinds of failure"
     )
-    return len(kinds), "\n".join(lines)
+    return len(kinds), count, "\n".join(lines)
 
 
 def main() -> int:
@@ -257,14 +258,16 @@ def main() -> int:
     protocols = options.protocols or list(_MADE)
     processes = 2 if options.bytes else 1
     seconds = options.seconds if options.bytes else options.seconds / len(protocols)
-    failed = 0
+    failed = total = 0
     with ProcessPoolExecutor(processes) as pool:
         tasks = [pool.submit(_fuzz, p, options.seed, seconds, options.bytes) for p in protocols]
         for task in tasks:
-            kinds, text = task.result()
+            kinds, count, text = task.result()
             failed += kinds
+            total += count
             print(text, flush=True)
     print(f"seed {options.seed}")
+    close("fuzz", f"fuzz: {total:,} bytes, {failed} failures")
     return 1 if failed else 0
 
 

@@ -21,6 +21,7 @@ from agent.mac import Mac
 from agent.poster import Poster
 from agent.session import CLOSE, OPEN
 from agent.uplink import Uplink
+from tests.closing import close
 from tests.fakes.journal import MemoryJournal
 from tests.fakes.name_server import answer
 
@@ -212,7 +213,7 @@ def main() -> int:
     parser.add_argument("protocols", nargs="*")
     options = parser.parse_args()
     protocols = options.protocols or list(TARGETS)
-    failed = 0
+    failed = total = 0
     for protocol in protocols:
         count = inputs = 0
         kinds: set[str] = set()
@@ -223,8 +224,10 @@ def main() -> int:
                 kinds.add(wrong)
                 print(f"{protocol}: {wrong}: {json.dumps([piece.hex() for piece in pieces])}")
         failed += len(kinds)
+        total += count
         print(f"{protocol}: {inputs:,} inputs, {count:,} bytes, {len(kinds)} kinds of failure")
     print(f"seed {options.seed}")
+    close("fuzz_network", f"fuzz_network: {total:,} bytes, {failed} failures")
     return 1 if failed else 0
 
 

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 
+from tests.closing import close
 from tests.on_micropython import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -154,7 +155,7 @@ def main() -> int:
                 total.add(share, future.result())
                 if future.result()[4]:
                     print(f"powercut: {'/'.join(map(str, share))}: {future.result()[5]}")
-    print(total.line(time.monotonic() - begun))
+    close("powercut", total.line(time.monotonic() - begun))
     return 1 if any(total.broken.values()) else 0
 
 

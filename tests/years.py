@@ -20,6 +20,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from pathlib import Path
 from typing import Any
 
+from tests.closing import close
 from tests.on_micropython import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -160,7 +161,7 @@ def main() -> int:
                 total.add(seed, future.result())
                 if future.result()["wrong"]:
                     show(seed, future.result())
-    print(total.line(time.monotonic() - begun))
+    close("years", total.line(time.monotonic() - begun))
     return 1 if total.broken else 0
 
 

@@ -51,6 +51,7 @@ def page(results: dict[str, Any]) -> str:
         if counts[status] or status in (HOLDS, FAILS)
     ]
     parts.append("</div>")
+    parts += _claims(results.get("claims", {}))
     standard = ""
     for row in rows:
         if row.standard != standard:
@@ -66,6 +67,16 @@ def _origin(results: dict[str, Any]) -> str:
         version=results.get("version", "?"),
         date=results.get("date", "?"),
     )
+
+
+def _claims(claims: dict[str, dict[str, str]]) -> list[str]:
+    """Return what the long proofs found last: the same rows as the README's table."""
+    return [
+        f'<article><div class="number">{escape(claim["date"])}</div>'
+        f'<div class="asks">{escape(promise)}</div><div class="how">{escape(claim["seen"])}</div>'
+        f"<ul><li>{escape(claim['command'])}</li></ul></article>"
+        for promise, claim in claims.items()
+    ]
 
 
 def _article(row: Row) -> str:

@@ -1,0 +1,190 @@
+"""`make claims`: the README's table of what holds, from what the proofs printed last.
+
+A claim is a promise, the command that shows it, and how its figures are found in what that left: a
+closing line in build/closing/, or figures of build/bench.json. What was not run since stays as it
+was, with its date. Written are the table and host_tools/compliance/results.json, for the page.
+"""
+
+import datetime
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from host_tools.compliance.results import RESULTS
+from tests.closing import FOLDER
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+BENCH = ROOT / "build" / "bench.json"
+_BEGIN, _END = "<!-- claims: written by make claims -->\n", "<!-- end of claims -->\n"
+
+
+class Claim(NamedTuple):
+    """promise, command; then where its figures are.
+
+    lines  (name of a proof, pattern with named groups) of which `words` makes a sentence
+    bench  (room, beginning of a figure's name) shown as "name value unit"
+    """
+
+    promise: str
+    command: str
+    words: str = ""
+    lines: tuple[tuple[str, str], ...] = ()
+    bench: tuple[tuple[str, str], ...] = ()
+
+
+CLAIMS = (
+    Claim(
+        "nothing lost, doubled or altered in years of power cuts, outages and damaged lines",
+        "make years N=1000",
+        "{years} gateway-years, {troubles} troubles, {starts} starts: lost {lost},"
+        " doubled {doubled}, altered {altered}",
+        (
+            (
+                "years",
+                r"(?P<years>[\d,]+) gateway-years .*?(?P<troubles>[\d,]+) troubles,"
+                r" (?P<starts>[\d,]+) starts.* (?P<lost>[\d,]+) lost;"
+                r" doubled (?P<doubled>[\d,]+), altered (?P<altered>[\d,]+)",
+            ),
+        ),
+    ),
+    Claim(
+        "the same against real brokers, with a network that cuts at any byte",
+        "make chaos N=1000",
+        "{rounds} rounds, {records} records: lost {lost}, duplicated {duplicated}",
+        (
+            (
+                "chaos",
+                r"(?P<rounds>[\d,]+) rounds, (?P<records>[\d,]+) records:"
+                r" lost (?P<lost>\d+), duplicated (?P<duplicated>\d+)",
+            ),
+        ),
+    ),
+    Claim(
+        "every program and erase of the flash may be the last, twice in a row",
+        "make powercut N=1000000",
+        "{cuts} cuts: acknowledged lost {lost}, unmountable {un}, undeclared gaps {gaps}",
+        (
+            (
+                "powercut",
+                r"(?P<cuts>[\d,]+) cuts .*lost (?P<lost>\d+), .*unmountable (?P<un>\d+),"
+                r" undeclared gaps (?P<gaps>\d+)",
+            ),
+        ),
+    ),
+    Claim(
+        "those cuts find faults that are seeded into the journal",
+        "make faults",
+        "{found} of {all} found",
+        (("faults", r"(?P<found>\d+) of (?P<all>\d+) found"),),
+    ),
+    Claim(
+        "no forged, changed or older firmware and command is taken",
+        "make forge N=1000000",
+        "{tried} tried, {accepted} accepted",
+        (("forge", r"(?P<tried>[\d,]+) tried .*, (?P<accepted>\d+) accepted"),),
+    ),
+    Claim(
+        "nonsense on any line or from any network is refused, and costs no neighbour",
+        "make fuzz SECONDS=3600",
+        "{bytes} bytes on lines, {network} from networks: {failures} failures",
+        (
+            ("fuzz", r"(?P<bytes>[\d,]+) bytes, (?P<failures>\d+) failures"),
+            ("fuzz_network", r"(?P<network>[\d,]+) bytes, 0 failures"),
+        ),
+    ),
+    Claim(
+        "bytes, against pcodec's best",
+        "make bench",
+        bench=(("codec", "ours / pcodec, 60 rows"), ("codec", "ours / pcodec, 240 rows")),
+    ),
+    Claim(
+        "bytes on the wire per reading, everything counted",
+        "make bench",
+        bench=(("uplink", "bytes on the wire per reading"),),
+    ),
+    Claim("time without a network", "make bench", bench=(("journal", "autonomy in 1 MB"),)),
+    Claim(
+        "provisions of EN 303 645, EN 18031, the Cyber Resilience Act and the GDPR",
+        "make compliance",
+        "{hold} hold, {fail} fail, {beyond} are not the firmware's",
+        (
+            (
+                "compliance",
+                r"(?P<hold>\d+) hold, (?P<fail>\d+) fail, .* (?P<beyond>\d+) are not",
+            ),
+        ),
+    ),
+)
+
+
+def seen(claim: Claim, closing: Path, bench: Path) -> dict[str, str] | None:
+    """Return {"seen", "date"} of a claim from what was left, or None when nothing was."""
+    if claim.lines:
+        values: dict[str, str] = {}
+        date = ""
+        for name, pattern in claim.lines:
+            path = closing / f"{name}.json"
+            if not path.exists():
+                return None
+            kept = json.loads(path.read_text())
+            match = re.search(pattern, kept["line"])
+            if not match:
+                raise ValueError(f"{path}: {kept['line']!r} is not as {pattern!r}")
+            values |= match.groupdict()
+            date = max(date, kept["date"])
+        return {"seen": claim.words.format(**values), "date": date}
+    if not bench.exists():
+        return None
+    rooms = json.loads(bench.read_text())
+    found = [
+        f"{figure['name']}: {figure['value']:.4g} {figure['unit']}"
+        for room, begin in claim.bench
+        for figure in rooms.get(room, ())
+        if figure["name"].startswith(begin)
+    ]
+    day = datetime.datetime.fromtimestamp(bench.stat().st_mtime, datetime.UTC).date().isoformat()
+    return {"seen": "; ".join(found), "date": day} if found else None
+
+
+def table(kept: dict[str, dict[str, str]]) -> str:
+    """Return the README's block; a claim that was never seen is not made."""
+    rows = ["| promise | seen | on | command |", "| --- | --- | --- | --- |"]
+    rows += [
+        f"| {claim.promise} | {kept[claim.promise]['seen']} | {kept[claim.promise]['date']} |"
+        f" `{claim.command}` |"
+        for claim in CLAIMS
+        if claim.promise in kept
+    ]
+    return _BEGIN + "\n".join(rows) + "\n" + _END
+
+
+def written(text: str, block: str) -> str:
+    """Return the README with this block in the place of the old one."""
+    before, begin, rest = text.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise ValueError(f"README.md lacks {_BEGIN.strip()} .. {_END.strip()}")
+    return before + block + after
+
+
+def main() -> int:
+    """Take over what was left, rewrite table and results."""
+    results: dict[str, Any] = json.loads(RESULTS.read_text())
+    promises = {claim.promise for claim in CLAIMS}
+    kept = {name: row for name, row in results.get("claims", {}).items() if name in promises}
+    for claim in CLAIMS:
+        found = seen(claim, FOLDER, BENCH)
+        if found:
+            kept[claim.promise] = found | {"command": claim.command}
+    results["claims"] = kept
+    RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    README.write_text(written(README.read_text(), table(kept)))
+    missing = sorted(promises - kept.keys())
+    print(f"claims: {len(kept)} of {len(CLAIMS)} are seen; never: {', '.join(missing) or 'none'}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
