@@ -241,6 +241,8 @@ class App:
         is_personal = meter.config["personal"]
         if is_personal and not (is_good and self.privacy.admit(index, at_ms, state)):
             return
+        if meter.thin:
+            meter.thin.hold(meter.values, meter.quality, tick)
         if block.count and (block.clock != state or at_ms < block.last_at_ms):
             self._seal(index)
         if not block.count:

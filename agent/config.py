@@ -55,7 +55,14 @@ METER: tuple = (
     ("personal", bool, False, None),
     ("consent", dict, {}, None),
     ("points", list, [], None),
+    ("thin", list, [], None),
     ("options", dict, {}, None),
+)
+THIN: tuple = (  # agent/thin.py
+    ("points", list, [], None),  # empty: all that no other row names
+    ("resolution", str, "", None),  # decimals in the point's unit, as "0.5"
+    ("deadband", str, "", None),
+    ("silence_s", int, 900, (1, 86400)),
 )
 CONSENT: tuple = (
     ("reference", str, _REQUIRED, None),
@@ -135,6 +142,7 @@ def validate(tree):
             problems.append("%s.key: the value is not 64 hexadecimal digits, nor empty" % section)
     _check_uplink(config["uplink"], problems)
     _check_privacy(config, problems)
+    _check_thin(config["meters"], problems)
     _check_servers(config, problems)
     kinds = {p["name"]: p["kind"] for p in config["ports"]}
     for i, port in enumerate(config["ports"]):
@@ -240,6 +248,26 @@ def _check_privacy(config, problems):
             problems.append("%sconsent.reference: is empty: say where it is recorded" % where)
         consent["until_ms"] = until_ms or 0
         meter["consent"] = consent
+
+
+def _check_thin(meters, problems):
+    """Complete each meter's thin; what its points allow is known with its map only."""
+    for i, meter in enumerate(meters):
+        rows = []
+        for j, row in enumerate(meter["thin"]):
+            from agent.thin import row_problem
+
+            where = "meters[%d].thin[%d]" % (i, j)
+            if not isinstance(row, dict):
+                problems.append("%s: is not a mapping of keys to values" % where)
+                continue
+            before = len(problems)
+            rows.append(_fields(row, THIN, where + ".", problems))
+            if len(problems) == before:
+                problem = row_problem(rows[-1], meter["interval_s"])
+                if problem:
+                    problems.append("%s.%s: %s" % ((where,) + problem))
+        meter["thin"] = rows
 
 
 def _last_ms_of(day):

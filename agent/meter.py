@@ -34,6 +34,11 @@ class Meter:
         self.driver = driver
         self.retries = config["retries"]
         self.kept = tuple(i for i, p in enumerate(driver.points) if p.kind != TEXT)
+        self.thin = None  # agent/thin.Thin, where the configuration has it
+        if config.get("thin"):
+            from agent.thin import Thin
+
+            self.thin = Thin([driver.points[i] for i in self.kept], config["thin"])
         self.listens = False  # the bus finds out: its first request was empty
         self.state = WAITING
         self.hint = ""  # what its driver asks a person to look at
@@ -53,7 +58,8 @@ class Meter:
         """Copy the journaled values of a reading here; return true when one of them is good."""
         good = False
         for to, at in enumerate(self.kept):
-            self.values[to] = reading.values[at]
+            value = reading.values[at]
+            self.values[to] = self.thin.coarse(to, value) if self.thin else value
             quality = reading.quality[at]
             self.quality[to] = quality
             if quality in (GOOD, IMPLAUSIBLE):
@@ -81,11 +87,11 @@ def make_meters(config):
         try:
             table = load_map(row["map"])
             driver = load(row["protocol"])(table, options)
+            meters.append(Meter(index, row, driver))
         except ImportError:
             raise ValueError("meters[%d].map: there is no map %s" % (index, row["map"]))
         except ValueError as error:
             raise ValueError("meters[%d] (%s): %s" % (index, row["name"], error))
-        meters.append(Meter(index, row, driver))
     forget_maps()
     gc.collect()  # what follows wants large pieces: let them lie together
     return meters

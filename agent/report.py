@@ -29,9 +29,13 @@ class Report:
         meters = []
         for meter in self._app.meters:
             points = []
-            for i in meter.kept:
+            for to, i in enumerate(meter.kept):
                 p = meter.driver.points[i]
                 points.append([p.name, p.unit, p.exponent, p.kind, str(p.code)])
+                told = meter.thin.told(to) if meter.thin else None
+                if told:
+                    points[-1][2] = meter.thin.exponent(to)
+                    points[-1].append(told)
             meters.append(
                 {
                     "name": meter.shown,

@@ -51,7 +51,8 @@ GARBLED_S = 3.0
 _RETRY_S = 5.0
 _LINES_KEPT = 2000
 _WINDOW_MS = 300_000  # what is older is judged once and for all
-_MARGIN_MS = 70_000  # neighbours in time that a judgement looks at: an interval and more
+_MARGIN_MS = 70_000  # neighbours in time that a judgement looks at: an interval and more, and
+# the time for which a value may be held
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,15 @@ class Demo:
         self._parts: dict[str, str] = {}
         self._kept = _Kept()
         self._closed = Verdict()
-        self._closed_to_ms = time.time_ns() // 1_000_000 - _MARGIN_MS  # no meter has spoken yet
+        self._margin_ms = _MARGIN_MS + 1000 * max(
+            (
+                row.get("silence_s", 900)
+                for meter in site_file.gateway["meters"]
+                for row in meter.get("thin") or ()
+            ),
+            default=0,
+        )
+        self._closed_to_ms = time.time_ns() // 1_000_000 - self._margin_ms  # none has spoken yet
         self._ending = threading.Event()
         self._calm = threading.Event()  # no more chaos
         self._cutting = threading.Lock()
@@ -408,7 +417,7 @@ class Demo:
         stored = Stored()
         gateway: dict[str, Any] = {}
         if self._collector:
-            since_ms = max(0, self._closed_to_ms - _MARGIN_MS)
+            since_ms = max(0, self._closed_to_ms - self._margin_ms)
             try:
                 stored = read_database(self.database, self.gateway, since_ms)
                 gateway = read_gateway(self.database, self.gateway)
@@ -462,12 +471,12 @@ class Demo:
             for meter in rules
         ]
         end_ms = self._closed_to_ms + _WINDOW_MS
-        if min(newest_ms, default=0) > end_ms + _MARGIN_MS:
+        if min(newest_ms, default=0) > end_ms + self._margin_ms:
             self._closed.add(
                 judge(answers, stored, rules, final=True, from_ms=self._closed_to_ms, to_ms=end_ms)
             )
             self._closed_to_ms = end_ms
-            self.ledger.forget_before(end_ms - _MARGIN_MS)
+            self.ledger.forget_before(end_ms - self._margin_ms)
         verdict = Verdict()
         verdict.add(self._closed)
         verdict.add(judge(answers, stored, rules, final=final, from_ms=self._closed_to_ms))

@@ -11,6 +11,8 @@ collector's database. The gateway is not asked. The rules:
 * A declared gap is a row of nulls with its quality, the span of a BOOT record, an EVENT, or of a
   LOST record; where that has no times, for each meter what lies between its neighbours.
 * Every stored value was on the wire at its time (at most 3 s apart); else it is altered.
+* Where the site file asks for it (`thin`), the stored value is the read one at its resolution,
+  or the one stored last, while the read one is within the deadband of that, for silence_s at most.
 * Two rows for one due slot of a meter, or one instant, are a duplicate, as is any
   (gateway, journal, seq) stored twice.
 
@@ -30,6 +32,7 @@ from pathlib import Path
 from drivers.reading import QUALITY_NAMES
 from host_tools.collect.tables import ROWS_MAX
 from host_tools.sim.ledger import Answer
+from host_tools.thinning import Thinning
 
 NEAR_MS = 3000
 _EXAMPLES = 20
@@ -46,6 +49,19 @@ class Rule:
     interval_ms: int
     pushed: bool
     points: frozenset[str]  # those that are configured
+    thin: Mapping[str, Thinning] = field(default_factory=dict)
+
+    def agrees(self, point: str, read: int | None, stored: int | None) -> bool:
+        """Tell whether a stored value is the one that was read, as it is kept."""
+        thin = self.thin.get(point)
+        if thin is None or read is None or stored is None:
+            return stored == read
+        return stored == thin.coarse(read) or thin.is_near(read, stored)
+
+    def is_exact(self, point: str, read: int | None, stored: int) -> bool:
+        """Tell whether a stored value is the read one itself, not one held in its place."""
+        thin = self.thin.get(point)
+        return stored == (thin.coarse(read) if thin and read is not None else read)
 
 
 @dataclass(frozen=True)
@@ -294,7 +310,7 @@ class _Meter:
             for point, value in answer.values.items()
             if point in self.rule.points
             and value is not None
-            and not any(row.values.get(point) == value for row in near)
+            and not any(self.rule.agrees(point, value, row.values.get(point)) for row in near)
         }
 
     def _superseded(self, answer: Answer, missing: set[str]) -> bool:
@@ -326,7 +342,7 @@ class _Meter:
 
     def _same(self, row: Row, frame: Answer) -> bool:
         return any(value is not None for value in row.values.values()) and all(
-            row.values.get(point) == value
+            self.rule.agrees(point, value, row.values.get(point))
             for point, value in frame.values.items()
             if point in self.rule.points and value is not None
         )
@@ -354,12 +370,35 @@ class _Meter:
 
     def _find_altered(self) -> None:
         for row in self._rows_between(self._from_ms, self._to_ms - 1):
-            near = self._answers_between(row.at_ms - NEAR_MS, row.at_ms + NEAR_MS)
             for point, value in row.values.items():
-                if value is None or any(a.values.get(point) == value for a in near):
+                if value is None or self._was_read(row.at_ms, point, value):
                     continue
                 self.verdict.altered += 1
                 self.verdict.fault(f"altered: {row.meter} {row.at_ms} {point}={value}")
+
+    def _was_read(self, at_ms: int, point: str, value: int) -> bool:
+        """Tell whether a stored value was on the wire at its time, or could be held then."""
+        near = self._answers_between(at_ms - NEAR_MS, at_ms + NEAR_MS)
+        read = [a.values[point] for a in near if point in a.values]
+        if any(self.rule.is_exact(point, each, value) for each in read):
+            return True
+        if not any(self.rule.agrees(point, each, value) for each in read):
+            return False
+        # Held: within its silence the same was stored when it was read, and nothing else since.
+        silence_ms = self.rule.thin[point].silence_ms
+        before = self._rows_between(at_ms - silence_ms - NEAR_MS, at_ms - 1)
+        for row in reversed(before):
+            if row.values.get(point) != value:
+                return False
+            beside = self._answers_between(row.at_ms - NEAR_MS, row.at_ms + NEAR_MS)
+            if any(self.rule.is_exact(point, a.values.get(point), value) for a in beside):
+                return True
+        return any(  # the reading that began it is gone, and that was said
+            gap.cause.startswith("lost")
+            and gap.from_ms <= at_ms
+            and at_ms - silence_ms <= gap.to_ms
+            for gap in self.gaps
+        )
 
     def _find_duplicates(self) -> None:
         # A late turn may end in the next slot: a row takes the first free slot of the two.

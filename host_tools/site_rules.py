@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import boards
+from agent.thin import lay_out, row_problem
 from drivers import DRIVERS, load
+from drivers.reading import TEXT, Point
 from host_tools.map_file import check_map, map_names, read_map
 from host_tools.problems import Problem
 
@@ -218,7 +220,7 @@ def _driver(
                 )
     options["points"] = meter["points"]
     try:
-        load(meter["protocol"])(table, options)
+        driver = load(meter["protocol"])(table, options)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         what = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         given = next((key for key in meter["options"] if key in what), "")
@@ -235,6 +237,29 @@ def _driver(
                 f"the driver {meter['protocol']} knows no such option",
                 _near(key, sorted(map(str, options.seen))) or "remove it",
             )
+    yield from _thin(where, meter, [p for p in driver.points if p.kind != TEXT])
+
+
+def _thin(where: str, meter: dict[str, Any], points: list[Point]) -> Iterator[Note]:
+    """Yield what the points of a meter do not allow; rows that are wrong by themselves wait."""
+    rows = meter["thin"]
+    if any(row_problem(row, meter["interval_s"]) for row in rows):
+        return
+    names = [point.name for point in points]
+    for path, rule in lay_out(points, rows)[1]:
+        word = rule.removeprefix("this meter keeps no point ")
+        if word != rule:
+            yield Note(
+                f"{where}thin{path}", rule, _near(word, names) or f"it keeps {', '.join(names)}"
+            )
+        elif path.endswith("deadband"):
+            yield Note(f"{where}thin{path}", rule, 'write deadband: "0"')
+        elif "points" in path:
+            yield Note(f"{where}thin{path}", rule, "name it in one row only")
+        elif "a state" in rule:
+            yield Note(f"{where}thin{path}", rule, "leave it out of this row")
+        else:
+            yield Note(f"{where}thin{path}", rule, "write a multiple of it, or leave it out")
 
 
 def _line(line: tuple[int, int, str, int]) -> str:

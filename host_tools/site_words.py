@@ -52,6 +52,11 @@ WORDS = {
     "meters.personal": "true: a household is behind it; it leaves under a pseudonym, once a day.",
     "meters.consent": "What the household has allowed beyond that; with personal.",
     "meters.points": "Which values to keep, of those the map has; empty: all of them.",
+    "meters.thin": "Which values may be coarser or steadier than they are read: fewer bytes; empty: none.",
+    "meters.thin.points": "Names of points; empty: all that no other entry names.",
+    "meters.thin.resolution": 'Values are rounded to multiples of it, in the point\'s unit, as "0.5"; counters down.',
+    "meters.thin.deadband": "While a value is at most so far from the one reported last, that one is reported again.",
+    "meters.thin.silence_s": "After so many seconds at most it is reported as it is, so that a meter which stands still shows.",
     "meters.options": "What the protocol needs, as unit: 1 for Modbus.",
     "meters.consent.reference": "Where the consent is recorded.",
     "meters.consent.until": "Its last day, as 2027-03-31, in UTC.",
@@ -95,7 +100,13 @@ WORDS = {
     "log.level": "debug, info, warn or error.",
 }
 _KINDS = {str: "string", int: "integer", bool: "boolean", list: "array", dict: "object"}
-_ROWS = {"ports": config.PORT, "meters": config.METER, "network.wifi": config.WIFI}
+_ROWS = {
+    "ports": config.PORT,
+    "meters": config.METER,
+    "meters.thin": config.THIN,
+    "network.wifi": config.WIFI,
+}
+_INNER = {"meters.consent": config.CONSENT, "meters.thin": config.THIN}
 _REQUIRED = config._REQUIRED
 # How the sample is filled in, where the default says nothing.
 _SAMPLE: dict[str, Any] = {
@@ -139,6 +150,8 @@ def every_field() -> Iterable[tuple[str, tuple[Any, ...]]]:
                 yield f"{row[0]}.{member[0]}.{inner[0]}", inner
         for member in _ROWS.get(row[0], ()):
             yield f"{row[0]}.{member[0]}", member
+            for inner in _ROWS.get(f"{row[0]}.{member[0]}", ()):
+                yield f"{row[0]}.{member[0]}.{inner[0]}", inner
     for row in config.CONSENT:
         yield f"meters.consent.{row[0]}", row
 
@@ -199,11 +212,11 @@ def _row(out: "_Text", table: str, row: dict[str, Any], *, is_first: bool) -> No
         out.field(begin, name, value, words, is_default=not is_given)
         if is_given:
             begin = "        "
-        if path == "meters.consent" and is_first:
-            for inner, _, _, inner_rule in config.CONSENT:
-                out.words(
-                    f"  {inner}: {_with_rule(say(WORDS[f'{path}.{inner}']), inner_rule, None)}"
-                )
+        if path in _INNER and is_first:
+            for number, (inner, _, _, inner_rule) in enumerate(_INNER[path]):
+                lead = "" if path not in _ROWS else "  " if number else "- "
+                words = _with_rule(say(WORDS[f"{path}.{inner}"]), inner_rule, None)
+                out.words(f"  {lead}{inner}: {words}")
 
 
 def _section(out: "_Text", section: str, given: dict[str, Any]) -> None:

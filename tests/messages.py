@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TRANSLATED = (
     "agent/config.py",
     "agent/privacy.py",
+    "agent/thin.py",
     "host_tools/__main__.py",
     "host_tools/bootloader.py",
     "host_tools/bundle.py",
@@ -86,11 +87,11 @@ def messages(path: Path) -> Iterator[tuple[int, str]]:
         elif is_command and isinstance(node, ast.FunctionDef) and _is_verb(node):
             for part in (ast.get_docstring(node) or "").split("\n\n"):
                 yield node.lineno, " ".join(part.split())
-    if path.name == "config.py":
+    if path.name in ("config.py", "thin.py"):
         yield from _of_rules(tree)
     if path.name == "privacy.py":
         yield from PRIVACY
-    if path.name in ("promise.py", "site_file.py", "site_rules.py"):
+    if path.name in ("promise.py", "site_file.py", "site_rules.py", "thin.py"):
         yield from _of_returns(tree)
     yield from _of_tables(tree)
 
@@ -126,8 +127,8 @@ def _of_rules(tree: ast.Module) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "%" in node.value:
             _, colon, rule = node.value.partition(": ")
             text = rule if colon else node.value
-            if text.endswith("]."):
-                continue  # the beginning of a path
+            if text.endswith(("].", "]")) or text.startswith("[%d]"):
+                continue  # a part of a path
             text = re.sub(r"^(%[srd]|the value) (?=is |has )", "", text)
             counter = iter(range(20))
             yield node.lineno, _TURNED.sub(lambda _, c=counter: "{%d}" % next(c), text)  # type: ignore[misc]

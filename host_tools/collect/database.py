@@ -21,6 +21,7 @@ _STEPS = {
         "ALTER TABLE meter ADD COLUMN forgotten_ms BIGINT",
         "INSERT INTO arrival (record_id) SELECT id FROM record WHERE readings > 0 ORDER BY id",
     ),
+    3: (),  # a view more
 }
 
 

@@ -179,9 +179,16 @@ def _read_meter(tree: Any) -> MeterRow:
 
 
 def _read_point(row: Any) -> PointRow:
-    if not isinstance(row, list) or len(row) != 5:
+    if not isinstance(row, list) or len(row) not in (5, 6):
         raise Refused("points: rows of name, unit, exponent, kind, code are expected")
-    tree = dict(zip(("name", "unit", "exponent", "kind", "code"), row, strict=True))
+    if len(row) == 6:  # what the gateway does to the values; the schema's text keeps it
+        told = row[5]
+        if not isinstance(told, dict):
+            raise Refused("points: an object is expected behind the code")
+        whole(told, "resolution", 1, 1 << 63, 1)
+        whole(told, "deadband", 0, 1 << 63, 0)
+        whole(told, "silence_s", 0, 1 << 31, 0)
+    tree = dict(zip(("name", "unit", "exponent", "kind", "code"), row, strict=False))
     return PointRow(
         words(tree, "name"),
         words(tree, "unit"),

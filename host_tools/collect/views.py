@@ -33,6 +33,12 @@ def views(dialect: str) -> dict[str, str]:
             " ELSE 1.0 / CAST('1e' || (-p.exponent) AS REAL) END"
         )
     )
+    if dialect == "sqlite":
+        path = "'$[' || l.meter_index || '].points[' || l.\"column\" || '][5].{}'"
+        told = f"json_extract(c.schema, {path})"
+    else:
+        path = "CAST(c.schema AS json) -> CAST(l.meter_index AS int) -> 'points'"
+        told = f"CAST({path} -> CAST(l.\"column\" AS int) -> 5 ->> '{{}}' AS bigint)"
     start = at.replace("r.at_ms", "s.start_ms")
     scale = f" * {power}"
     return {
@@ -49,6 +55,18 @@ def views(dialect: str) -> dict[str, str]:
             JOIN reading r ON r.id = v.reading_id
             JOIN point p ON p.id = v.point_id
             JOIN meter m ON m.id = r.meter_id
+            JOIN gateway g ON g.id = m.gateway_id""",
+        "points": f"""
+            SELECT g.site, g.name AS gateway, m.name AS meter, p.name AS point, p.unit,
+                   p.exponent, {_names("p.kind", KIND_NAMES)} AS kind, c.hash AS config,
+                   {told.format("resolution")} AS resolution,
+                   {told.format("deadband")} AS deadband,
+                   {told.format("silence_s")} AS silence_s,
+                   m.id AS meter_id, p.id AS point_id, c.id AS configuration_id
+            FROM layout l
+            JOIN configuration c ON c.id = l.configuration_id
+            JOIN point p ON p.id = l.point_id
+            JOIN meter m ON m.id = l.meter_id
             JOIN gateway g ON g.id = m.gateway_id""",
         "gaps": f"""
             SELECT g.name AS gateway, m.name AS meter, r.at_ms AS from_ms, r.at_ms AS to_ms,

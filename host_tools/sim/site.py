@@ -31,6 +31,7 @@ from host_tools.sim.pymodbus_meter import PymodbusMeter
 from host_tools.sim.radar_meter import RadarTap
 from host_tools.sim.taps import StreamTap
 from host_tools.sim.tic_meter import labels_of, map_of
+from host_tools.thinning import thinning
 
 _REQUEST_GAP_S = 0.05  # silence after which a simulated meter forgets a half request
 _INPUTS = {"pulse", "contact"}  # share a port
@@ -192,10 +193,12 @@ class SimulatedSite:
         end = MeterEnd(line)
         line.tap = ATTACH[protocol](self, end, meters, tables)
         for meter in meters:
+            rows = chosen_points(meter, tables[meter["name"]])
             self.rules[meter["name"]] = Rule(
                 meter.get("interval_s", 10) * 1000,
                 not meter.get("options", {}).get("mode") == "D" and protocol not in ASKING,
-                frozenset(row[0] for row in chosen_points(meter, tables[meter["name"]])),
+                frozenset(row[0] for row in rows),
+                thinning(meter, rows),
             )
         self.lines[port["name"]] = line
         self._ends.append(end)

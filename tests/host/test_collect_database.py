@@ -12,12 +12,15 @@ from agent.record import BLOCK, SCHEMA, TIME
 from host_tools.collect import queries, tables
 from host_tools.collect.database import open_database
 from host_tools.collect.messages import Message
+from host_tools.collect.pages.data import history
 from host_tools.collect.store import Ack, Store
 from host_tools.collect.views import views
 from host_tools.problems import Problem
 from tests.fakes.gateway_messages import (
     GOOD,
+    HASH,
     JOURNAL,
+    POINTS,
     START_MS,
     birth,
     block,
@@ -55,6 +58,47 @@ def test_a_database_of_the_first_layout_is_brought_up_to_date(tmp_path):
         assert connection.scalar(sa.select(tables.layout_version.c.version)) == tables.VERSION
     engine.dispose()
     open_database(f"sqlite:///{tmp_path}/old.db").dispose()
+
+
+def test_what_a_gateway_does_to_its_values_is_a_view(engine):
+    told = {"resolution": 5, "deadband": 20, "silence_s": 900}
+    tree = schema(points=[POINTS[0], [*POINTS[1], told]])
+    store = Store(engine, lambda: START_MS)
+    assert store.take([record(SCHEMA, 1, tree), record(BLOCK, 2, readings(3))]).readings == 3
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.text(
+                "SELECT point, config, resolution, deadband, silence_s, kind"
+                " FROM points ORDER BY point"
+            )
+        ).all()
+        gaps = connection.scalar(sa.text("SELECT COUNT(*) FROM gaps"))
+    assert [tuple(row) for row in rows] == [
+        ("energy", HASH, None, None, None, "counter"),
+        ("power", HASH, 5, 20, 900, "gauge"),
+    ]
+    assert gaps == 0
+    found = history(engine, "gw-a", "main", "power", START_MS, START_MS + 60_000)
+    assert (
+        found
+        and found.thin
+        and vars(found.thin)
+        == {
+            "resolution": "0.5",
+            "deadband": "2.0",
+            "silence_s": 900,
+        }
+    )
+    whole = history(engine, "gw-a", "main", "energy", START_MS, START_MS + 60_000)
+    assert whole and whole.thin is None
+
+
+@pytest.mark.parametrize("told", [7, {"resolution": 0}, {"deadband": -1}, {"silence_s": "9"}])
+def test_a_schema_that_tells_nonsense_of_its_points_is_kept_aside(engine, told):
+    store = Store(engine, lambda: START_MS)
+    tree = schema(points=[POINTS[0], [*POINTS[1], told]])
+    store.take([record(SCHEMA, 1, tree), record(BLOCK, 2, readings(3))])
+    assert queries.stored(engine) == 0 and count(engine, tables.quarantine) == 1
 
 
 def test_the_steps_are_taken_on_both_engines(engine, database_url):

@@ -8,6 +8,7 @@ from host_tools.collect.database import open_database
 from host_tools.collect.store import Store
 from host_tools.oracle import Gap, Row, Rule, Stored, judge, read_database
 from host_tools.sim.ledger import Answer
+from host_tools.thinning import thinning
 from tests.fakes.gateway_messages import START_MS, birth, readings, record
 
 _ASKED = Rule(5000, False, frozenset({"power"}))
@@ -155,3 +156,59 @@ def test_nothing_is_lost_while_records_before_the_newest_are_on_their_way(tmp_pa
     store.take([record(BLOCK, 1, readings(6))])
     engine.dispose()
     assert verdict(final=False).answered > 6 and verdict(final=True).lost == 0
+
+
+def _thin(**entry):
+    rows = [("power", "W", 0, "gauge", 0), ("energy", "Wh", 0, "counter", 0)]
+    return thinning({"thin": [{"points": ["power", "energy"], **entry}]}, rows)
+
+
+def _thinned(**entry):
+    return Rule(5000, False, frozenset({"power"}), _thin(**entry))
+
+
+def test_the_oracle_rounds_by_decimals_of_its_own():
+    allowed = _thin(resolution="20")
+    assert [allowed["power"].coarse(v) for v in (9, 10, 29, -10, 1234)] == [0, 2, 2, -2, 124]
+    assert [allowed["energy"].coarse(v) for v in (19, 20, 39, 1259)] == [0, 2, 2, 124]
+    assert not allowed["power"].is_near(9, 0), "no deadband"
+
+
+def test_a_value_at_its_resolution_is_stored_and_no_other_is():
+    answers = [_answer(0, 1234), _answer(5000, 1249)]
+    good = [_row(0, 124), _row(5000, 124)]
+    assert _counts(_judge(_thinned(resolution="20"), answers, good)) == (0, 0, 0)
+    assert _counts(_judge(_thinned(resolution="20"), answers, [_row(0, 123), good[1]])) == (
+        1,
+        0,
+        1,
+    )
+    assert _counts(_judge(_ASKED, answers, good)) == (2, 0, 2)
+
+
+def test_a_held_value_is_stored_while_it_may_be_held():
+    rule = _thinned(deadband="5", silence_s=15)
+    answers = [_answer(5000 * i, 100 + i) for i in range(4)]
+    held = [_row(5000 * i, 100) for i in range(3)]
+    assert _counts(_judge(rule, answers, [*held, _row(15_000, 103)])) == (0, 0, 0)
+    far = [_answer(0, 100), _answer(5000, 106)]
+    assert _counts(_judge(rule, far, [_row(0, 100), _row(5000, 100)])) == (1, 0, 1)
+
+
+def test_a_value_held_too_long_or_never_read_is_altered():
+    rule = _thinned(deadband="5", silence_s=15)
+    answers = [_answer(5000 * i, 100 + i) for i in range(6)]
+    too_long = [_row(5000 * i, 100) for i in range(6)]
+    assert _judge(rule, answers, too_long).altered == 2
+    assert _judge(rule, answers, [_row(5000 * i, 99) for i in range(6)]).altered == 6
+    between = [_row(0, 100), _row(5000, 101), _row(10_000, 100), _row(15_000, 103)]
+    assert _judge(rule, answers[:4], between).altered == 1
+
+
+def test_where_the_reading_that_began_it_is_declared_lost_a_value_may_be_held():
+    rule = _thinned(deadband="5", silence_s=60)
+    answers = [_answer(5000 * i, 100 + i) for i in range(3)]
+    rows = [_row(5000 * i, 100) for i in (1, 2)]
+    gap = Gap("m", _T0 - 1000, _T0 + 1000, "lost: full")
+    assert _counts(_judge(rule, answers, rows, [gap])) == (0, 0, 0)
+    assert _judge(rule, answers, rows, [Gap("m", _T0, _T0, "boot: power")]).altered == 2

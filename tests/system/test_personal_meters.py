@@ -7,6 +7,7 @@ import json
 
 from agent.app import App
 from agent.clock import Clock
+from agent.codec import decode
 from agent.config import validate
 from agent.journal import Journal
 from agent.log import Log
@@ -20,12 +21,13 @@ START = 21000 * DAY + 5000
 KEY = "".join(["%02x" % b for b in range(32)])
 
 
-def _tree(consent=None):
+def _tree(consent=None, thin=()):
     meters = [
         {"name": name, "port": "line", "protocol": "modbus", "map": "sdm120"}
         for name in ("school", "flat-dupont")
     ]
     meters[1]["personal"] = True
+    meters[1]["thin"] = list(thin)
     if consent:
         meters[1]["consent"] = consent
     return {
@@ -38,8 +40,8 @@ def _tree(consent=None):
 
 
 class _World:
-    def __init__(self, consent=None, grounds=None, wall_ms=START):
-        config, problems = validate(_tree(consent))
+    def __init__(self, consent=None, grounds=None, wall_ms=START, thin=()):
+        config, problems = validate(_tree(consent, thin))
         assert problems == [], problems
         self.grounds = grounds or (MemoryGround(), MemoryGround())
         self.clock = Clock(3)
@@ -62,7 +64,7 @@ class _World:
         self.broker = Broker(b"gw", journal.journal_id)
         self.now_ms = 0
 
-    def read(self, times, every_ms=60000, quality=GOOD):
+    def read(self, times, every_ms=60000, quality=GOOD, value=100):
         """Let both meters answer."""
         for _ in range(times):
             self.now_ms += every_ms
@@ -72,7 +74,7 @@ class _World:
                 reading = meter.driver.reading
                 reading.clear(quality)
                 for i in range(len(reading.values)):
-                    reading.set(i, 100)
+                    reading.set(i, value)
                 if quality != GOOD:
                     reading.clear(quality)
                 reading.at_ms = self.now_ms
@@ -154,6 +156,33 @@ def test_consent_opens_the_interval_through_its_last_day():
     assert world.blocks(1)[0] == 6
     world.read(300)
     assert world.app.privacy.withheld == 359 - 7
+
+
+def test_a_deadband_gives_no_second_chance_within_a_period():
+    """What is withheld neither leaves nor moves what is held."""
+    consent = {"reference": "2026-1", "until": "2027-07-01", "interval_s": 600}
+    thin = [{"deadband": "30", "silence_s": 3600}, {"points": ["power"], "resolution": "10"}]
+    world = _World(consent, wall_ms=START // 600000 * 600000, thin=thin)
+    world.read(1, value=1000)
+    world.read(1, value=99999)  # withheld: nobody may see that it came
+    world.read(7, value=1000)
+    world.read(1, value=1001)  # the next period: within the deadband of what was reported
+    world.read(9, value=99999)
+    world.read(1, value=90000)
+    count = world.blocks(1)[0]
+    rows = [
+        decode(record[12:-4]).rows
+        for record in world.broker.stored.values()
+        if record[1] == BLOCK and record[12 + 5] == 1
+    ]
+    values = [row[1] for block in rows for row in block]
+    assert count == 3 and len(values) == 3 and world.app.privacy.withheld == 17
+    schema = world.app._report.schema["meters"][1]["points"]
+    i = [point[0] for point in schema].index("power")
+    assert schema[i][5] == {"resolution": 1} and schema[i][2] == 1
+    assert [row[i] for row in values] == [10, 10, 900]
+    other = [row[i - 1] for row in values]
+    assert other == [1000, 1000, 90000], "held, then out of the deadband"
 
 
 def test_a_configuration_that_would_leak_is_refused():

@@ -322,6 +322,8 @@ class Pages:
                             ui.link(say(key), f"?{link}").classes("here" if key == span else "")
                 ui.echart(_chart(found, say.language)).classes("history")
                 ui.label(say("gap_hint")).classes("hint")
+                if found.thin:
+                    ui.label(_thin_words(say, found.thin, found.unit)).classes("hint")
             link = f"/site?gateway={quote(gateway)}&lang={say.language}"
             ui.link(f"← {gateway}", link).classes("hint")
 
@@ -457,6 +459,13 @@ def _value(value: float | None, unit: str, say: FleetWords) -> str:
         return "—"
     digits = 0 if abs(value) >= 1000 else 3 if abs(value) < 10 else 1
     return f"{say.number(value, digits)} {unit}".strip()
+
+
+def _thin_words(say: FleetWords, thin: data.Thin, unit: str) -> str:
+    words = say("in_steps", thin.resolution, unit)
+    if thin.deadband is not None:
+        words += " " + say("held", thin.deadband, unit, thin.silence_s)
+    return words
 
 
 def _chart(found: data.History, language: str) -> dict[str, Any]:

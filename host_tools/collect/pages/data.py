@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from drivers.reading import COUNTER, IMPLAUSIBLE
+from drivers.reading import COUNTER, IMPLAUSIBLE, decimal_text
 from host_tools.collect import tables as t
 from host_tools.collect.numbers import join
 from host_tools.collect.summaries import DAY_S, STEP_S
@@ -66,6 +66,15 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Thin:
+    """What the gateway does to a point's values before they leave, decimals in its unit."""
+
+    resolution: str
+    deadband: str | None
+    silence_s: int
+
+
+@dataclass(frozen=True)
 class History:
     """A curve: lines of a gauge, or bars of a counter's consumption."""
 
@@ -75,6 +84,7 @@ class History:
     samples: list[Sample]
     low: list[Sample]
     high: list[Sample]
+    thin: Thin | None = None  # as configured last
 
 
 def fleet(engine: sa.Engine) -> list[GatewayRow]:
@@ -196,6 +206,7 @@ def history(
         ).one_or_none()
         if of is None:
             return None
+        thin = _thin(connection, of.id, of.exponent)
         scale = 10.0**of.exponent
         if of.kind != COUNTER and until_ms - since_ms <= _RAW_MS:
             r, v = t.reading.c, t.value.c
@@ -215,7 +226,7 @@ def history(
                 for row in rows
             ]
             late_ms = round(max(of.interval_s, 1) * 1000 * _LATE)
-            return History(of.unit, False, 0, broken(samples, late_ms), [], [])
+            return History(of.unit, False, 0, broken(samples, late_ms), [], [], thin)
         step_s = STEP_S if until_ms - since_ms <= _QUARTERS_MS else DAY_S
         s = t.summary.c
         steps = connection.execute(
@@ -238,7 +249,8 @@ def history(
         return broken(rows, late_ms)
 
     if of.kind == COUNTER:
-        return History(of.unit, True, step_s, series(lambda step: step.consumption), [], [])
+        bars = series(lambda step: step.consumption)
+        return History(of.unit, True, step_s, bars, [], [], thin)
     return History(
         of.unit,
         False,
@@ -246,6 +258,28 @@ def history(
         series(lambda step: step.mean if step.mean is not None else step.maximum),
         series(lambda step: step.minimum),
         series(lambda step: step.maximum),
+        thin,
+    )
+
+
+def _thin(connection: sa.Connection, point_id: int, exponent: int) -> Thin | None:
+    """Return what the newest schema says of a point beyond its unit."""
+    c, place = t.configuration.c, t.layout.c
+    row = connection.execute(
+        sa.select(c.schema, place.meter_index, place.column)
+        .join_from(t.configuration, t.layout, place.configuration_id == c.id)
+        .where(place.point_id == point_id)
+        .order_by(c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    found = json.loads(row.schema)[row.meter_index]["points"][row.column][5:] if row else []
+    if not found:
+        return None
+    deadband = found[0].get("deadband")
+    return Thin(
+        decimal_text(found[0].get("resolution", 1), exponent),
+        None if deadband is None else decimal_text(deadband, exponent),
+        found[0].get("silence_s", 0),
     )
 
 

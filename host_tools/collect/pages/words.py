@@ -60,6 +60,11 @@ TEXTS: dict[str, dict[str, str]] = {
     "alarm": {"en": "alarm", "fr": "alarme"},
     "alarm_end": {"en": "end of alarm", "fr": "fin d'alarme"},
     "quarantine": {"en": "not believed", "fr": "non crédible"},
+    "in_steps": {"en": "Reported in steps of {} {}.", "fr": "Transmis par pas de {} {}."},
+    "held": {
+        "en": "A value within {} {} of the last one reported repeats it, for {} s at most.",
+        "fr": "Une valeur à {} {} au plus de la dernière transmise la répète, {} s au plus.",
+    },
     "ago_s": {"en": "{} s ago", "fr": "il y a {} s"},
     "ago_min": {"en": "{} min ago", "fr": "il y a {} min"},
     "ago_h": {"en": "{} h ago", "fr": "il y a {} h"},
