@@ -146,6 +146,7 @@ class Prompt:
         """port: a serial port. wait_s: how long the board may take to come to its prompt."""
         self.port = port
         self._wait_s = wait_s
+        self.root = ""  # of the board's files: "" on a chip
         self._transport: Any = None
         self._can_inflate = False
 
@@ -183,6 +184,7 @@ class Prompt:
             with self._errors():
                 self._transport.exec(_HELPERS)
                 self._can_inflate = self._transport.eval("_z is not None")
+                self.root = self._transport.eval("os.getcwd()").rstrip("/")
         except BaseException:
             self.close()
             raise

@@ -78,6 +78,7 @@ class BareBoard:
         self._child: subprocess.Popen[bytes] | None = None
         self._kennel: socket.socket | None = None
         self._fed_s: float | None = None
+        self._starts_s = 0.0  # when it starts by itself; 0: never
         self._is_started = False
         self._is_raw = False
         self._is_heard = True
@@ -183,6 +184,7 @@ class BareBoard:
         file = self.folder / "link.json"
         file.write_text(json.dumps(link))
         self._fed_s = None
+        self._starts_s = 0.0
         self._is_started = False
         self._held = b""
         self._early = b""
@@ -240,9 +242,13 @@ class BareBoard:
                 self.writes += 1
             elif word == b"R":
                 self._reset("soft")
+            elif word[:1] == b"T":
+                self._starts_s = time.monotonic() + int(word[1:]) * 60
             elif word == b"C":
                 self.cut_after_writes = 0
                 self._fail()
+        elif self._starts_s and time.monotonic() > self._starts_s:
+            self._reset("soft")
         elif self._fed_s and time.monotonic() - self._fed_s > self._watchdog_s:
             self.bites += 1
             self._reset("watchdog")

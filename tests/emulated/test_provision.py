@@ -1,182 +1,305 @@
-"""A bare board is provisioned by cable, runs, is put into maintenance and forgets, on MicroPython.
-
-What a technician's computer would type through mpremote is run on the image of an emulated board.
-"""
+"""A board becomes a gateway: its secrets pass through this computer and stay nowhere on it."""
 
 import base64
-import datetime
 import json
-import secrets
-import socket
-import ssl
+import os
+import queue
 import subprocess
-import threading
+import sys
 from pathlib import Path
 
+import paho.mqtt.client as mqtt
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from host_tools import image
-from host_tools.board import EmulatedBoard
+from host_tools import ca, claim, image
+from host_tools import provision as library
+from host_tools.broker import Broker, Papers
+from host_tools.problems import DEVICE, FAILED, INPUT, OK, USAGE, Problem
+from host_tools.prompt import Prompt
+from host_tools.sim.bare_board import BareBoard
+from host_tools.site_file import read_site
 from host_tools.supervisor import Supervisor
-from tests.fakes.authority import Authority
-from tests.on_micropython import interpreter
+from tests.emulated.bare import ROOT, deployed
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-CONFIG = {
-    "gateway": "gw-a",
-    "board": "host",
-    "ports": [],
-    "meters": [],
-    "uplink": {"host": "127.0.0.1", "port": 9},
-}
-_CABLE = """
-import json, os, sys
-sys.path.insert(0, "firmware")
-import host_start
-platform = host_start.Platform({"flash": sys.argv[1], "blocks": 256})
-os.chdir("/flash")
-sys.path[:] = ["/flash", ".frozen"]
-import boot
-boot.mount(platform)
-from firmware import provision
+PHRASE = "une longue phrase de passe"
+WIFI, PASSWORD = "CANARY-of-the-wifi", "CANARY-of-the-broker"
+SECRETS = {"network.wifi.mairie.key": WIFI, "uplink.password": PASSWORD}
+SITE = """
+site: ecole
+gateways:
+  - name: gw-ecole
+    board: host
+    ports:
+      - {name: rs485, uart: uart1, baud: 9600}
+    meters:
+      - {name: kitchen, port: rs485, protocol: modbus, map: sdm120, interval_s: 10,
+         personal: true}
+    network: {wifi: [{ssid: mairie}]}
+    uplink: {host: localhost, port: PORT, tls: true, user: gw}
 """
 
 
-class Bench:
-    """One board's flash and the cable to it."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.image = folder / "gw.img"
-        image.build(self.image, None)
-        self.lines = []
-
-    def run(self, code, *args):
-        done = subprocess.run(
-            [interpreter(), "-X", "heapsize=384k", "-c", _CABLE + code, str(self.image), *args],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout.strip().splitlines()
-
-    def say(self, call):
-        return json.loads(self.run(f"provision.{call}")[-1])
-
-    def until(self, text):
-        with Supervisor() as supervisor:
-            heard = threading.Event()
-
-            def on_line(line):
-                self.lines.append(line)
-                if text in line:
-                    heard.set()
-
-            board = EmulatedBoard(supervisor, self.image, {}, on_line=on_line)
-            board.power_on()
-            assert heard.wait(30), "\n".join(self.lines)
-            board.power_cut()
+@pytest.fixture(scope="session")
+def scratch(tmp_path_factory):
+    return tmp_path_factory.getbasetemp()
 
 
 @pytest.fixture
-def bench(tmp_path):
-    return Bench(tmp_path)
+def board(tmp_path, scratch):
+    with deployed(tmp_path / "board", scratch) as made:
+        yield made
 
 
-def test_a_bare_board_keeps_off_the_network_until_it_is_provisioned(bench):
-    bench.until("not provisioned: there is no configuration. It keeps off the network")
-    assert not any("uplink" in line for line in bench.lines)
-    assert image.read(bench.image, "/slot").startswith(b"a - 0 0 0 ")  # no fault of the firmware
-    bench.say("request('gw-a', '00ff', root='/flash')")
-    key = image.read(bench.image, "/certs/own.key")[7:39]
-    canary = secrets.token_hex(32)
-    order = json.dumps({"config": CONFIG, "secrets": {"uplink.key": canary}})
-    found = bench.say("identity(root='/flash')")
-    assert not found["provisioned"] and found["slots"][0]["boards"] == ["host"]
-    assert bench.say(f"take({order!r}, root='/flash')")["ok"]
-    bench.until("gw-a: 0 meters, start by power")
-    bench.until("uplink")
-    assert not any(canary in line for line in bench.lines)
-    assert canary.encode() in bench.image.read_bytes() and key in bench.image.read_bytes()
-    assert bench.say("forget(root='/flash')")["ok"]
-    assert canary.encode() not in bench.image.read_bytes()
-    assert key not in bench.image.read_bytes()
-    bench.until("not provisioned")
+@pytest.fixture
+def authority(tmp_path):
+    return ca.create(tmp_path / "ca", "Ville de X", PHRASE)
 
 
-def test_maintenance_is_one_start_that_runs_nothing(bench):
-    order = json.dumps({"config": CONFIG, "secrets": {}})
-    assert bench.say(f"take({order!r}, root='/flash')")["ok"]
-    bench.run("platform.reset = lambda: None\nboot.maintain(5, platform)")
-    bench.until("maintenance: nothing runs; this board starts by itself in 5 min")
-    assert not any("start by" in line for line in bench.lines)
-    bench.until("gw-a: 0 meters")
+def _site(tmp_path, port=18883, **changes):
+    path = tmp_path / "site.yaml"
+    text = SITE.replace("PORT", str(port))
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    path.write_text(text)
+    return path
 
 
-def test_a_key_made_here_and_its_certificate_are_taken_by_a_tls_server(bench):
-    answer = bench.say("request('gw-a', '00ff', root='/flash')")
-    request = x509.load_der_x509_csr(base64.b64decode(answer["request"]))
-    assert request.is_signature_valid
-    authority = Authority(bench.folder, "town")
-    server = authority.issue("server")
-    own = (
-        x509.CertificateBuilder()
-        .subject_name(request.subject)
-        .issuer_name(authority.name)
-        .public_key(request.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(_day(-1))
-        .not_valid_after(_day(30))
-        .sign(authority.key, hashes.SHA256())
-        .public_bytes(serialization.Encoding.DER)
+def _papers(authority):
+    office = claim.public_seal(authority.folder / "seal.pub")
+    return library.Papers(
+        ca.der(authority.certificate), sign=authority.sign_request, office=office
     )
-    ca = (authority.folder / "ca.der").read_bytes()
-    order = json.dumps(
-        {
-            "config": CONFIG | {"uplink": CONFIG["uplink"] | {"tls": True}},
-            "certificates": {
-                "ca": base64.b64encode(ca).decode(),
-                "cert": base64.b64encode(own).decode(),
-            },
-        }
+
+
+def _provision(board, site, authority, **more):
+    plan = library.plan_for(read_site(site), "")
+    plan.secrets |= SECRETS
+    return library.provision(
+        board.port, plan, _papers(authority), claims=site.parent, start=False, **more
     )
-    taken = bench.say(f"take({order!r}, root='/flash')")
-    assert taken["ok"], taken
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(f"{server}.pem", f"{server}.key.pem")
-    context.load_verify_locations(authority.folder / "ca.pem")
-    context.verify_mode = ssl.CERT_REQUIRED
-    names = []
-    with socket.create_server(("127.0.0.1", 0)) as listening:
 
-        def serve():
-            plain, _ = listening.accept()
-            with context.wrap_socket(plain, server_side=True) as peer:
-                names.append(peer.getpeercert()["subject"])
-                peer.sendall(b"welcome")
 
-        thread = threading.Thread(target=serve)
-        thread.start()
-        lines = bench.run(
-            "from agent.settings import Settings\n"
-            "from firmware import net\n"
-            "import socket\n"
-            "settings = Settings('/flash').choose()['uplink']\n"
-            "settings['host'] = 'localhost'\n"
-            "plain = socket.socket()\n"
-            "plain.connect(socket.getaddrinfo('127.0.0.1', int(sys.argv[2]))[0][-1])\n"
-            "print(net.secure(plain, settings).read(7))\n",
-            str(listening.getsockname()[1]),
+def _secrets(board):
+    """Return the secrets of the flash, by path, and the private key."""
+    state = image.read(board.image, "/settings").decode().split(" ")[0]
+    body = image.read(board.image, f"/secrets-{state}.json").rpartition(b"\n")[0]
+    return json.loads(body), image.read(board.image, "/certs/own.key")
+
+
+def test_a_board_becomes_a_gateway(board, tmp_path, authority):
+    site = _site(tmp_path)
+    result = _provision(board, site, authority)
+    assert result.gateway == "gw-ecole" and result.serial == "02ec10000001"
+    assert result.made == ["privacy.key", "own.key"] and not result.is_on_trial
+    secrets, own = _secrets(board)
+    assert secrets["network.wifi.mairie.key"] == WIFI and secrets["uplink.password"] == PASSWORD
+    config = image.read(board.image, "/config-b.json") or image.read(board.image, "/config-a.json")
+    tree = json.loads(config)
+    for value in (*secrets.values(), own.hex()):
+        assert value.encode() not in config
+    given = image.read(board.image, "/" + tree["uplink"]["cert"])
+    assert library.certificate_of(authority.folder / "ca.pem") == image.read(
+        board.image, "/" + tree["uplink"]["ca"]
+    )
+    assert tree["uplink"]["cert_key"] == "certs/own.key" and len(given) > 200
+    keys = tmp_path / "keys.json"
+    claim.collect(authority.folder, PHRASE, [Path(result.claim_file)], keys)
+    assert json.loads(keys.read_text()) == {"gw-ecole": secrets["uplink.key"]}
+
+    again = _provision(board, site, authority)
+    assert again.is_on_trial and again.made == [] and again.claim_file == ""
+    assert again.claim == result.claim, "the same board, the same key"
+    kept, key = _secrets(board)
+    assert key == own and kept == secrets
+
+
+def test_no_secret_is_left_on_the_laptop(board, tmp_path, authority):
+    """Every file that this user may have written is looked through, whatever its encoding."""
+    home, work, temporary = (tmp_path / name for name in ("home", "work", "temporary"))
+    for folder in (home, work, temporary):
+        folder.mkdir()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "host_tools", "provision", "--port", board.port),
+            *("--site", str(_site(work)), "--secrets", "-", "--ca", str(authority.folder)),
+            *("--claims", str(work), "--json"),
+        ],
+        cwd=work,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(home),
+            "XDG_DATA_HOME": str(home / "data"),
+            "TMPDIR": str(temporary),
+            "ECLOR_PASSPHRASE": PHRASE,
+        },
+        input=json.dumps(SECRETS),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == OK, done.stderr
+    secrets, own = _secrets(board)
+    assert set(SECRETS.values()) < set(secrets.values()) and len(secrets) == 4
+    hidden = _forms([*(value.encode() for value in secrets.values()), own[7:39], PHRASE.encode()])
+    places = [home, work, temporary, authority.folder]
+    found = [path for place in places for path in place.rglob("*") if path.is_file()]
+    assert work / "gw-ecole.claim.json" in found and len(found) >= 6
+    for text in (done.stdout.encode(), done.stderr.encode(), *(p.read_bytes() for p in found)):
+        for name, form in hidden:
+            assert form not in text, name
+    (home / "forgotten").write_text(base64.b64encode(WIFI.encode()).decode())
+    assert any(form in (home / "forgotten").read_bytes() for _, form in hidden), "it can fail"
+
+
+def _forms(values):
+    """Return (what, bytes) of each value as it may lie in a file."""
+    forms = []
+    for value in values:
+        raw = [value]
+        if len(value) == 64:
+            raw.append(bytes.fromhex(value.decode()))
+        for each in raw:
+            forms += [
+                ("plain", each),
+                ("hex", each.hex().encode()),
+                ("base64", base64.b64encode(each).rstrip(b"=")[:-1]),
+            ]
+    return forms
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.6, 0.8, 0.9])
+def test_a_cut_leaves_what_was_in_force_and_the_next_run_goes_on(
+    board, tmp_path, authority, share
+):
+    site = _site(tmp_path)
+    board.cut_after_bytes = 10**9
+    _provision(board, site, authority)
+    sent = 10**9 - board.cut_after_bytes
+    before = _secrets(board)
+    board.cut_after_bytes = int(sent * share)
+    with pytest.raises(Problem) as error:
+        _provision(board, _site(tmp_path, kitchen="cuisine"), authority)
+    assert error.value.code == DEVICE and error.value.remedy
+    assert _secrets(board) == before
+    board.plug_in()
+    _provision(board, _site(tmp_path, kitchen="cuisine"), authority)
+    assert _secrets(board) == before, "the same secrets, under new settings"
+
+
+def test_an_unprovisioned_board_that_was_cut_is_provisioned_by_the_next_run(
+    board, tmp_path, authority
+):
+    site = _site(tmp_path)
+    board.cut_after_bytes = 3000
+    with pytest.raises(Problem):
+        _provision(board, site, authority)
+    board.plug_in()
+    result = _provision(board, site, authority)
+    secrets, _ = _secrets(board)
+    keys = tmp_path / "keys.json"
+    claim.collect(authority.folder, PHRASE, [Path(result.claim_file)], keys)
+    assert json.loads(keys.read_text()) == {"gw-ecole": secrets["uplink.key"]}
+
+
+def test_the_gateway_comes_on_line_under_the_authority(tmp_path, scratch, authority):
+    certificate, key = authority.make_server("localhost")
+    papers = Papers(tmp_path / "b.pem", tmp_path / "b.key", authority.folder / "ca.pem")
+    papers.certificate.write_bytes(ca.pem(certificate))
+    papers.key.write_bytes(key)
+    with Supervisor() as supervisor, deployed(tmp_path / "board", scratch) as board:
+        broker = Broker(supervisor, tmp_path / "broker", papers=papers)
+        broker.start()
+        site = _site(tmp_path, broker.mqtt_port, **{", user: gw": ""})
+        plan = library.plan_for(read_site(site), "gw-ecole")
+        births: queue.Queue[bytes] = queue.Queue()
+        watcher = _watcher(authority, tmp_path, broker.mqtt_port, births)
+        library.provision(board.port, plan, _papers(authority), claims=tmp_path)
+        tree = json.loads(births.get(timeout=30))
+        watcher.disconnect()
+        watcher.loop_stop()
+        assert tree["gateway"] == "gw-ecole" and WIFI not in json.dumps(tree)
+
+
+def _watcher(authority, folder, port, births):
+    """Subscribe to births over TLS, with a certificate of the same authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "watcher")])
+    asked = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    given = authority.sign_request(asked.public_bytes(serialization.Encoding.DER), "watcher")
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (folder / "w.pem").write_bytes(ca.pem(given))
+    (folder / "w.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, *plain))
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    client.tls_set(authority.folder / "ca.pem", folder / "w.pem", folder / "w.key")
+    client.on_connect = lambda c, *_: c.subscribe("eclor/1/+/birth", 1)
+    client.on_message = lambda _c, _u, message: births.put(message.payload)
+    client.connect("localhost", port)
+    client.loop_start()
+    return client
+
+
+def test_an_office_elsewhere_gives_the_certificate(board, tmp_path, authority):
+    asked = library.request(board.port, "gw-ecole")
+    given = authority.sign_request(asked, "gw-ecole")
+    plan = library.plan_for(read_site(_site(tmp_path)), "gw-ecole")
+    papers = library.Papers(ca.der(authority.certificate), ca.der(given))
+    result = library.provision(board.port, plan, papers, claims=tmp_path, start=False)
+    assert result.certificate and result.claim_file == "" and result.made == ["privacy.key"]
+    stranger = ca.create(tmp_path / "other", "Other", PHRASE).make_server("gw-ecole")[0]
+    papers.own = ca.der(stranger)
+    with pytest.raises(Problem) as error:
+        library.provision(board.port, plan, papers, claims=tmp_path)
+    assert "for another key than this board's" in error.value.what and error.value.code == FAILED
+
+
+def test_what_is_wrong_is_said_before_the_board_is_touched(board, tmp_path, authority):
+    for changes, code, says in (
+        ({"board: host": "board: hots"}, FAILED, "gateways[0].board"),
+        ({"board: host": "board: esp32_poe"}, INPUT, "is for esp32_poe"),
+        ({"map: sdm120": "map: sdm12"}, FAILED, "meters[0].map"),
+    ):
+        with pytest.raises(Problem) as error:
+            _provision(board, _site(tmp_path, **changes), authority)
+        assert error.value.code == code and says in error.value.what, error.value.what
+    with pytest.raises(Problem) as error:
+        library.plan_for(read_site(_site(tmp_path)), "gw-mairie")
+    assert "no gateway gw-mairie" in error.value.what
+    assert "settings" not in image.listing(board.image)
+
+
+def test_a_board_without_firmware_is_said(tmp_path, authority):
+    with BareBoard(tmp_path / "bare") as board:
+        with pytest.raises(Problem) as error:
+            _provision(board, _site(tmp_path), authority)
+        assert error.value.code == DEVICE and "eclor deploy" in error.value.remedy
+        with Prompt(board.port) as prompt:
+            assert prompt.files() == {"boot.py": 75}
+
+
+def test_from_the_command_line(board, tmp_path, authority):
+    def eclor(*words, phrase=PHRASE, text=""):
+        env = {"PATH": os.environ["PATH"], "ECLOR_HOME": str(tmp_path / "home")}
+        return subprocess.run(
+            [sys.executable, "-m", "host_tools", *words],
+            cwd=ROOT,
+            env=env | {"ECLOR_PASSPHRASE": phrase},
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        thread.join(10)
-    assert lines[-1] == "b'welcome'"
-    assert names == [((("commonName", "gw-a"),),)]
 
-
-def _day(count):
-    return datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=count)
+    site = _site(tmp_path)
+    words = ["provision", "--site", str(site), "--port", board.port, "--claims", str(tmp_path)]
+    assert eclor(*words).returncode == USAGE, "nobody types the broker's password"
+    done = eclor(*words, "--secrets", "-", text="{}")
+    assert done.returncode == INPUT and "eclor ca create" in done.stderr
+    words += ["--ca", str(authority.folder), "--secrets", "-"]
+    assert eclor(*words, text="{}", phrase="another one").returncode == INPUT
+    done = eclor("--lang", "fr", *words, text=json.dumps(SECRETS))
+    assert done.returncode == OK, done.stderr
+    assert "est maintenant gw-ecole" in done.stdout and "eclor ca open" in done.stdout

@@ -1,0 +1,121 @@
+"""`eclor ca`: a certificate authority of one's own, for gateways and their brokers."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from host_tools.language import say
+
+NAME = "ca"
+app = typer.Typer(
+    no_args_is_help=True, help="A certificate authority of your own, for gateways and brokers."
+)
+_Folder = Annotated[
+    Path | None, typer.Option(help="Where it is kept; by default with the other things of eclor.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="Whose it is: the town, the service.")],
+    folder: _Folder = None,
+    as_json: _Json = False,
+) -> None:
+    """Make an authority, locked by a passphrase: keep a copy of its folder elsewhere."""
+    from host_tools import ca
+    from host_tools.secret_words import passphrase
+
+    place = folder or default_folder()
+    ca.create(place, name, passphrase(confirm=True))
+    if as_json:
+        print(json.dumps({"folder": str(place), **asdict(ca.rows(place)[0])}))
+        return
+    print(say("{file}: its key, locked; keep a copy elsewhere", file=place / "ca.key"))
+    print(say("{file}: brokers and gateways know it by this", file=place / "ca.pem"))
+
+
+@app.command("show")
+def show(folder: _Folder = None, as_json: _Json = False) -> None:
+    """List the authority and the certificates that it has given; no passphrase is needed."""
+    from host_tools import ca
+
+    for row in ca.rows(folder or default_folder()):
+        if as_json:
+            print(json.dumps(asdict(row)))
+        else:
+            role = say(row.role)
+            print(
+                f"{row.name:24} {role:10} {row.until}  {row.serial[:16]}  {row.fingerprint[:16]}"
+            )
+
+
+@app.command("issue")
+def issue(
+    name: Annotated[str, typer.Argument(help="A gateway's name, or a broker's host name.")],
+    out: Annotated[Path, typer.Option(help="Folder for what is made.")] = Path(),
+    request: Annotated[
+        Path | None, typer.Option(help="A gateway's request (PKCS#10, DER); else for a broker.")
+    ] = None,
+    also: Annotated[
+        list[str] | None, typer.Option(help="Another host name or address of the broker.")
+    ] = None,
+    years: Annotated[int, typer.Option(min=1, max=30)] = 12,
+    folder: _Folder = None,
+    as_json: _Json = False,
+) -> None:
+    """Give a certificate: for a gateway's own request, or with a new key for a broker."""
+    from host_tools import ca
+    from host_tools.problems import INPUT, Problem
+    from host_tools.secret_words import passphrase, write_secret
+
+    place = folder or default_folder()
+    ca.public(place)
+    if request:
+        try:
+            data = request.read_bytes()
+        except OSError as error:
+            raise Problem(
+                f"{request}: {error.strerror}",
+                "a gateway makes it: eclor provision",
+                code=INPUT,
+            ) from None
+        certificate = ca.load(place, passphrase()).sign_request(data, name, years)
+        made = [out / f"{name}.der"]
+        made[0].write_bytes(ca.der(certificate))
+    else:
+        certificate, key = ca.load(place, passphrase()).make_server(name, also or (), years)
+        made = [out / f"{name}.pem", out / f"{name}.key"]
+        write_secret(made[1], key)
+        made[0].write_bytes(ca.pem(certificate))
+    for path in made:
+        print(json.dumps({"file": str(path)}) if as_json else str(path))
+
+
+@app.command("open")
+def open_claims(
+    files: Annotated[list[Path], typer.Argument(help="Claims that eclor provision has written.")],
+    keys: Annotated[Path, typer.Option(help="File of eclor collect --keys: they are added.")],
+    folder: _Folder = None,
+    as_json: _Json = False,
+) -> None:
+    """Open the claims of gateways: what the collector must know, into its file of keys."""
+    from host_tools import claim
+    from host_tools.secret_words import passphrase
+
+    place = folder or default_folder()
+    for name in claim.collect(place, passphrase(), files, keys):
+        if as_json:
+            print(json.dumps({"gateway": name, "keys": str(keys)}))
+        else:
+            print(say("{name}: its key is in {file}", name=name, file=keys))
+
+
+def default_folder() -> Path:
+    """Return where this computer's authority is."""
+    from host_tools.images import folder
+
+    return folder() / "ca"
