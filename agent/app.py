@@ -19,6 +19,7 @@ from agent.floor import Floor
 from agent.meter import STATE_NAMES, make_meters
 from agent.orders import Orders
 from agent.privacy import Privacy
+from agent.quiet import Quiet
 from agent.record import BLOCK, BOOT, EVENT, SCHEMA, TIME
 from agent.report import Report
 from agent.schedule import Schedule
@@ -39,9 +40,12 @@ class App:
     log       agent/log.Log
     heap      callable() -> (used, free) in bytes
     ground    agent/store.Files for what is no journal, or None: then no command is taken
+    stall     what an erase of the flash does to the lines: agent/quiet.Quiet
     """
 
-    def __init__(self, config, journal, clock, identity, random, log, heap, ground=None):
+    def __init__(
+        self, config, journal, clock, identity, random, log, heap, ground=None, stall=(0, 0)
+    ):
         self.config = config
         self.journal = journal
         self.clock = clock
@@ -57,6 +61,7 @@ class App:
             on_port = [m for m in self.meters if m.config["port"] == port["name"]]
             self.buses.append(Bus(port, on_port, self.on_reading, self.on_turn, log))
         self.carried = Carried(self.meters)
+        self.quiet = Quiet(self, stall)
         self._bus_of = {m.index: b for b in self.buses for m in b.meters}
         self.schedule = Schedule([m.config["interval_s"] * 1000 for m in self.meters])
         self._flush_ms = config["block"]["flush_s"] * 1000
@@ -193,7 +198,7 @@ class App:
         """Make a change that cannot wait an event; a person's door is nobody's business."""
         if not meter.config["personal"]:
             self.note_event(meter.driver.event, "contact", meter.shown, reading.at_ms)
-            self.journal.sync()  # durable now: only then the uplink has it
+            self.quiet.sync(self.now_ms)  # durable now: only then the uplink has it
 
     def note_event(self, what, why, meter="", at=None):
         """Put an event into the journal; meter: the name upstream, "" for the gateway itself."""
@@ -254,7 +259,7 @@ class App:
         meter.at_ms = at_ms
         if is_personal:  # the only one of its period: it does not wait in an open block
             self._seal(index)
-            self.journal.sync()
+            self.quiet.sync(self.now_ms)
 
     def _open(self, index, state, tick):
         self.blocks[index].open(self.config_hash, index, state, self.identity["boot"])
@@ -281,22 +286,14 @@ class App:
         for meter in self.meters:
             if self.schedule.due(meter.index, now_ms):
                 self._due(meter, now_ms)
-        sealed = False
         for index, block in enumerate(self.blocks):
             if block.count and ticks_diff(now_ms, self._flush_at[index]) >= 0:
                 self._seal(index)
-                sealed = True
-        quiet = True
-        for bus in self.buses:
-            quiet = quiet and bus.is_quiet()
-        if sealed:
-            self.journal.sync()
+                self.quiet.wants_sync = True
         if ticks_diff(now_ms, self._save_at) >= 0:
             self._save_at = ticks_add(now_ms, self._save_ms)
-            self.save(now_ms)
-        self.journal.housekeep(now_ms, quiet)
-        if self.purge:
-            self.purge.step(quiet)
+            self.quiet.wants_save = True
+        self.quiet.step(now_ms)
         if self.certificates:
             self.certificates.step(self.journal.acked)
         if self.uplink.budget:

@@ -32,6 +32,11 @@ _BACKOFF_CAP_MS = const(300_000)
 _IDLE_US = const(20_000)
 _QUIET_MS = const(100)  # after a time-out the line must have been silent this long
 _TURN_MS = const(1_500)  # a turn's first answer may be so old when a later one is asked again
+_EVER_MS = const(0x0FFFFFFF)
+_HELD_US = const(1_000)
+_TRAIL_MS = const(5)  # bytes that come so soon after a telegram belong to it
+_LOOK_MS = const(10)  # after a longer look away nobody knows when a telegram began or ended
+_PAUSES = const(4)  # so many have to be heard before the rhythm counts as known
 
 
 class Bus:
@@ -52,7 +57,18 @@ class Bus:
         self.tx = bytearray(tx_size)
         self.send_count = 0
         self.line = self._default = (port["baud"], port["bits"], port["parity"], port["stop"])
+        self.is_uart = port.get("kind", "uart") == "uart"
         self.up = None  # not tried yet; then whether the port is there
+        # For agent/quiet.py, which holds the line, and is called when it falls silent.
+        self.is_held = False
+        self.on_silence = None
+        self.is_between = False  # a listener's telegram has ended and none has begun
+        self.pause_ms = 0  # the shortest pause between telegrams, as learned; 0: not known
+        self._shortest_ms = 0
+        self._pauses = 0
+        self._listened_ms = 0  # the last byte from a meter that pushes
+        self._looked_ms = 0
+        self._has_ended = False  # the bytes that are being fed ended a telegram
         self.noise = 0  # bytes that nobody had asked for
         self._on_reading = on_reading
         self._on_turn = on_turn
@@ -106,10 +122,43 @@ class Bus:
         """Return true when no turn is under way and no listener is inside a frame."""
         return self._state == _IDLE and self._gap_told and not self._queue
 
+    # --- what agent/quiet.py asks
+
+    def silent_ms(self, now_ms):
+        """Return for how long from now on the line will be silent, as far as can be known.
+
+        Between two transactions: for ever, because nothing is asked while the flash works. A
+        meter that pushes: as long as its pauses have been so far, or for ever when it has not
+        been heard for longer than its longest pause.
+        """
+        if not self.up:
+            return _EVER_MS
+        if self._state in (_SEND, _ANSWER):
+            return 0
+        if not self._listeners:
+            return _EVER_MS if self._gap_told else 0
+        silent_ms = ticks_diff(now_ms, self._listened_ms)
+        for meter in self._listeners:
+            if silent_ms <= meter.driver.reply_ms:
+                break
+        else:
+            return _EVER_MS
+        return max(0, self.pause_ms - silent_ms) if self.is_between else 0
+
+    def is_wanted(self):
+        """Return true while the next telegram of a listener is a reading to be stored."""
+        for meter in self._listeners:
+            if meter.wanted:
+                return True
+        return False
+
     # --- what the port's task calls
 
     def opened(self, now_ms):
         """The port is there (again): begin with clean drivers."""
+        self.is_between = False
+        self.pause_ms = self._pauses = 0
+        self._listened_ms = self._looked_ms = now_ms
         if self.up is False:
             self._log.info("bus", "%s: is there again", self.name)
         self.up = True
@@ -137,7 +186,7 @@ class Bus:
 
     def step(self, now_ms, now_us):
         """Do what time asks for; return microseconds until the next call at the latest."""
-        self.alive_ms = now_ms  # agent/watch.py
+        self.alive_ms = self._looked_ms = now_ms  # agent/watch.py
         self._tell_gap(now_ms, now_us)
         if not self.up:
             if self._queue:
@@ -192,14 +241,41 @@ class Bus:
                 if not self._meter.driver.waiting:
                     self._next_transaction(now_ms)
         elif self._listeners:
-            for meter in self._listeners:
-                self._feed(meter, 0, count, now_ms)
+            self._listen(count, now_ms)
             if len(self.meters) == 1:  # it alone says which rate the line has
-                self._look_at_line(meter)
+                self._look_at_line(self.meters[0])
         else:
             self.noise += count
 
     # --- inside
+
+    def _listen(self, count, now_ms):
+        """Feed the listeners, learn their rhythm, tell when a telegram has just ended."""
+        is_late = ticks_diff(now_ms, self._looked_ms) > _LOOK_MS
+        silent_ms = ticks_diff(now_ms, self._listened_ms)
+        if self.is_between and silent_ms > _TRAIL_MS:
+            self.is_between = False
+            if not is_late:
+                self._learn(silent_ms)
+        self._listened_ms = self._looked_ms = now_ms
+        self._has_ended = False
+        for meter in self._listeners:
+            self._feed(meter, 0, count, now_ms)
+        if is_late:
+            self.is_between = False
+        elif self._has_ended:
+            self.is_between = True
+            if self.on_silence:
+                self.on_silence(now_ms)
+
+    def _learn(self, pause_ms):
+        """Take the shortest pause for the rule; let it be forgotten when all are longer."""
+        if not self._pauses or pause_ms < self._shortest_ms:
+            self._shortest_ms = pause_ms
+        else:
+            self._shortest_ms += (pause_ms - self._shortest_ms) >> 4
+        self._pauses = min(self._pauses + 1, _PAUSES)
+        self.pause_ms = self._shortest_ms if self._pauses == _PAUSES else 0
 
     def _gap_us(self):
         if self._meter:
@@ -232,6 +308,10 @@ class Bus:
             left_us = max(left_us, meter.driver.gap_us - silent_us)
         if left_us > 0:
             return left_us
+        if self.is_held:
+            self.on_silence(now_ms)
+            if self.is_held:
+                return _HELD_US
         self.send_count = meter.driver.request(self.tx)
         self._look_at_line(meter)
         if self.send_count == 0:
@@ -341,5 +421,6 @@ class Bus:
     def _emitted(self, reading):
         meter = self._hearing
         if meter.listens:
+            self._has_ended = True
             self._is_ok(meter)
         self._on_reading(meter, reading)

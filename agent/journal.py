@@ -69,7 +69,8 @@ class Journal:
         self._saves = Saves(ground)
         self._window = Window(ground.segment_size + MARK_MAX)
         self.sealed: dict = {}  # meter: number of its first BLOCK since save_open()
-        self._acked_kept = 0  # acked, as a start would find it
+        self._acked_kept = 0  # acked and lost_last, as a start would find them
+        self._lost_kept = 0
 
     @property
     def first(self):
@@ -82,6 +83,12 @@ class Journal:
         size = self.ground.segment_size
         used = len(self.segments) * size + self.tail.fill
         return min(1000, used * 1000 // (self.segments_max * size))
+
+    @property
+    def is_heavy(self):
+        """Whether save_open() has to sync() first, or each save would carry all records along."""
+        tail = self.tail
+        return tail.cut > 0 or tail.fill - tail.base > _CARRIED_MAX
 
     def start(self):
         """Find what the flash holds; return a Recovery. Call once, before anything else.
@@ -101,7 +108,7 @@ class Journal:
         self._window.forget()
         self.tail.solid = self.tail.fill
         self.durable = self.next - 1
-        self._acked_kept = self.acked
+        self._note_kept()
         if not self.journal_id:
             self.journal_id = self._random_u32() or 1
         if not self.degraded:
@@ -143,8 +150,8 @@ class Journal:
         parts    list of (meter 0 .. 255, data, start, end): Block.close() of each open block
         """
         tail = self.tail
-        if tail.cut or tail.fill - tail.base > _CARRIED_MAX:
-            self.sync()  # else each save would carry all of them along
+        if self.is_heavy:
+            self.sync()
         before_ms = self.alive_ms
         if wall_ms:
             self.alive_ms = wall_ms
@@ -199,12 +206,14 @@ class Journal:
         if not quiet or (self.degraded and not self._retry(now_ms)):
             return
         if self.tail.cut:
-            self._attempt(self._write_segment)
-        elif self._removable():
-            if self._acked_kept < self.acked:
+            if len(self.segments) >= self.segments_max:
+                self._attempt(self._free_oldest)
+            elif self._owes_mark():
                 self._attempt(self._save_mark)
             else:
-                self._attempt(self._remove_oldest)
+                self._attempt(self._write_segment)
+        elif self._removable():
+            self._attempt(self._free_oldest)
         else:
             self._attempt(self.ground.prepare)
 
@@ -240,7 +249,7 @@ class Journal:
         else:
             saves.write("base", tail, 0)
             tail.base = tail.fill
-        self._acked_kept = self.acked
+        self._note_kept()
 
     def _renew(self):
         self.ground.renew()
@@ -254,22 +263,22 @@ class Journal:
     def _save_mark(self):
         self._saves.pack_mark(self, self.durable)
         self._saves.write_mark()
-        self._acked_kept = self.acked
+        self._note_kept()
 
     def _save_open(self, parts):
         self._saves.pack_mark(self, self.next - 1)
         self._window.forget()
         self._saves.write_open(self, parts, self._window.data)
-        self._acked_kept = self.acked
+        self._note_kept()
 
     def _write_segment(self):
         """Write the closed part of the tail as a segment; make room for it first."""
         while len(self.segments) >= self.segments_max:
             self._free_oldest()
+        if self._owes_mark():
+            self._save_mark()
         tail = self.tail
         number = tail.first
-        if self._acked_kept < number - 1 <= self.acked:
-            self._save_mark()  # else a start would miss the numbers that trimming dropped here
         self.ground.write_segment(number, tail.data, 0, tail.cut)
         self.segments.append(number)
         if tail.solid < tail.cut:
@@ -278,11 +287,13 @@ class Journal:
         tail.drop(tail.cut)
 
     def _free_oldest(self):
+        """Do one step, a write to the flash, towards a segment less."""
         if not self._removable():
             self._give_up_oldest()
-        elif self._acked_kept < self.acked:
+        elif self._acked_kept < self.acked or self._lost_kept < self.lost_last:
             self._save_mark()
-        self._remove_oldest()
+        else:
+            self._remove_oldest()
 
     def _give_up_oldest(self):
         """Declare the oldest segments lost, durably, before they go: a 32nd of all."""
@@ -352,6 +363,14 @@ class Journal:
         """The tail is full: write its closed segment now, or lose its oldest records."""
         if not self._attempt(self._write_segment):
             self.tail.drop(self.tail.cut)  # read_from() will declare the numbers as lost
+
+    def _note_kept(self):
+        self._acked_kept = self.acked
+        self._lost_kept = self.lost_last
+
+    def _owes_mark(self):
+        """Say whether a start would miss numbers that trimming dropped before the tail's first."""
+        return self._acked_kept < self.tail.first - 1 <= self.acked
 
     def _after_oldest(self):
         """Return the number that follows the oldest segment's last."""

@@ -44,7 +44,10 @@ class Ring:
     room          segments that always fit beside the slots
     small         bytes of a delta worth writing before all of the tail is written again
     wear          erases of each block so far, as the blocks themselves say
+    erases        what prepare() erases; a write too, when it has to
     """
+
+    erases = 1
 
     def __init__(self, device, program_size=32, small=1024):
         self.device = device
@@ -60,6 +63,7 @@ class Ring:
         self._sequence = 0
         self._cursor = 0
         self._ready: list = []  # blocks erased in a quiet moment
+        self._stock = 2  # how many it wants: enough for the longest save
         self._saved: dict = {}  # slot: its content as a list of (block, offset, length)
         self._next: dict = {}  # slot: (block, offset) where its next save may go
         self._new: list = []  # the save under way, as in _saved
@@ -192,9 +196,14 @@ class Ring:
             at = max(0, at - length)
         return done
 
+    @property
+    def is_ready(self):
+        """Whether the next write erases nothing."""
+        return len(self._ready) >= self._stock
+
     def prepare(self):
         """Erase one block in advance, in a quiet moment; false when enough are erased."""
-        if len(self._ready) >= 2:
+        if self.is_ready:
             return False
         self._ready.append(self._erase_next())
         return True

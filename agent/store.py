@@ -21,6 +21,8 @@ from errno import EEXIST, EIO, ENOENT
 from micropython import const
 
 SLOTS = ("base", "delta", "open", "mark")
+_SEGMENTS = "segments"
+_SEGMENT = _SEGMENTS + "/%08x"
 _FILL = "~%04x"
 _SPARE = const(16)  # blocks
 _ENOSPC = const(28)
@@ -29,15 +31,20 @@ _WRECKS_MAX = const(12)  # of one Files; a flash that failed so often is not wri
 
 
 class Files:
-    """Whole-segment files in one directory of a littlefs.
+    """Whole-segment files and slots in two directories of a littlefs.
 
-    root          path of the directory, made when absent
+    root          path of the slots' directory, made when absent; that of the segments is in it
     segment_size  bytes of one segment: one littlefs block, 4096, or what fits in two, 8188, which
                   halves the commits, for these cost 256 bytes each on RP2
     small         bytes that a slot may have to be stored inside its directory entry, without
                   an erase of its own: 128 on ESP32 (32-byte programs), 512 on RP2 (256)
     remount       callable() that mounts the file system anew after an OSError, or None
+    erases        what one call may erase, one block after the other: littlefs decides
+    is_ready      whether the next write erases nothing: nobody knows
     """
+
+    erases = 4
+    is_ready = False
 
     def __init__(self, root, segment_size=4096, small=128, remount=None):
         self.root = root
@@ -53,39 +60,38 @@ class Files:
         path = ""
         for part in self.root.strip("/").split("/"):
             path += ("/" if path or self.root.startswith("/") else "") + part
-            try:
-                os.mkdir(path)
-            except OSError as error:
-                if error.errno != EEXIST and not self._is_there(path):
-                    raise
+            self._make(path)
         while self._remove_fill():
             pass  # a scrub that a power cut ended: its files would take the journal's room
 
     def segments(self):
-        """Return the numbers of all segments, ascending, as a new list."""
-        numbers = []
+        """Return the numbers of all segments, ascending, as a new list.
+
+        They have a directory of their own: littlefs copies a directory each time its block is
+        full, and the slots, which change most often, shall not copy the names of all segments.
+        """
+        self._make(self._path(_SEGMENTS))
         for name in os.listdir(self.root):
-            if len(name) == 8:
-                try:
-                    numbers.append(int(name, 16))
-                except ValueError:
-                    pass  # not ours; a person's file in our directory is left alone
+            if _number(name) is not None:  # of a firmware that kept them beside the slots
+                os.rename(self._path(name), self._path(_SEGMENT % _number(name)))
+        found = [_number(name) for name in os.listdir(self._path(_SEGMENTS))]
+        numbers = [number for number in found if number is not None]
         numbers.sort()
         return numbers
 
     def write_segment(self, number, data, start, end):
         """Store data[start:end] as the segment of that number; durable on return."""
-        self._begin("%08x" % number)
+        self._begin(_SEGMENT % number)
         self.put(data, start, end)
         self.commit()
 
     def read_segment(self, number, out):
         """Copy a segment into the bytearray out, return its length; 0 when there is none."""
-        return self._read("%08x" % number, out)
+        return self._read(_SEGMENT % number, out)
 
     def remove_segment(self, number):
         """Remove a segment; no error when it is gone already."""
-        self._remove("%08x" % number)
+        self._remove(_SEGMENT % number)
 
     def begin(self, slot, length=0):
         """Begin to replace a slot's content; the old one holds until commit().
@@ -217,9 +223,24 @@ class Files:
                 file.seek(at)
             return file.readinto(out)
 
+    def _make(self, path):
+        try:
+            os.mkdir(path)
+        except OSError as error:
+            if error.errno != EEXIST and not self._is_there(path):
+                raise
+
     def _is_there(self, path):
         try:
             os.stat(path)
         except OSError:
             return False
         return True
+
+
+def _number(name):
+    """Return the number of a segment's name, None: it is none, and a person's file is left alone."""
+    try:
+        return int(name, 16) if len(name) == 8 else None
+    except ValueError:
+        return None

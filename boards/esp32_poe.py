@@ -21,6 +21,7 @@ BOARD = {
         "uart1": {"id": 1, "tx": 4, "rx": 36, "direction": 33},
         "uart2": {"id": 2, "tx": 32, "rx": 13, "direction": None},
     },
+    "fifo": 128,
     "pins": {"in1": 16, "in2": 14},
     "led": None,
     "interfaces": {
@@ -41,6 +42,7 @@ BOARD = {
             ("journal", 3145728, 1048576),
         ),
         "block": 4096,
+        "erase_ms": 45,
         "program": 32,
         "small": 128,
         "segment": 4096,

@@ -56,7 +56,8 @@ def start(platform, slot, state):
     }
     try:
         files = Files(root + "/state", small=small, remount=hal.remount)
-        app = App(config, journal, clock, identity, hal.random, log, hal.heap, files)
+        stall = (board["fifo"], board["flash"]["erase_ms"])
+        app = App(config, journal, clock, identity, hal.random, log, hal.heap, files, stall)
     except ValueError as error:
         log.error("config", "%s", error)
         if settings.is_on_trial:

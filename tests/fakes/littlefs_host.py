@@ -65,7 +65,7 @@ def _config(flash):
         _Device(flash),
         block_size=flash.block,
         block_count=len(flash.data) // flash.block,
-        read_size=32,
+        read_size=flash.read_size,
         prog_size=size,
         cache_size=4 * max(32, size),
         lookahead_size=32,
@@ -131,6 +131,9 @@ class _Os:
 
     def mkdir(self, path):
         _told(lfs.mkdir, self.system, path)
+
+    def rename(self, before, after):
+        _told(lfs.rename, self.system, before, after)
 
     def remove(self, path):
         _told(lfs.remove, self.system, path)

@@ -13,6 +13,8 @@ class MemoryGround:
     """Segments and slots in dictionaries."""
 
     root = "/memory"
+    erases = 1
+    is_ready = False
 
     def __init__(self, segment_size=4096, small=128, room=1000):
         self.segment_size = segment_size

@@ -89,6 +89,7 @@ class NorFlash:
     unreadable     set of blocks whose reading answers EIO
     stuck          dict: index into data: (mask, value), bits that no operation changes
     disturb_every  reads of a block after which one of its bits flips; 0 never
+    read_size      what littlefs on CPython reads at once: more is faster, and wears the same
     watch          callable(flash, index, source or None) before each operation; None: nobody
     busy           callable(microseconds) after each: how long interrupts were off; None: nobody
     operations, reads, programmed, erased   counts so far, the last two in bytes
@@ -108,6 +109,7 @@ class NorFlash:
         self.unreadable = set()
         self.stuck = {}
         self.disturb_every = 0
+        self.read_size = 32
         self.watch = None
         self.busy = None
         self.operations = 0

@@ -17,8 +17,11 @@ _ROOT = "build/test_store"
 def _fresh(name):
     ground = Files(_ROOT + "/" + name)
     ground.open()
-    for file in os.listdir(ground.root):
-        os.remove(ground.root + "/" + file)
+    ground.segments()
+    for folder in (ground.root + "/segments/", ground.root + "/"):
+        for file in os.listdir(folder):
+            if file != "segments":
+                os.remove(folder + file)
     return ground
 
 
@@ -28,14 +31,25 @@ def test_segments_are_listed_by_number_and_foreign_files_left_alone():
     out = bytearray(16)
     for number in (300, 7, 0xFFFFFFFF):
         ground.write_segment(number, b"-%d-" % (number & 0xFF), 1, 3)
-    with open(ground.root + "/notes.txt", "w") as file:
-        file.write("a person's")
+    for name in ("notes.txt", "segments/notes.md"):
+        with open(ground.root + "/" + name, "w") as file:
+            file.write("a person's")
     assert ground.segments() == [7, 300, 0xFFFFFFFF]
     assert ground.read_segment(7, out) == 2 and bytes(out[:2]) == b"7-"
     ground.remove_segment(7)
     ground.remove_segment(7)
     assert ground.read_segment(7, out) == 0
     assert ground.segments() == [300, 0xFFFFFFFF]
+
+
+def test_segments_of_an_older_firmware_are_found():
+    ground = _fresh("older")
+    ground.write_segment(9, b"nine", 0, 4)
+    os.rename(ground.root + "/segments/00000009", ground.root + "/00000009")
+    out = bytearray(16)
+    assert ground.read_segment(9, out) == 0
+    assert ground.segments() == [9]
+    assert ground.read_segment(9, out) == 4 and bytes(out[:4]) == b"nine"
 
 
 def test_a_slot_is_replaced_as_a_whole():
