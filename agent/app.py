@@ -16,11 +16,12 @@ from agent.bus import Bus
 from agent.carried import PART, Carried
 from agent.codec import BadBlock, Block, check
 from agent.floor import Floor
+from agent.forecast import Forecast
 from agent.meter import STATE_NAMES, make_meters
 from agent.orders import Orders
 from agent.privacy import Privacy
 from agent.quiet import Quiet
-from agent.record import BLOCK, BOOT, EVENT, SCHEMA, TIME
+from agent.record import BLOCK, BOOT, EVENT, HEALTH, SCHEMA, TIME
 from agent.report import Report
 from agent.schedule import Schedule
 from agent.timekeeper import Timekeeper
@@ -62,6 +63,7 @@ class App:
             self.buses.append(Bus(port, on_port, self.on_reading, self.on_turn, log))
         self.carried = Carried(self.meters)
         self.quiet = Quiet(self, stall)
+        self.forecast = Forecast(journal)
         self._bus_of = {m.index: b for b in self.buses for m in b.meters}
         self.schedule = Schedule([m.config["interval_s"] * 1000 for m in self.meters])
         self._flush_ms = config["block"]["flush_s"] * 1000
@@ -293,6 +295,8 @@ class App:
         if ticks_diff(now_ms, self._save_at) >= 0:
             self._save_at = ticks_add(now_ms, self._save_ms)
             self.quiet.wants_save = True
+        if self.forecast.is_due(self.clock.uptime_ms):
+            self._note(HEALTH, self._report.health(self._wall_ms(now_ms)))
         self.quiet.step(now_ms)
         if self.certificates:
             self.certificates.step(self.journal.acked)

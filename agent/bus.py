@@ -18,6 +18,7 @@ is repeated once the turn's first answer is older than 1.5 s: a reading is of on
 from micropython import const
 
 from agent import meter as meters_
+from agent.rhythm import Rhythm
 from drivers.errors import BadFrame, Refused
 from drivers.reading import BAD_FRAME, NO_REPLY
 from drivers.ticks import ticks_add, ticks_diff
@@ -34,9 +35,6 @@ _QUIET_MS = const(100)  # after a time-out the line must have been silent this l
 _TURN_MS = const(1_500)  # a turn's first answer may be so old when a later one is asked again
 _EVER_MS = const(0x0FFFFFFF)
 _HELD_US = const(1_000)
-_TRAIL_MS = const(5)  # bytes that come so soon after a telegram belong to it
-_LOOK_MS = const(10)  # after a longer look away nobody knows when a telegram began or ended
-_PAUSES = const(4)  # so many have to be heard before the rhythm counts as known
 
 
 class Bus:
@@ -62,12 +60,7 @@ class Bus:
         # For agent/quiet.py, which holds the line, and is called when it falls silent.
         self.is_held = False
         self.on_silence = None
-        self.is_between = False  # a listener's telegram has ended and none has begun
-        self.pause_ms = 0  # the shortest pause between telegrams, as learned; 0: not known
-        self._shortest_ms = 0
-        self._pauses = 0
-        self._listened_ms = 0  # the last byte from a meter that pushes
-        self._looked_ms = 0
+        self.rhythm = Rhythm()  # of what pushes
         self._has_ended = False  # the bytes that are being fed ended a telegram
         self.noise = 0  # bytes that nobody had asked for
         self._on_reading = on_reading
@@ -137,13 +130,10 @@ class Bus:
             return 0
         if not self._listeners:
             return _EVER_MS if self._gap_told else 0
-        silent_ms = ticks_diff(now_ms, self._listened_ms)
-        for meter in self._listeners:
-            if silent_ms <= meter.driver.reply_ms:
-                break
-        else:
+        since_ms = ticks_diff(now_ms, self.rhythm.heard_ms)
+        if since_ms > max([m.driver.reply_ms for m in self._listeners]):
             return _EVER_MS
-        return max(0, self.pause_ms - silent_ms) if self.is_between else 0
+        return self.rhythm.silent_ms(now_ms)
 
     def is_wanted(self):
         """Return true while the next telegram of a listener is a reading to be stored."""
@@ -156,9 +146,7 @@ class Bus:
 
     def opened(self, now_ms):
         """The port is there (again): begin with clean drivers."""
-        self.is_between = False
-        self.pause_ms = self._pauses = 0
-        self._listened_ms = self._looked_ms = now_ms
+        self.rhythm.begin(now_ms)
         if self.up is False:
             self._log.info("bus", "%s: is there again", self.name)
         self.up = True
@@ -186,7 +174,8 @@ class Bus:
 
     def step(self, now_ms, now_us):
         """Do what time asks for; return microseconds until the next call at the latest."""
-        self.alive_ms = self._looked_ms = now_ms  # agent/watch.py
+        self.alive_ms = now_ms  # agent/watch.py
+        self.rhythm.look(now_ms)
         self._tell_gap(now_ms, now_us)
         if not self.up:
             if self._queue:
@@ -250,32 +239,13 @@ class Bus:
     # --- inside
 
     def _listen(self, count, now_ms):
-        """Feed the listeners, learn their rhythm, tell when a telegram has just ended."""
-        is_late = ticks_diff(now_ms, self._looked_ms) > _LOOK_MS
-        silent_ms = ticks_diff(now_ms, self._listened_ms)
-        if self.is_between and silent_ms > _TRAIL_MS:
-            self.is_between = False
-            if not is_late:
-                self._learn(silent_ms)
-        self._listened_ms = self._looked_ms = now_ms
+        """Feed the listeners; tell when a telegram has just ended."""
+        self.rhythm.hears(now_ms)
         self._has_ended = False
         for meter in self._listeners:
             self._feed(meter, 0, count, now_ms)
-        if is_late:
-            self.is_between = False
-        elif self._has_ended:
-            self.is_between = True
-            if self.on_silence:
-                self.on_silence(now_ms)
-
-    def _learn(self, pause_ms):
-        """Take the shortest pause for the rule; let it be forgotten when all are longer."""
-        if not self._pauses or pause_ms < self._shortest_ms:
-            self._shortest_ms = pause_ms
-        else:
-            self._shortest_ms += (pause_ms - self._shortest_ms) >> 4
-        self._pauses = min(self._pauses + 1, _PAUSES)
-        self.pause_ms = self._shortest_ms if self._pauses == _PAUSES else 0
+        if self.rhythm.has_fed(self._has_ended) and self.on_silence:
+            self.on_silence(now_ms)
 
     def _gap_us(self):
         if self._meter:

@@ -28,7 +28,6 @@ from agent.saves import MARK_MAX, Saves
 from agent.tail import Tail
 from agent.window import Window
 
-_CARRIED_MAX = const(2048)  # bytes of records that each save of the open blocks may carry along
 _ENOSPC = const(28)  # absent from the unix port's errno; littlefs' LFS_ERR_NOSPC
 
 
@@ -57,6 +56,7 @@ class Journal:
         self.blind = False  # the flash could not even be read: it is not touched until a restart
         self.errors = 0
         self.damaged = 0
+        self.taken = 0  # bytes appended since agent/forecast.py looked
         self.lost_first = 0  # the last stretch that went because the journal was full
         self.lost_last = 0
         self.alive_ms = 0
@@ -83,12 +83,6 @@ class Journal:
         size = self.ground.segment_size
         used = len(self.segments) * size + self.tail.fill
         return min(1000, used * 1000 // (self.segments_max * size))
-
-    @property
-    def is_heavy(self):
-        """Whether save_open() has to sync() first, or each save would carry all records along."""
-        tail = self.tail
-        return tail.cut > 0 or tail.fill - tail.base > _CARRIED_MAX
 
     def start(self):
         """Find what the flash holds; return a Recovery. Call once, before anything else.
@@ -129,6 +123,7 @@ class Journal:
         seq = self.next
         self.tail.add(kind, seq, self.journal_id, data, start, end)
         self.next = seq + 1
+        self.taken += length
         if kind == BLOCK and end - start > self._meter_at:
             self.sealed.setdefault(data[start + self._meter_at], seq)
         return seq
@@ -150,7 +145,7 @@ class Journal:
         parts    list of (meter 0 .. 255, data, start, end): Block.close() of each open block
         """
         tail = self.tail
-        if self.is_heavy:
+        if tail.is_heavy:
             self.sync()
         before_ms = self.alive_ms
         if wall_ms:
@@ -225,17 +220,10 @@ class Journal:
         self.sync()
         return self.tail.solid == self.tail.fill and self._attempt(self._renew)
 
-    def stats(self):
-        """Return what health tells about the journal, a new dict."""
-        return {
-            "segments": len(self.segments),
-            "segments_max": self.segments_max,
-            "tail_bytes": self.tail.fill,
-            "errors": self.errors,
-            "damaged": self.damaged + self._window.damaged,
-            "lost": [self.lost_first, self.lost_last],
-            "degraded": self.degraded,
-        }
+    @property
+    def damaged_places(self):
+        """How many were found, at the start and since."""
+        return self.damaged + self._window.damaged
 
     # What follows writes flash and may raise OSError; _attempt() is the only caller.
 
@@ -262,7 +250,7 @@ class Journal:
 
     def _save_mark(self):
         self._saves.pack_mark(self, self.durable)
-        self._saves.write_mark()
+        self._saves.write_mark(self.journal_id)
         self._note_kept()
 
     def _save_open(self, parts):

@@ -4,7 +4,7 @@ Not what is written (agent/journal.py), nor what the lines say (agent/bus.py). W
 a block of its flash no interrupt runs (RP2: 45 ms), and a UART loses what its FIFO cannot hold:
 
     line   talks talks talks ______________________________ talks
-    flash                       erase erase                          fits in the pause: no byte lost
+    flash                       erase erase                      no byte is lost
                                 |<-- need: all erases, less what the FIFO holds -->|
 
 A line that is so slow that its FIFO holds an erase needs no pause. An asking line is silent
@@ -60,14 +60,16 @@ class Quiet:
 
         Returns the ms after which to call again at the latest, None: nothing is due.
         """
-        is_due = self._is_due()
-        may = self._may_work(now_ms, is_due)
-        while may and is_due:
+        has_worked = False
+        while self._is_due():
+            if has_worked and self._erase_ms and not self._needs_no_erase():
+                return _OFTEN_MS  # time has passed
+            if not self._may_work(now_ms, True):
+                return _OFTEN_MS
             self._do_due(now_ms)
-            is_due = self._is_due()
-            may = not self._erase_ms or self._needs_no_erase()
-        if is_due:
-            return _OFTEN_MS
+            has_worked = True
+        if has_worked and self._erase_ms:
+            return None
         self._release(now_ms)
         may = self._may_work(now_ms, False)
         self._app.journal.housekeep(now_ms, may)
@@ -92,7 +94,7 @@ class Quiet:
             self.wants_sync = self.wants_save = False
         elif journal.tail.cut and self._erase_ms:
             journal.housekeep(now_ms, True)
-        elif self.wants_sync or journal.tail.cut or (self._erase_ms and journal.is_heavy):
+        elif self.wants_sync or journal.tail.cut or (self._erase_ms and journal.tail.is_heavy):
             journal.sync()
             self.wants_sync = False
         else:
@@ -134,9 +136,9 @@ class Quiet:
         """Say whether a line that is not silent for long enough is to be disturbed now."""
         if late_ms >= _LIMIT_MS:
             return True
-        if not bus.is_between or bus.is_wanted():
+        if not bus.rhythm.is_between or bus.is_wanted():
             return False
-        return late_ms >= _UNKNOWN_MS or 0 < bus.pause_ms < need_ms
+        return late_ms >= _UNKNOWN_MS or 0 < bus.rhythm.pause_ms < need_ms
 
     def _is_idle(self):
         for bus in self._app.buses:

@@ -26,6 +26,7 @@ KIND_NAMES = ("", "block", "boot", "lost", "event", "time", "health", "schema")
 # Kinds of the journal's own records, never sent (agent/JOURNAL.md): kinds from 128 on.
 MARK = const(128)
 OPEN = const(129)
+WEAR = const(130)
 
 FORMAT = const(1)
 PAYLOAD_MAX = const(4000)

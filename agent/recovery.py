@@ -12,6 +12,7 @@ from agent.record import (
     OPEN,
     OVERHEAD,
     PAYLOAD_MAX,
+    WEAR,
     BadRecord,
     check_record,
     next_record,
@@ -131,6 +132,8 @@ def _take(journal, found, data, length, opens, sealed, meter_at, in_segments=0, 
             continue
         if kind == MARK:
             _take_mark(journal, data, seq, start, end, sealed)
+        elif kind == WEAR:
+            journal.ground.note_wear(unpack_from(">I", data, start)[0])
         elif kind == OPEN:
             opens.append((data[start], seq, bytes(memoryview(data)[start + 1 : end])))
         else:

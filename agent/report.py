@@ -63,6 +63,17 @@ class Report:
         tree["wall_ms"] = wall_ms
         return json.dumps(tree).encode()
 
+    def health(self, wall_ms):
+        """Return what a HEALTH record says, a new dict; wall_ms as for birth()."""
+        app = self._app
+        tree = app.forecast.take(app.clock.uptime_ms)
+        tree["at_ms"] = wall_ms
+        tree["boot"] = app.identity["boot"]
+        tree["uptime_ms"] = app.clock.uptime_ms
+        tree["forced"] = app.quiet.forced
+        tree["waited_ms"] = app.quiet.waited_ms
+        return tree
+
     def state(self, wall_ms):
         """Return the live state's bytes; wall_ms as for birth()."""
         app = self._app

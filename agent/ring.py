@@ -13,19 +13,15 @@ content is programmed first, then its head, which makes it true, then its foot, 
 """
 
 from array import array
-from binascii import crc32
 from errno import EIO
-from struct import pack_into, unpack_from
 
 from micropython import const
 
+from agent.heads import HEAD, REMOVED, Heads, up
 from agent.pages import Pages
 from agent.store import SLOTS
 
 _ENOSPC = const(28)
-_MAGIC = const(0x45635231)  # "EcR1": ring format 1
-_HEAD = const(32)
-_CRC = const(24)  # where a head's CRC is; behind it four bytes that a removal clears
 # What a block is.
 _FREE = const(0)
 _SEGMENT = const(1)
@@ -44,18 +40,19 @@ class Ring:
     room          segments that always fit beside the slots
     small         bytes of a delta worth writing before all of the tail is written again
     wear          erases of each block so far, as the blocks themselves say
+    erased, hottest, blocks   all of them, those of the block erased most, how many blocks
     erases        what prepare() erases; a write too, when it has to
     """
 
     erases = 1
+    is_estimate = False
 
     def __init__(self, device, program_size=32, small=1024):
         self.device = device
         self.small = small
-        self._unit = program_size
         self._size = device.ioctl(5, 0)
         self._count = device.ioctl(4, 0)
-        self.segment_size = self._size - 2 * _HEAD
+        self.segment_size = self._size - 2 * HEAD
         self.room = self._count - 10  # 4 slots, twice while they change, and two blocks erased
         self.wear = array("I", bytes(4 * self._count))
         self._what = bytearray(self._count)
@@ -70,7 +67,7 @@ class Ring:
         self._slot = ""
         self._left = 0  # bytes of it to come
         self._pages = Pages(device, program_size)
-        self._head = bytearray(_HEAD)
+        self._heads = Heads(device, program_size)
         self._scrubbed = 0  # blocks that scrub() has passed
 
     def open(self):
@@ -80,14 +77,14 @@ class Ring:
         self._ready.clear()
         self._new = []
         newest = -1
-        self._sequence = 0
+        self._sequence = self._heads.sequence = 0
         known = total = 0
         for block in range(self._count):
             self._what[block] = _FREE
-            if not self._look(block):
+            if not self._heads.look(block):
                 continue
-            what, _, _, sequence, number, _, erases = self._fields()
-            if not self._is_removed():
+            what, _, _, _, sequence, number, _, erases = self._heads.fields()
+            if not self._heads.is_removed():
                 self._what[block] = what
                 self._key[block] = number if what == _SEGMENT else sequence
             self.wear[block] = erases
@@ -99,6 +96,7 @@ class Ring:
         self._drop_twins()
         for index, slot in enumerate(SLOTS):
             self._find_slot(_SLOT + index, slot)
+        self._sequence = max(self._sequence, self._heads.sequence)
         self._cursor = (newest + 1) % self._count
         for block in range(self._count):
             if known and not self.wear[block]:
@@ -115,8 +113,8 @@ class Ring:
         self._sequence += 1
         self._release()
         block = self._take_block()
-        self._new.append((block, _HEAD, end - start))
-        self._pages.go_to(block, _HEAD)
+        self._new.append((block, HEAD, end - start))
+        self._pages.go_to(block, HEAD)
         self._pages.put(data, start, end)
         self._seal(_SEGMENT, block, 0, 0, 1, number, end - start)
         self._what[block] = _SEGMENT
@@ -126,23 +124,23 @@ class Ring:
     def read_segment(self, number, out):
         """Copy a segment into the bytearray out, return its length; 0 when there is none."""
         block = self._block_of(number)
-        at = self._look(block) if block >= 0 else 0
+        at = self._heads.look(block) if block >= 0 else 0
         if not at:
             return 0
-        length = self._fields()[5]
+        length = self._heads.fields()[6]
         self.device.readblocks(block, memoryview(out)[:length], at)
         return length
 
     def remove_segment(self, number):
         """Remove a segment: say so in its head and foot; no error when it is gone already."""
         block = self._block_of(number)
-        at = self._look(block) if block >= 0 else 0
+        at = self._heads.look(block) if block >= 0 else 0
         if not at:
             return
-        foot = at + _up(self._fields()[5], _HEAD)
+        foot = at + up(self._heads.fields()[6], HEAD)
         self._what[block] = _FREE
         for at in (0, foot):
-            self._pages.go_to(block, at + _CRC + 4)
+            self._pages.go_to(block, at + REMOVED)
             self._pages.put(b"\x00\x00\x00\x00", 0, 4)
             self._pages.flush()
 
@@ -153,10 +151,10 @@ class Ring:
         self._slot = slot
         self._left = length
         block, at = self._next.pop(slot, (0, self._size))
-        if at + self._room_of(length) > self._size:
+        if at + self._heads.room_of(length) > self._size:
             block, at = self._take_block(), 0
-        self._new.append((block, at + _HEAD, min(length, self.segment_size)))
-        self._pages.go_to(block, at + _HEAD)
+        self._new.append((block, at + HEAD, min(length, self.segment_size)))
+        self._pages.go_to(block, at + HEAD)
 
     def put(self, data, start, end):
         """Add data[start:end] to what was begun."""
@@ -166,8 +164,8 @@ class Ring:
             if not room:
                 self._seal_part()
                 block = self._take_block()
-                self._new.append((block, _HEAD, min(self._left, self.segment_size)))
-                self._pages.go_to(block, _HEAD)
+                self._new.append((block, HEAD, min(self._left, self.segment_size)))
+                self._pages.go_to(block, HEAD)
                 continue
             stop = min(end, start + room)
             self._pages.put(data, start, stop)
@@ -180,7 +178,7 @@ class Ring:
             raise ValueError("%d bytes of %s are missing" % (self._left, self._slot))
         self._seal_part()
         block, at, length = self._new[-1]
-        self._next[self._slot] = (block, at - _HEAD + self._room_of(length))
+        self._next[self._slot] = (block, at - HEAD + self._heads.room_of(length))
         self._keep(self._slot, self._new)
         self._new = []
 
@@ -195,6 +193,24 @@ class Ring:
                 done += count
             at = max(0, at - length)
         return done
+
+    @property
+    def blocks(self):
+        """All blocks."""
+        return self._count
+
+    @property
+    def erased(self):
+        """Erases of all blocks together."""
+        return sum(self.wear)
+
+    @property
+    def hottest(self):
+        """Erases of the block that was erased most."""
+        return max(self.wear)
+
+    def note_wear(self, erased):
+        """Nothing to note: the heads know it, block by block."""
 
     @property
     def is_ready(self):
@@ -290,79 +306,19 @@ class Ring:
         whole = sum([part[2] for part in self._new]) + self._left
         parts = (whole + self.segment_size - 1) // self.segment_size
         what = _SLOT + SLOTS.index(self._slot)
-        self._seal(what, block, at - _HEAD, len(self._new) - 1, max(1, parts), 0, length)
+        self._seal(what, block, at - HEAD, len(self._new) - 1, max(1, parts), 0, length)
 
     def _seal(self, what, block, at, part, parts, number, length):
         """Program the head of what was put, which makes it true, and the foot behind it."""
         self._pages.flush()
-        head = self._head
-        pack_into(">IBBBBI", head, 0, _MAGIC, what, 0, part, parts, self._sequence)
-        pack_into(">III", head, 12, number, length, self.wear[block])
+        heads = self._heads
         for foot in (0, 1):
-            head[5] = foot
-            crc = crc32(memoryview(head)[:_CRC]) & 0xFFFFFFFF
-            pack_into(">II", head, _CRC, crc, 0xFFFFFFFF)
-            self._pages.go_to(block, at + foot * (_HEAD + _up(length, _HEAD)))
-            self._pages.put(head, 0, _HEAD)
+            heads.pack(foot, what, part, parts, self._sequence, number, length, self.wear[block])
+            self._pages.go_to(block, at + foot * (HEAD + up(length, HEAD)))
+            self._pages.put(heads.data, 0, HEAD)
             self._pages.flush()
 
-    def _room_of(self, length):
-        """Return the bytes that a save of one part takes in its block."""
-        return _up(_up(min(length, self.segment_size), _HEAD) + 2 * _HEAD, self._unit)
-
     # --- the scan
-
-    def _fields(self):
-        """Return (what, foot, part, sequence, number, length, erases) of the head in _head."""
-        _, what, foot, part, _, sequence, number, length, erases = unpack_from(
-            ">IBBBBIIII", self._head, 0
-        )
-        return what, foot, part, sequence, number, length, erases
-
-    def _is_head(self, block, at):
-        """Read a head or a foot into _head; false when there is none at that offset."""
-        head = self._head
-        self.device.readblocks(block, head, at)
-        magic, what = unpack_from(">IB", head, 0)
-        if magic != _MAGIC or not _SEGMENT <= what < _SLOT + len(SLOTS):
-            return False
-        return unpack_from(">I", head, _CRC)[0] == crc32(memoryview(head)[:_CRC]) & 0xFFFFFFFF
-
-    def _is_removed(self):
-        """Say whether the head in _head is of a removed segment: a flipped bit does not decide."""
-        return bin(unpack_from(">I", self._head, _CRC + 4)[0]).count("1") < 16
-
-    def _look(self, block):
-        """Read a block's first head into _head; return where its content is, 0: nowhere."""
-        if self._is_head(block, 0):
-            return _HEAD
-        head = self._head
-        if head == b"\xff" * _HEAD:
-            return 0  # never made true
-        found = self._walk(block, 0, True)  # rotten: its copy will do
-        return found[0] if found else 0
-
-    def _walk(self, block, at, first):
-        """Return (offset, length) of the first or the last save from offset at on, or None.
-
-        What is found is in _head afterwards, for the first only.
-        """
-        found = None
-        while at + _HEAD <= self._size:
-            if not self._is_head(block, at):
-                at += _HEAD
-                continue
-            _, foot, _, sequence, _, length, _ = self._fields()
-            self._sequence = max(self._sequence, sequence)
-            if foot:
-                found = (at - _up(length, _HEAD), length)
-                at = _up(at + _HEAD, self._unit)
-            else:
-                found = (at + _HEAD, length)
-                at += self._room_of(length)
-            if first:
-                break
-        return found
 
     def _find_slot(self, what, slot):
         """Find the newest whole save of a slot; free the blocks of all others."""
@@ -389,17 +345,12 @@ class Ring:
         wanted = 1
         for block in range(self._count):
             if self._what[block] == what and self._key[block] == sequence:
-                at = self._look(block)
-                found[self._fields()[2]] = (block, at, self._fields()[5])
-                wanted = self._head[7]
+                at = self._heads.look(block)
+                _, _, part, wanted, _, _, length, _ = self._heads.fields()
+                found[part] = (block, at, length)
         if wanted - 1 in found:
             block, at, length = found[wanted - 1]
-            later = self._walk(block, at - _HEAD + self._room_of(length), False)
+            later = self._heads.walk(block, at - HEAD + self._heads.room_of(length), False)
             if later:  # then the other parts' blocks may be in other use by now
                 return [(block, later[0], later[1])]
         return [found[i] for i in range(wanted)] if len(found) == wanted else []
-
-
-def _up(value, unit):
-    """Return value rounded up to a multiple of unit."""
-    return (value + unit - 1) // unit * unit

@@ -11,7 +11,7 @@ from struct import pack_into
 
 from micropython import const
 
-from agent.record import MARK, OPEN, OVERHEAD, PAYLOAD_MAX, pack_record
+from agent.record import MARK, OPEN, OVERHEAD, PAYLOAD_MAX, WEAR, pack_record
 
 _MARK_HEAD = const(20)
 _SEALED_MAX = const(256)
@@ -29,6 +29,7 @@ class Saves:
         self._ground = ground
         self._mark = bytearray(MARK_MAX)
         self._work = bytearray(PAYLOAD_MAX + OVERHEAD)
+        self._wear = bytearray(4 + OVERHEAD)
 
     def pack_mark(self, journal, durable):
         """Build the MARK of a moment when numbers through `durable` are."""
@@ -50,12 +51,16 @@ class Saves:
         ground.put(tail.data, start, tail.fill)
         ground.commit()
 
-    def write_mark(self):
-        """Write the MARK alone, twice: nothing else may know its numbers one day."""
+    def write_mark(self, journal_id):
+        """Write the MARK alone, twice: nothing else may know its numbers one day. And the wear."""
         ground = self._ground
-        ground.begin("mark", 2 * self.length)
+        wear = self._wear
+        # No number: it is not one of the journal's records.
+        pack_record(wear, WEAR, 0, journal_id, ground.erased.to_bytes(4, "big"), 0, 4)
+        ground.begin("mark", 2 * self.length + len(wear))
         ground.put(self._mark, 0, self.length)
         ground.put(self._mark, 0, self.length)
+        ground.put(wear, 0, len(wear))
         ground.commit()
 
     def write_open(self, journal, parts, record):

@@ -25,6 +25,10 @@ _SEGMENTS = "segments"
 _SEGMENT = _SEGMENTS + "/%08x"
 _FILL = "~%04x"
 _SPARE = const(16)  # blocks
+_BLOCK = const(4096)
+_ENTRY = const(32)  # bytes of a commit beside the content
+_LOG = const(2800)  # bytes of commits that a block of a directory takes between two copies
+_DIRECTORY_ERASES = const(100)  # then littlefs moves it (block_cycles of MicroPython)
 _ENOSPC = const(28)
 _WRECKS: list = []  # files that must neither be closed nor collected, see Files._drop()
 _WRECKS_MAX = const(12)  # of one Files; a flash that failed so often is not written any more
@@ -39,19 +43,26 @@ class Files:
     small         bytes that a slot may have to be stored inside its directory entry, without
                   an erase of its own: 128 on ESP32 (32-byte programs), 512 on RP2 (256)
     remount       callable() that mounts the file system anew after an OSError, or None
+    program_size  bytes of the smallest program: for the estimate of wear
+    erased        erases so far, of all blocks: an estimate, for littlefs does not tell
     erases        what one call may erase, one block after the other: littlefs decides
     is_ready      whether the next write erases nothing: nobody knows
     """
 
     erases = 4
     is_ready = False
+    is_estimate = True
 
-    def __init__(self, root, segment_size=4096, small=128, remount=None):
+    def __init__(self, root, segment_size=4096, small=128, remount=None, program_size=32):
         self.root = root
         self.segment_size = segment_size
         self.small = small
         self.remount = remount
         self._files = []  # the one that is being written, if any
+        self.erased = 0
+        self._unit = program_size
+        self._length = 0  # of what is being written
+        self._log = 0  # bytes of commits since the last erase of a directory that was counted
         self.wrecks = 0  # files that an error left open
         self._fills = None  # files of zeros made by scrub(), -1: being removed, None: no scrub
 
@@ -81,6 +92,7 @@ class Files:
 
     def write_segment(self, number, data, start, end):
         """Store data[start:end] as the segment of that number; durable on return."""
+        self._wear(0)  # a name is made before there is a content
         self._begin(_SEGMENT % number)
         self.put(data, start, end)
         self.commit()
@@ -91,6 +103,7 @@ class Files:
 
     def remove_segment(self, number):
         """Remove a segment; no error when it is gone already."""
+        self._wear(0)
         self._remove(_SEGMENT % number)
 
     def begin(self, slot, length=0):
@@ -102,6 +115,7 @@ class Files:
 
     def put(self, data, start, end):
         """Add data[start:end] to what was begun."""
+        self._length += end - start
         try:
             self._files[0].write(memoryview(data)[start:end])
         except OSError as error:
@@ -118,10 +132,35 @@ class Files:
                 self._files.clear()  # closed all the same
             raise
         self._files.clear()
+        self._wear(self._length)
 
     def load(self, slot, out, at=0):
         """Copy a slot's content from byte `at` on into the bytearray out; return the count."""
         return self._read(slot, out, at)
+
+    @property
+    def blocks(self):
+        """The blocks of the file system, in all of which littlefs writes in turn."""
+        return os.statvfs(self.root)[2]
+
+    @property
+    def hottest(self):
+        """Erases of the block that was erased most: it was a directory once more than others."""
+        return self.erased * 3 // 2 // self.blocks + _DIRECTORY_ERASES
+
+    def note_wear(self, erased):
+        """Go on from what an earlier life has counted."""
+        self.erased = max(self.erased, erased)
+
+    def _wear(self, length):
+        """Count what a commit costs: blocks of the content, a part of the directory's next one."""
+        if length > self.small:
+            self.erased += (length + _BLOCK - 1) // _BLOCK
+            length = 0
+        self._log += (length + _ENTRY + self._unit - 1) // self._unit * self._unit
+        if self._log >= _LOG:
+            self._log -= _LOG
+            self.erased += 1
 
     def prepare(self):
         """Nothing can be done in advance here: littlefs erases when it writes."""
@@ -210,6 +249,7 @@ class Files:
         if self.wrecks >= _WRECKS_MAX:
             raise OSError(EIO, "EIO")
         self._files.append(open(self._path(name), "wb"))
+        self._length = 0
 
     def _read(self, name, out, at=0):
         try:
@@ -239,7 +279,7 @@ class Files:
 
 
 def _number(name):
-    """Return the number of a segment's name, None: it is none, and a person's file is left alone."""
+    """Return the number of a segment's name; None: a person's file, which is left alone."""
     try:
         return int(name, 16) if len(name) == 8 else None
     except ValueError:

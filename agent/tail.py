@@ -10,7 +10,11 @@ Not here: when they are written and where (journal.py, store.py).
 
 from struct import unpack_from
 
+from micropython import const
+
 from agent.record import OVERHEAD, PAYLOAD_MAX, pack_record, record_length
+
+_CARRIED_MAX = const(2048)  # bytes of records that each save of the open blocks may carry along
 
 
 class Tail:
@@ -26,6 +30,11 @@ class Tail:
         self.cut = 0
         self.solid = 0
         self.base = 0
+
+    @property
+    def is_heavy(self):
+        """Whether "base" has to be written anew, or each save would carry all records along."""
+        return self.cut > 0 or self.fill - self.base > _CARRIED_MAX
 
     @property
     def first(self):

@@ -125,4 +125,4 @@ def _journal_ground(hal, flash, size, log):
         except OSError as error:
             log.error("main", "the image has no journal region (%s): it is in files", error)
     root = hal.root + "/journal"
-    return Files(root, flash["segment"], flash["small"], hal.remount), size
+    return Files(root, flash["segment"], flash["small"], hal.remount, flash["program"]), size

@@ -8,6 +8,7 @@ cannot tell from the original, such as a MARK without its number: the newest rec
 JOURNAL, RECOVERY, SAVES = "agent/journal.py", "agent/recovery.py", "agent/saves.py"
 RECORD, STORE, TAIL = "agent/record.py", "agent/store.py", "agent/tail.py"
 RING, PAGES, WINDOW = "agent/ring.py", "agent/pages.py", "agent/window.py"
+HEADS = "agent/heads.py"
 
 FAULTS: tuple[tuple[str, ...], ...] = (
     (
@@ -46,7 +47,7 @@ FAULTS: tuple[tuple[str, ...], ...] = (
         "            self._keep(slot, parts)\n\n    def _parts_of",
         "            self._keep(slot, parts)\n"
         "            block, at, length = parts[-1]\n"
-        "            self._next[slot] = (block, at - _HEAD + self._room_of(length))\n"
+        "            self._next[slot] = (block, at - HEAD + self._heads.room_of(length))\n"
         "\n"
         "    def _parts_of",
         PAGES,
@@ -56,11 +57,11 @@ FAULTS: tuple[tuple[str, ...], ...] = (
     (
         "the head that makes a segment true comes before its content",
         RING,
-        "        self._pages.go_to(block, _HEAD)\n"
+        "        self._pages.go_to(block, HEAD)\n"
         "        self._pages.put(data, start, end)\n"
         "        self._seal(_SEGMENT, block, 0, 0, 1, number, end - start)\n",
         "        self._seal(_SEGMENT, block, 0, 0, 1, number, end - start)\n"
-        "        self._pages.go_to(block, _HEAD)\n"
+        "        self._pages.go_to(block, HEAD)\n"
         "        self._pages.put(data, start, end)\n"
         "        self._pages.flush()\n",
     ),
@@ -82,24 +83,24 @@ FAULTS: tuple[tuple[str, ...], ...] = (
         "                self._sequence = sequence\n                newest",
         "                newest",
         RING,
-        "            self._sequence = max(self._sequence, sequence)\n",
+        "        self._sequence = max(self._sequence, self._heads.sequence)\n",
         "",
     ),
     (
         "of a save in several blocks one is enough",
         RING,
-        "wanted = self._head[7]",
-        "wanted = 1",
+        "_, _, part, wanted, _, _, length, _ = self._heads.fields()",
+        "_, _, part, _, _, _, length, _ = self._heads.fields()",
     ),
     (
         "a head is believed without its CRC",
-        RING,
-        'return unpack_from(">I", head, _CRC)[0] == crc32(memoryview(head)[:_CRC]) & 0xFFFFFFFF',
+        HEADS,
+        'return unpack_from(">I", data, _CRC)[0] == crc32(memoryview(data)[:_CRC]) & 0xFFFFFFFF',
         "return True",
     ),
     (
         "the foot is never asked when the head is rotten",
-        RING,
+        HEADS,
         "return found[0] if found else 0",
         "return 0",
     ),
@@ -178,16 +179,14 @@ FAULTS: tuple[tuple[str, ...], ...] = (
     (
         "a segment is removed before the mark that allows it",
         JOURNAL,
-        "            if self._acked_kept < self.acked:\n"
-        "                self._attempt(self._save_mark)\n"
-        "            else:",
-        "            if True:",
+        "        elif self._acked_kept < self.acked or self._lost_kept < self.lost_last:\n",
+        "        elif False:\n",
     ),
     (
         "a segment is written without the mark of what trimming dropped",
         JOURNAL,
-        "        if self._acked_kept < number - 1 <= self.acked:\n",
-        "        if False:\n",
+        "        return self._acked_kept < self.tail.first - 1 <= self.acked\n",
+        "        return False\n",
     ),
     (
         "dropping records leaves the durable end where it was",

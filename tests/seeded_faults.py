@@ -60,7 +60,7 @@ def explore(row: tuple[str, ...] | None) -> str:
         worlds = _FILES + _RINGS
         if row is not None:
             seed(folder, row)
-            if row[1] in {"agent/ring.py", "agent/pages.py"}:
+            if row[1] in {"agent/ring.py", "agent/heads.py", "agent/pages.py"}:
                 worlds = _RINGS
         done = subprocess.run(
             [sys.executable, "-c", _EXPLORE.format(worlds=worlds)],

@@ -15,6 +15,9 @@ class MemoryGround:
     root = "/memory"
     erases = 1
     is_ready = False
+    erased = hottest = 0
+    blocks = 256
+    is_estimate = True
 
     def __init__(self, segment_size=4096, small=128, room=1000):
         self.segment_size = segment_size
@@ -78,8 +81,14 @@ class MemoryGround:
     def load(self, slot, out, at=0):
         return self._give(self.slots.get(slot, b"")[at : at + len(out)], out)
 
+    def note_wear(self, erased):
+        self.erased = erased
+
     def prepare(self):
         return False
+
+    def renew(self):
+        pass
 
     def recover(self):
         self.recovered += 1

@@ -16,6 +16,7 @@ FIELDS: dict[str, Any] = {
     "chip": str,
     "image": str,
     "uarts": dict,
+    "fifo": int,
     "pins": dict,
     "led": (str, int, type(None)),
     "interfaces": dict,
@@ -25,6 +26,8 @@ FIELDS: dict[str, Any] = {
 }
 RP2_GPIO = set(range(30))
 PICO_W = {23, 24, 25, 29}  # the WiFi chip's
+# bytes that the FIFO of a port's UARTs holds: RP2040 datasheet 4.2, ESP32 technical reference 13.3
+FIFOS = {"rp2": 32, "esp32": 128, "unix": 0}
 # chip: port, pins that exist, pins that only read, pins nobody may take (flash, RAM, USB, console,
 # how the chip starts), UART numbers, longest watchdog
 CHIPS = {
@@ -98,6 +101,10 @@ def faults(name, board, doc):
             found.append("image is empty")
         found += pin_faults(board, existing, reading, taken)
         found += uart_faults(board, port, numbers)
+    if board["fifo"] != FIFOS[port]:
+        found.append(f"fifo {board['fifo']}")
+    if (board["flash"]["erase_ms"] > 0) != (port != "unix"):
+        found.append(f"erase_ms {board['flash']['erase_ms']}")
     return found + flash_faults(board["flash"])
 
 
@@ -187,6 +194,8 @@ def test_each_port_has_a_hal(name):
         ("esp32_generic", lambda b: b["uarts"]["uart1"].update(tx=24), "there is no pin 24"),
         ("esp32_poe", lambda b: b["uarts"]["uart2"].update(tx=17), "pin 17 is uart2.tx"),
         ("esp32_s3", lambda b: b["uarts"]["uart1"].update(rx=35), "pin 35 is taken"),
+        ("rpi_pico_w", lambda b: b.update(fifo=128), "fifo 128"),
+        ("rpi_pico_w", lambda b: b["flash"].update(erase_ms=0), "erase_ms 0"),
         ("esp32_s3", lambda b: b["flash"].update(size=4194304), "larger than the flash"),
         (
             "esp32_s3",

@@ -9,8 +9,8 @@ from tests.fakes.nor_flash import Noise, NorFlash
 from tests.system.journal_day import JOURNAL_ID, Day, Tally
 
 _FILES: dict = {  # program size: what the boards' files say of theirs
-    32: {"small": 128, "segment_size": 4096},
-    256: {"small": 512, "segment_size": 8188},
+    32: {"small": 128, "segment_size": 4096, "program_size": 32},
+    256: {"small": 512, "segment_size": 8188, "program_size": 256},
 }
 _ID = JOURNAL_ID.to_bytes(4, "big")
 
