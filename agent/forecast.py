@@ -16,13 +16,18 @@ _YEARS_MAX = const(999)
 
 
 class Forecast:
-    """What is said of one journal: after an hour, then each day, at the rates since then."""
+    """What is said of one journal: after an hour, then each day, at the rates since then.
+
+    autonomy_h, years   as of the last word; None: not known
+    """
 
     def __init__(self, journal):
         self._journal = journal
         self._begun_ms = 0
         self._due_ms = _FIRST_MS
         self._erased = None  # as of the beginning
+        self.autonomy_h = None
+        self.years = None
 
     def is_due(self, uptime_ms):
         """Say whether it is time."""
@@ -43,18 +48,17 @@ class Forecast:
         tree = {
             "fill_permille": journal.fill_permille,
             "bytes_day": journal.taken * _DAY_MS // span_ms,
-            "autonomy_h": None,
             "wear_mean": ground.erased // ground.blocks,
             "wear_hottest": ground.hottest,
             "wear_is_estimate": ground.is_estimate,
-            "years": None,
             "errors": journal.errors,
             "damaged": journal.damaged_places,
             "lost": [journal.lost_first, journal.lost_last],
             "degraded": journal.degraded,
         }
+        self.autonomy_h = self.years = None
         if journal.taken:
-            tree["autonomy_h"] = free * (span_ms // 1000) // journal.taken // 3600
+            self.autonomy_h = free * (span_ms // 1000) // journal.taken // 3600
         if erased:
             # The hottest goes on as before: it wears as much faster than all as it has till now.
             left = max(0, _CYCLES - ground.hottest)
@@ -62,7 +66,9 @@ class Forecast:
             years = (
                 left * ground.blocks * (span_ms // 1000) * 1000 // (erased * share * 31_536_000)
             )
-            tree["years"] = min(years, _YEARS_MAX)
+            self.years = min(years, _YEARS_MAX)
+        tree["autonomy_h"] = self.autonomy_h
+        tree["years"] = self.years
         self._begun_ms = uptime_ms
         self._due_ms = uptime_ms + _DAY_MS
         self._erased = ground.erased

@@ -92,6 +92,7 @@ class Report:
                 "heap_free": free,
                 "heap_peak": self._heap_peak,
                 "journal": journal.fill_permille,
+                "lasts": [app.forecast.autonomy_h, app.forecast.years],
                 "records": [journal.first, journal.next, journal.durable],
                 "in_flight": app.uplink.in_flight,
                 "uplink": app.uplink.state,

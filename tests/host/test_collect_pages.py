@@ -2,19 +2,22 @@
 
 import contextlib
 import http.client
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from host_tools.broker import free_port
 from host_tools.collect.pages import access, data, words
-from host_tools.collect.pages.app import serve
+from host_tools.collect.pages.app import _journal, serve
 from host_tools.collect.rules import Rules
 from host_tools.page.words import LANGUAGES
 from host_tools.problems import Problem
@@ -229,3 +232,26 @@ def test_every_text_exists_in_every_language():
     for key, texts in words.TEXTS.items():
         assert set(texts) == set(LANGUAGES), key
         assert len({text.count("{}") for text in texts.values()}) == 1, key
+
+
+@pytest.mark.parametrize(
+    ("state", "language", "shown"),
+    [
+        ({}, "en", "—"),
+        ({"journal": 254, "lasts": [None, None]}, "en", "25 %"),
+        ({"journal": 254, "lasts": "41"}, "en", "25 %"),
+        ({"journal": 254, "lasts": [1000, None]}, "en", "25 %, full in 41 days"),
+        (
+            {"journal": 254, "lasts": [1000, 30]},
+            "fr",
+            "25 %, plein dans 41 jours ; flash : 30 ans",
+        ),
+    ],
+)
+def test_the_fleet_says_for_how_long_a_journal_and_its_flash_last(state, language, shown):
+    row: Any = SimpleNamespace(
+        name="gw", site="", last_seen_ms=0, online=True, version="1", board="host"
+    )
+    row.state = json.dumps(state)
+    found = data._gateway(row, 0)
+    assert _journal(found, words.FleetWords(language)) == shown

@@ -439,7 +439,7 @@ def _gateway_cells(row: data.GatewayRow, say: FleetWords, now_ms: int) -> dict[s
         "_seen": row.seen_ms,
         "backlog": _count(row.backlog, say),
         "_backlog": row.backlog or 0,
-        "journal": "—" if row.fill_permille is None else f"{row.fill_permille / 10:.0f} %",
+        "journal": _journal(row, say),
         "_journal": row.fill_permille or 0,
         "clock": clock,
         "version": row.version or "—",
@@ -448,6 +448,18 @@ def _gateway_cells(row: data.GatewayRow, say: FleetWords, now_ms: int) -> dict[s
         "alarms": say.number(row.alarms),
         "_alarms": row.alarms,
     }
+
+
+def _journal(row: data.GatewayRow, say: FleetWords) -> str:
+    """Return how full a journal is, and how long it and its flash last, as far as is known."""
+    if row.fill_permille is None:
+        return "—"
+    fill = f"{row.fill_permille / 10:.0f}"
+    if row.autonomy_h is None:
+        return say("fill", fill)
+    if row.flash_years is None:
+        return say("fill_lasts", fill, row.autonomy_h // 24)
+    return say("fill_flash", fill, row.autonomy_h // 24, row.flash_years)
 
 
 def _count(found: int | None, say: FleetWords) -> str:

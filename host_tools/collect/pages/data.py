@@ -39,6 +39,8 @@ class GatewayRow:
     clock: int | None  # agent/clock.py: 0 uptime only, 1 wall, 2 free-running
     errors: int | None  # answers that did not come or were damaged, since its start
     alarms: int
+    autonomy_h: int | None  # until its journal is full, should we be away
+    flash_years: int | None
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,15 @@ def _gateway(row: sa.Row, alarms: int) -> GatewayRow:
         _whole(state.get("clock")),
         errors,
         alarms,
+        *_lasts(state.get("lasts")),
     )
+
+
+def _lasts(found: object) -> tuple[int | None, int | None]:
+    """Return hours of the journal and years of the flash, as agent/forecast.py gives them."""
+    if isinstance(found, list) and len(found) == 2:
+        return _whole(found[0]), _whole(found[1])
+    return None, None
 
 
 def _whole(found: object) -> int | None:

@@ -32,6 +32,12 @@ TEXTS: dict[str, dict[str, str]] = {
     "version": {"en": "Version", "fr": "Version"},
     "errors": {"en": "Errors", "fr": "Erreurs"},
     "journal": {"en": "Journal", "fr": "Journal"},
+    "fill": {"en": "{} %", "fr": "{} %"},
+    "fill_lasts": {"en": "{} %, full in {} days", "fr": "{} %, plein dans {} jours"},
+    "fill_flash": {
+        "en": "{} %, full in {} days; flash: {} years",
+        "fr": "{} %, plein dans {} jours ; flash : {} ans",
+    },
     "map": {"en": "Where they are", "fr": "Où elles sont"},
     "search": {"en": "Search", "fr": "Chercher"},
     "none": {"en": "nothing yet", "fr": "rien encore"},
