@@ -51,7 +51,7 @@ class DSMR:
         self._text = Text(table, options)
         self.points = self._text.gather.points
         self.line = None
-        size = options.get("size", _SIZE)
+        size = options.get("size", _SIZE if table else 4 * _SIZE)  # a desk has room
         if size < 64:
             raise ValueError("size: %d bytes hold no P1 telegram" % size)
         self._frame = bytearray(size)
@@ -139,9 +139,14 @@ class DSMR:
             start += 1
         text = self._text
         text.gather.start()
+        fault = ""
         try:
             text.read(frame, start, length - 1)
         except ValueError as why:
-            raise BadFrame("P1: %s" % why, resume)
+            fault = "P1: %s" % why
+            if self.points:
+                raise BadFrame(fault, resume)
         if text.gather.found or self.points:
             emit(text.gather.finish(now_ms))
+        if fault:
+            raise BadFrame(fault, resume)

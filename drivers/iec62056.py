@@ -13,7 +13,8 @@ to accept (default 9600); "settle_ms", pause between the acknowledge and the cha
 (default 300: some meters need 200 to 400); "wake", zero bytes sent ahead of the sign-on (an
 Ultraheat: 40); "bcc": False where modes A to C come without a checksum; "min_interval_s", least
 pause between two read-outs (an Ultraheat spends half an
-hour of its battery on each: give 900 or more); "size" of a read-out in bytes (default 2048).
+hour of its battery on each: give 900 or more); "size" of a read-out in bytes (default
+2048, 65536 at a desk).
 
 A meter that acknowledges a speed and never changes is read at 300 baud on the retry. At a desk
 a read-out whose checksum is wrong is shown too, each value IMPLAUSIBLE, and the error is raised.
@@ -69,7 +70,7 @@ class IEC62056:
         self._baud = options.get("baud", 9600)
         if self._baud not in _SPEEDS:
             raise ValueError("baud: %d is not one of 300, 600 .. 19200" % self._baud)
-        size = options.get("size", _SIZE)
+        size = options.get("size", _SIZE if table else 32 * _SIZE)  # a desk has room
         if size < 64:
             raise ValueError("size: %d bytes hold no read-out" % size)
         self.settle_ms = options.get("settle_ms", 300)
@@ -281,10 +282,13 @@ class IEC62056:
         text = self._text
         self._forget()
         text.gather.start()
+        fault = ""
         try:
             text.read(self._frame, 0, length)
         except ValueError as why:
-            raise BadFrame("IEC 62056-21: %s" % why, resume)
+            fault = "IEC 62056-21: %s" % why
+            if not self._is_open:
+                raise BadFrame(fault, resume)
         if self.mode != "D":
             self._step = _DONE
             self.waiting = False
@@ -294,3 +298,5 @@ class IEC62056:
                 if quality != GOOD:
                     reading.quality[i] = quality
             emit(reading)
+        if fault:
+            raise BadFrame(fault, resume)

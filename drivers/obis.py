@@ -80,40 +80,57 @@ class Text:
     def read(self, data, start, end):
         """Gather the data sets in data[start:end]; ValueError where the text is malformed.
 
-        The caller calls gather.start() before and gather.finish() after.
+        The caller calls gather.start() before and gather.finish() after. At a desk what is behind
+        a malformed line is read before the error is raised.
         """
         self._data = data
         self._code_end = self._code = start
+        fault = None
         at = start
         while at < end:
-            byte = data[at]
-            if byte in (_CR, _LF, 0x20):
-                at += 1
-            elif byte == _OPEN:
-                close = at + 1
-                while close < end and data[close] != _CLOSE:
-                    if data[close] < 0x20 or data[close] == _OPEN:
-                        raise ValueError("value at byte %d has no end" % (at - start))
-                    close += 1
-                if close == end or self._code == self._code_end:
-                    raise ValueError("value at byte %d has no end or no code" % (at - start))
-                self._take(at + 1, close)
-                at = close + 1
-            else:
-                self._finish_set()
-                self._code = at
-                while at < end and data[at] != _OPEN:
-                    if data[at] <= 0x20 or data[at] == _CLOSE or data[at] > 0x7E:
-                        raise ValueError("code at byte %d" % (self._code - start))
+            try:
+                at = self._field(at, start, end)
+            except ValueError as why:
+                if not self.gather.is_open:
+                    raise
+                fault = fault or why
+                while at < end and data[at] != _LF:
                     at += 1
-                self._code_end = at
-                if at == end or at - self._code > 32:
-                    raise ValueError("code at byte %d has no value" % (self._code - start))
-                self._nth = 0
-                self._group = 0
-                self._count = 0
-                self._is_profile = self._starts(b"P.") or self._ends(b"24.3.0")
+                self._code_end = self._code = at
         self._finish_set()
+        if fault:
+            raise fault
+
+    def _field(self, at, start, end):
+        """Take the line end, code or value at `at`; return the place behind it."""
+        data = self._data
+        byte = data[at]
+        if byte in (_CR, _LF, 0x20):
+            return at + 1
+        if byte == _OPEN:
+            close = at + 1
+            while close < end and data[close] != _CLOSE:
+                if data[close] < 0x20 or data[close] == _OPEN:
+                    raise ValueError("value at byte %d has no end" % (at - start))
+                close += 1
+            if close == end or self._code == self._code_end:
+                raise ValueError("value at byte %d has no end or no code" % (at - start))
+            self._take(at + 1, close)
+            return close + 1
+        self._finish_set()
+        self._code = at
+        while at < end and data[at] != _OPEN:
+            if data[at] <= 0x20 or data[at] == _CLOSE or data[at] > 0x7E:
+                raise ValueError("code at byte %d" % (self._code - start))
+            at += 1
+        self._code_end = at
+        if at == end or at - self._code > 32:
+            raise ValueError("code at byte %d has no value" % (self._code - start))
+        self._nth = 0
+        self._group = 0
+        self._count = 0
+        self._is_profile = self._starts(b"P.") or self._ends(b"24.3.0")
+        return at
 
     def _starts(self, what):
         """Return whether the code begins with these bytes."""

@@ -111,3 +111,21 @@ def test_a_battery_meter_is_left_in_peace():
     out = bytearray(64)
     assert driver.wait_ms == 900000
     assert bytes(out[: driver.request(out)]) == b"\x00" * 40 + b"/?7!\r\n"
+
+
+def test_a_malformed_line_costs_a_desk_no_other():
+    data = b"/LUGCUH50\r\n6.8(0071813*kWh)\\\r\n6.26(01084.58*m3)oops\r\n9.20(70376057)\r\n!\r\n"
+    got = Collected(IEC62056(None, {})).feed(data).silence()
+    assert [row[0] for row in got.rows[0]] == ["6.8", "6.26", "9.20"], got.errors
+    assert len(got.errors) == 1 and "code at byte 16" in got.errors[0]
+    table = {"points": (("energy", "Wh", 3, "counter", "6.8"),)}
+    got = Collected(IEC62056(table, {"mode": "D"})).feed(data).silence()
+    assert not got.rows and len(got.errors) == 1  # a gateway believes all of it or nothing
+
+
+def test_a_desk_reads_profiles_longer_than_a_gateways_buffer():
+    rows = b"".join([b"(%05d.5)(%05d.25)\r\n" % (i, i) for i in range(300)])
+    data = b"P.01(1220823161500)(08)(15)(2)(1.5)(kW)(2.5)(kW)\r\n" + rows
+    got = Collected(IEC62056(None, {})).feed(b"/LGZ5id\r\n" + data + b"!\r\n").silence()
+    assert len(got.rows[0]) == 601 and got.rows[0][600][1] == 29925
+    assert got.rows[0][600][5] == got.rows[0][1][5] + 299 * 900
