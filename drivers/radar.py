@@ -1,56 +1,58 @@
 """Traffic radars: vehicles counted, and their speeds summed up, on the device.
 
-They speak unasked, once per vehicle. Sources: Icoms TMA-3B3 manual, p. 17 (encoded and ASCII
-messages). Neither has a checksum: fields that cannot be are refused, a damaged speed may pass.
+They speak unasked. Not here: lines (drivers/radar_text.py), sums (drivers/radar_traffic.py).
+Sources: Icoms TMA-3B3 manual, p. 17; Houston Radar DR500 manual, p. 6; OmniPreSense OPS242 manual,
+p. 8. None has a checksum: fields that cannot be are refused, a damaged speed may pass.
 
     "icoms"   02 99 | speed length 1/100 s min h day month counter 3 range 2 type century year | 03
-              speed km/h, length dm, bit 7 of day: outgoing
+              speed km/h, length dm, bit 7 of day: outgoing; one message per vehicle
     "lines"   TYP;DATETIME;SPEED;LENGTH CR LF, columns as the map's "columns" names them:
               "speed" (negative: outgoing), "length", "direction" (the map's "out" is outgoing), ""
+    "speed"   045 CR LF ... 000 CR LF      Houston: its speed as long as a vehicle is seen, then 0
+    "json"    {"speed":0.58, "direction":"inbound"} CR LF      OmniPreSense: likewise, no 0
 
-A map has, beside its points, "frame" (one of the two) and "classes_dm": ascending lengths at
-which a class ends; the last class has no end. Codes: "count" with ".in" or ".out" and with a
-class behind it (".0"), in any mixture ("count.in.2"), "mean" and "p85", km/h, with a direction or
-without. p85 is the least speed that 85 of 100 vehicles did not exceed.
+With "speed" and "json" a vehicle is what lies between two pauses of "pass_ms", zeros or changes of
+the direction, its speed the highest; two that follow each other without a pause are one. It
+belongs to the period in which it ends.
+
+A map has, beside its points, "frame" (one of these) and "classes_dm": ascending lengths at which a
+class ends; the last class has no end. "unit": of speeds whose line does not say ("km/h", "m/s",
+"mi/h"), "least": km/h below which something is no vehicle. Codes: "count" with ".in" or ".out" and
+with a class behind it (".0"), in any mixture ("count.in.2"), "mean" and "p85", km/h, with a
+direction or without. p85 is the least speed that 85 of 100 vehicles did not exceed.
 
 The bus calls due() at each multiple of the meter's interval on the clock; a period that it did
-not hear from its start gives nulls. Nobody passed: counts 0, speeds UNAVAILABLE.
+not hear from its start gives nulls. Nobody passed: counts 0, speeds UNAVAILABLE. At a desk each
+message is given as it was sent, whatever its frame.
 """
 
 from micropython import const
 
 from drivers.errors import BadFrame
-from drivers.reading import KIND_NAMES, MISSING, STATE, UNAVAILABLE, Point, Reading
+from drivers.radar_traffic import SPEEDS, Traffic
+from drivers.reading import KIND_NAMES, MISSING, STATE, Point, Reading
+from drivers.ticks import ticks_diff
 
 _STX = const(0x02)
 _MARK = const(0x99)
 _ETX = const(0x03)
 _FRAME = const(19)
-_LINE = const(64)
-_SPEEDS = const(256)  # km/h
-_DESK = {"frame": "icoms", "classes_dm": (), "points": ()}
-_DESK_POINTS = (
-    ("speed", "km/h", 0, 0, "speed"),
-    ("length", "m", -1, 0, "length"),
-    ("direction", "", 0, STATE, "direction"),
-)
+_LINE = const(160)
+_DESK = {"frame": "", "classes_dm": (), "points": ()}
+_FRAMES = ("icoms", "lines", "speed", "json")
 # Of the fields behind the mark, the most each can be, binary or BCD.
 _MOST = b"\xff\xff\x99\x59\x59\x23\x31\x12"
+# Ten-thousandths of km/h in a unit: small integers on a 32-bit board.
+_SCALES = {"km/h": 10_000, "m/s": 36_000, "mi/h": 16_093}
 
 
-def _meaning(code, classes):
-    """Return (what, direction or -1, class or -1) of a point's code; ValueError when none."""
-    what, direction, kind = code.split(".")[0], -1, -1
-    for part in code.split(".")[1:]:
-        if part in ("in", "out") and direction < 0:
-            direction = 1 if part == "out" else 0
-        elif part.isdigit() and kind < 0 and int(part) <= classes and what == "count":
-            kind = int(part)
-        else:
-            raise ValueError("points: %s is no code of a radar" % code)
-    if what not in ("count", "mean", "p85"):
-        raise ValueError("points: %s is no code of a radar" % code)
-    return what, direction, kind
+def _new_line(is_wanted, columns, out):
+    """Return a reader of lines or None; its module is imported only when wanted, to save RAM."""
+    if not is_wanted:
+        return None
+    from drivers.radar_text import Line
+
+    return Line(columns, out)
 
 
 class Radar:
@@ -63,16 +65,26 @@ class Radar:
     line = None
 
     def __init__(self, table, options):
-        """table: a MAP as the module says, or None: each Icoms message; options: "points"."""
+        """table: a MAP as the module says, or None: each message; options: "points", a map's."""
         about = table or _DESK
         self._is_desk = table is None
-        self._is_text = options.get("frame", about["frame"]) == "lines"
-        self._classes = tuple(options.get("classes_dm", about["classes_dm"]))
-        for i in range(1, len(self._classes)):
-            if self._classes[i] <= self._classes[i - 1]:
-                raise ValueError("classes_dm: its lengths do not ascend")
-        self._columns = tuple(about.get("columns", ("", "", "speed", "length")))
-        self._out = str(about.get("out", "")).encode()
+        frame = options.get("frame", about["frame"])
+        if frame not in _FRAMES and not self._is_desk:
+            raise ValueError("frame: %s is none of %s" % (frame, ", ".join(_FRAMES)))
+        self._is_text = frame != "icoms"
+        self._is_stream = frame in ("speed", "json")
+        self._is_bare = frame == "speed"
+        self._unit = options.get("unit", about.get("unit", "km/h"))
+        if self._unit not in _SCALES:
+            raise ValueError("unit: %s is none of km/h, m/s, mi/h" % self._unit)
+        self._least = options.get("least", about.get("least", 0))
+        self._pass_ms = options.get("pass_ms", about.get("pass_ms", 1000))
+        if not 100 <= self._pass_ms <= 10_000:
+            raise ValueError("pass_ms: %d is not 100 .. 10000" % self._pass_ms)
+        if self._is_stream:
+            self.gap_us = 1000 * self._pass_ms
+        columns = tuple(about.get("columns", ("", "", "speed", "length")))
+        self._text = _new_line(self._is_text, columns, str(about.get("out", "")).encode())
         rows = about["points"]
         names = options.get("points") or ()
         for name in names:
@@ -82,16 +94,9 @@ class Radar:
         self.points = tuple(
             Point(row[0], row[1], row[2], KIND_NAMES.index(row[3]), row[4]) for row in rows
         )
-        self._meanings = tuple(_meaning(row[4], len(self._classes)) for row in rows)
-        for i, row in enumerate(rows):
-            if row[2] not in ((0, -1) if self._meanings[i][0] == "mean" else (0,)):
-                raise ValueError("points: %s: its exponent is none that can be given" % row[0])
-        points = tuple(Point(*row) for row in _DESK_POINTS) if self._is_desk else self.points
-        self._reading = Reading(points)
+        self._traffic = Traffic(self.points, options.get("classes_dm", about["classes_dm"]))
+        self._reading = Reading(self.points)
         self._frame = bytearray(_LINE)
-        kinds = len(self._classes) + 1
-        self._counts = [0] * (2 * kinds)  # of each direction, of each class
-        self._speeds = [0] * (2 * _SPEEDS)  # how many had this speed, of each direction
         self.reset()
 
     def request(self, out):
@@ -108,78 +113,43 @@ class Radar:
         """Forget a half message and the present period, which is no longer whole."""
         self._length = 0
         self._is_whole = False
-        self._clear()
-
-    def _clear(self):
-        for i in range(len(self._counts)):
-            self._counts[i] = 0
-        for i in range(len(self._speeds)):
-            self._speeds[i] = 0
+        self._fastest = -1  # of the vehicle that is passing, km/h
+        self._direction = 0
+        self._seen_ms = 0
+        self._traffic.clear()
 
     def due(self, now_ms, emit):
         """Emit what was counted since the last call, and begin again."""
         if self._is_desk:
             return
+        if ticks_diff(now_ms, self._seen_ms) >= self._pass_ms:
+            self._end_pass()
         reading = self._reading
         reading.at_ms = now_ms
         if self._is_whole:
-            for i in range(len(self._meanings)):
-                what, direction, kind = self._meanings[i]
-                if what == "count":
-                    reading.set(i, self._count(direction, kind))
-                    continue
-                total = self._count(direction, -1)
-                if not total:
-                    reading.set(i, None, UNAVAILABLE)
-                elif what == "mean":
-                    reading.set(i, self._mean(direction, total, -self.points[i].exponent))
-                else:
-                    reading.set(i, self._percentile(direction, total))
+            self._traffic.fill(reading)
         else:
             reading.clear(MISSING)
         self._is_whole = True
-        self._clear()
+        self._traffic.clear()
         emit(reading)
 
-    def _count(self, direction, kind):
-        kinds = len(self._classes) + 1
-        total = 0
-        for i in range(len(self._counts)):
-            if direction in (-1, i // kinds) and kind in (-1, i % kinds):
-                total += self._counts[i]
-        return total
-
-    def _at(self, speed, direction):
-        """Return how many had this speed."""
-        count = self._speeds[speed] if direction != 1 else 0
-        return count + (self._speeds[_SPEEDS + speed] if direction != 0 else 0)
-
-    def _mean(self, direction, total, decimals):
-        """Return the mean speed with 0 or 1 decimals, halves up."""
-        summed = 0
-        for speed in range(_SPEEDS):
-            summed += speed * self._at(speed, direction)
-        return (summed * 10**decimals * 2 + total) // (2 * total)
-
-    def _percentile(self, direction, total):
-        """Return the least speed that at least 85 of 100 did not exceed."""
-        seen = 0
-        for speed in range(_SPEEDS):
-            seen += self._at(speed, direction)
-            if 100 * seen >= 85 * total:
-                return speed
-        return _SPEEDS - 1
-
     def feed(self, data, start, end, now_ms, emit):
-        """Take bytes; count each vehicle. At a desk emit each."""
+        """Take bytes; count each vehicle. At a desk emit each message."""
         if start == end:
             length = self._length
             self._length = 0
-            if length:
+            self._end_pass()
+            if length and self._is_desk and self._frame[0] != _STX:  # the last line of a file
+                self._read_line(length, end, now_ms, emit)
+            elif length:
                 raise BadFrame("silence after %d bytes of a message" % length, end)
             return end
         for i in range(start, end):
-            if self._is_text:
+            is_text = self._is_text
+            if self._is_desk:
+                is_text = data[i] != _STX if not self._length else self._frame[0] != _STX
+            if is_text:
                 self._take_text(data[i], i + 1, now_ms, emit)
             else:
                 self._take(data[i], i + 1, now_ms, emit)
@@ -218,6 +188,10 @@ class Radar:
     def _take_text(self, byte, resume, now_ms, emit):
         """Take one byte of lines."""
         length = self._length
+        if self._is_desk and byte == _STX:  # an encoded message begins: the line was none
+            self._frame[0] = byte
+            self._length = 1
+            raise BadFrame("line cut after %d characters" % length, resume)
         if byte not in (0x0A, 0x0D):
             if length == _LINE:
                 self._length = 0
@@ -230,60 +204,62 @@ class Radar:
             self._read_line(length, resume, now_ms, emit)
 
     def _read_line(self, length, resume, now_ms, emit):
-        frame = self._frame
-        columns = self._columns
-        speed = -1
-        size = 0
-        is_out = 0
-        column = 0
-        start = 0
-        for at in range(length + 1):
-            if at < length and frame[at] != 0x3B:
-                continue
-            what = columns[column] if column < len(columns) else ""
-            if what == "speed":
-                if start < at and frame[start] == 0x2D:
-                    is_out = 1
-                    start += 1
-                speed = self._number(start, at)
-            elif what == "length":
-                size = self._number(start, at)
-            elif what == "direction" and self._out and at - start == len(self._out):
-                is_out = 1
-                for i in range(len(self._out)):
-                    if frame[start + i] != self._out[i]:
-                        is_out = 0
-            column += 1
-            start = at + 1
-        if column != len(columns) or not 0 <= speed < _SPEEDS or size < 0:
-            raise BadFrame("line of %d columns that is no vehicle" % column, resume)
-        self._vehicle(speed, size, is_out, now_ms, emit)
+        """Take the line in the frame: a vehicle, or one more look at it."""
+        text = self._text
+        is_one = text.read(self._frame, length)
+        if self._is_bare and (text.exponent or text.digits != 3):
+            is_one = False
+        if not is_one:
+            raise BadFrame("line of %d characters that is no vehicle" % length, resume)
+        if self._is_desk:
+            self._show(now_ms, emit)
+            return
+        speed = text.value
+        if self._is_stream or text.exponent:
+            scaled = 2 * speed * _SCALES[text.unit or self._unit]
+            divisor = 20_000 * 10**-text.exponent
+            speed = (scaled + divisor // 2) // divisor
+        if not 0 <= speed < SPEEDS:
+            raise BadFrame("a vehicle of %d km/h" % speed, resume)
+        if not self._is_stream:
+            self._vehicle(speed, text.length_dm, text.is_out, now_ms, emit)
+            return
+        is_late = ticks_diff(now_ms, self._seen_ms) >= self._pass_ms
+        if is_late or text.is_out != self._direction or speed == 0 or speed < self._least:
+            self._end_pass()
+        self._seen_ms = now_ms
+        self._direction = text.is_out
+        if speed and speed >= self._least:
+            self._fastest = max(self._fastest, speed)
 
-    def _number(self, start, end):
-        """Return the whole number in frame[start:end], blanks apart; -1 when it is none."""
-        value = 0
-        digits = 0
-        for i in range(start, end):
-            digit = self._frame[i] - 0x30
-            if digit == -16:
-                continue
-            if not 0 <= digit <= 9 or digits == 4:
-                return -1
-            value = value * 10 + digit
-            digits += 1
-        return value if digits else -1
+    def _end_pass(self):
+        """Count the vehicle that passed, if any."""
+        if self._fastest > 0:
+            self._traffic.add(self._fastest, 0, self._direction)
+        self._fastest = -1
+
+    def _show(self, now_ms, emit):
+        """At a desk: emit the line as it was sent."""
+        text = self._text
+        unit = text.unit or ("m/s" if self._frame[0] == 0x7B or text.exponent else self._unit)
+        self._emit_one(text.value, text.exponent, unit, text.length_dm, text.is_out, now_ms, emit)
 
     def _vehicle(self, speed, length_dm, direction, now_ms, emit):
         if self._is_desk:
-            reading = self._reading
-            reading.at_ms = now_ms
-            reading.set(0, speed)
+            self._emit_one(speed, 0, "km/h", length_dm, direction, now_ms, emit)
+        elif speed >= self._least:
+            self._traffic.add(speed, length_dm, direction)
+
+    def _emit_one(self, speed, exponent, unit, length_dm, direction, now_ms, emit):
+        """Emit one vehicle, or one look at it; a length only where the radar tells one."""
+        points = [Point("speed", unit, exponent, 0, "speed")]
+        if length_dm:
+            points.append(Point("length", "m", -1, 0, "length"))
+        points.append(Point("direction", "", 0, STATE, "direction"))
+        reading = Reading(points)
+        reading.at_ms = now_ms
+        reading.set(0, speed)
+        if length_dm:
             reading.set(1, length_dm)
-            reading.set(2, direction)
-            emit(reading)
-            return
-        kind = 0
-        while kind < len(self._classes) and length_dm >= self._classes[kind]:
-            kind += 1
-        self._counts[direction * (len(self._classes) + 1) + kind] += 1
-        self._speeds[direction * _SPEEDS + speed] += 1
+        reading.set(len(points) - 1, direction)
+        emit(reading)

@@ -31,7 +31,7 @@ _KEYS = {
         *("wait_ms", "reply_ms", "register_bytes", "identity", "models", "bases"),
     ),
     "level": ("line", "frame", "step_um", "least", "none"),
-    "radar": ("line", "frame", "classes_dm", "columns"),
+    "radar": ("line", "frame", "classes_dm", "columns", "out", "unit", "least", "pass_ms"),
     "dsmr": ("line", "crc"),
     "pulse": ("active", "debounce_ms", "pulses", "steps"),
     "contact": ("active", "debounce_ms", "events"),

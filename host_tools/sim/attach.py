@@ -109,7 +109,8 @@ def _attach_tic(
     if site.capture:
         end.push(TicCapture(site.capture).frame)
     else:
-        end.push(TicMeter(table, site.quantities(meter["name"], phases=1).value).frame)
+        simulated = TicMeter(table, site.quantities(meter["name"], phases=1).value)
+        end.push(simulated.frame, site.faults(meter["name"]))
     return StreamTap(meter["name"], site.ledger, tic_frame(table["points"]))
 
 
@@ -118,7 +119,8 @@ def _attach_level(
 ) -> Callable[[Piece], None]:
     meter = _only(meters)
     table = tables[meter["name"]]
-    end.push(LevelMeter(table, site.quantities(meter["name"]).value).frame)
+    simulated = LevelMeter(table, site.quantities(meter["name"]).value)
+    end.push(simulated.frame, site.faults(meter["name"]))
     options = meter.get("options", {})
     depth = options.get("empty_mm", 0), options.get("full_mm", 0)
     return StreamTap(meter["name"], site.ledger, level_frame(table, *depth))
@@ -128,9 +130,9 @@ def _attach_radar(
     site: "SimulatedSite", end: "MeterEnd", meters: _Meters, tables: _Tables
 ) -> Callable[[Piece], None]:
     meter = _only(meters)
-    end.push(RadarMeter(site.day, meter["name"]).frame)
-    interval_s = int(meter.get("interval_s", 10))
-    return RadarTap(meter["name"], site.ledger, tables[meter["name"]], interval_s)
+    table = tables[meter["name"]]
+    end.push(RadarMeter(site.day, meter["name"], table).frame, site.faults(meter["name"]))
+    return RadarTap(meter["name"], site.ledger, table, int(meter.get("interval_s", 10)))
 
 
 def _push(
@@ -194,7 +196,15 @@ def _attach_inputs(
     def value(meter: str, name: str, unit: str, now_s: float) -> Any:
         return quantities[meter].value(name, unit, now_s)
 
-    end.push(InputMeters(meters, tables, value, lambda: end.line.is_configured).frame)
+    simulated = InputMeters(
+        meters,
+        tables,
+        value,
+        lambda: end.line.is_configured,
+        fault_seed=site.fault_seed,
+        fault_share=site.fault_share,
+    )
+    end.push(simulated.frame)
     return InputTap(meters, tables, site.ledger)
 
 

@@ -4,6 +4,9 @@ On the line is one byte now and again, 0x40 | place of the input << 1 | level, f
 board's pins (firmware/hal/host.py). Pulses last 60 ms; within a second of a full five seconds
 nothing changes: the gateway and the witness would each be right about the period it belongs to.
 
+With faults a change bounces, and now and then an input is disturbed for less than a millisecond:
+the level behind it is what counts.
+
 What passed while the gateway had no power, and since its last save, is not in its totals; so the
 site no longer judges these meters once its power was cut (tests/system/test_inputs.py does).
 """
@@ -54,14 +57,21 @@ class InputMeters:
         tables: Mapping[str, Mapping[str, Any]],
         value: Callable[[str, str, str, float], Decimal],
         is_heard: Callable[[], bool],
+        *,
+        fault_seed: int = 0,
+        fault_share: float = 0.0,
     ) -> None:
         """value(meter, point, unit, now_s): what a pulse meter has counted; is_heard: whether the
-        gateway has opened the port: before that nothing pulses.
+        gateway has opened the port: before that nothing pulses. fault_share: of the changes that
+        bounce, and of the moments at which an input is disturbed, by the seed.
         """
         self._inputs = [_Input(meter, tables[str(meter["name"])]) for meter in meters]
         self._value = value
         self._is_heard = is_heard
         self._chance = random.Random(" ".join(one.name for one in self._inputs))
+        self._faults = random.Random(fault_seed)
+        self._share = fault_share
+        self.applied: list[str] = []
         self._first: dict[str, int] = {}
         self._turn_s: dict[str, float] = {}
         self._said_s = 0.0
@@ -80,11 +90,25 @@ class InputMeters:
             else:
                 one.level = 1 - one.level
                 pause_s = _PULSE_S
-            said += bytes((one.byte(),))
+            said += self._bounced(one.byte())
         if not said and now_s - self._said_s >= _REPEAT_S:
             self._said_s = now_s
-            said = bytes(one.byte() for one in self._inputs)
+            said = b"".join(self._disturbed(one.byte()) for one in self._inputs)
         return said, pause_s
+
+    def _bounced(self, byte: int) -> bytes:
+        """Return a change of level, perhaps with the bounces of a contact."""
+        if self._faults.random() >= self._share:
+            return bytes((byte,))
+        self.applied.append("bounce")
+        return bytes((byte, byte ^ 1)) * self._faults.randrange(1, 4) + bytes((byte,))
+
+    def _disturbed(self, byte: int) -> bytes:
+        """Return a level, perhaps behind a disturbance."""
+        if self._faults.random() >= self._share:
+            return bytes((byte,))
+        self.applied.append("disturbance")
+        return bytes((byte ^ 1, byte))
 
     def _changes(self, one: _Input, now_s: float) -> bool:
         if one.is_pulse:
@@ -133,11 +157,11 @@ class InputTap:
         for one in self._inputs:
             one.intact = one.intact and piece.intact
             one.heard = one.heard and piece.arrived is not None
-        for byte in piece.sent:
-            for one in self._inputs:
-                if byte >> 1 & 0x1F == one.place and byte & 1 != one.level:
-                    one.level = byte & 1
-                    one.count += one.level == one.active
+        levels = {byte >> 1 & 0x1F: byte & 1 for byte in piece.sent}  # the last of each lasts
+        for one in self._inputs:
+            if levels.get(one.place, one.level) != one.level:
+                one.level = levels[one.place]
+                one.count += one.level == one.active
 
     def pass_time(self, now_ms: int, meter: str = "") -> None:
         """Enter every period that is over by now, of all meters or of one."""

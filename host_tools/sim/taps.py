@@ -10,6 +10,7 @@ literal table of a map, the fields of a status word, numbers of kinds.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
@@ -220,6 +221,7 @@ def tic_frame(
             by_label.setdefault(row[_CODE].split(".")[0], []).append(row)
 
     def frame(data: bytes, is_over: bool = False) -> tuple[Mapping[str, int | None] | None, int]:
+        data = bytes(byte & 0x7F for byte in data)  # 7E1: the eighth bit is the parity's
         begin = next((i for i, byte in enumerate(data) if byte in b"\x02\n"), len(data))
         if begin:
             return None, begin
@@ -233,7 +235,7 @@ def tic_frame(
         while 0 <= at < end:
             after = data.find(b"\n", at + 1, end)
             after = end if after < 0 else after
-            text = data[at + 1 : after].rstrip(b"\r")
+            text = data[at + 1 : after].split(b"\r")[0]
             separator = b"\t" if text[-2:-1] == b"\t" else b" "
             summed = text[:-1] if separator == b"\t" else text[:-2]
             is_whole = len(text) >= 5 and text[-2:-1] == separator
@@ -296,10 +298,11 @@ def level_frame(table: Mapping[str, Any], empty_mm: int = 0, full_mm: int = 0) -
         if begin:
             return None, begin if begin > 0 else len(data)
         if head == b"R":
-            end = data.find(b"\r")
-            if end < 0 and is_over:
-                return None, len(data)
-            return (values(int(data[1:end])), end + 1) if end > 0 else (None, 0)
+            told = re.match(rb"R(\d{3,5})\r", data)
+            if told:
+                return values(int(told[1])), told.end()
+            may_come = re.fullmatch(rb"R\d{0,5}", data) and not is_over
+            return None, 0 if may_come else 1
         if len(data) < 4:
             return None, len(data) if is_over else 0
         if sum(data[:3]) & 0xFF != data[3]:

@@ -7,11 +7,14 @@ import pytest
 from drivers import load, load_map
 from drivers.reading import BAD_FRAME
 from host_tools.sim.ledger import Ledger
+from host_tools.sim.level_meter import LevelMeter
 from host_tools.sim.lines import Piece
-from host_tools.sim.loads import Day
+from host_tools.sim.loads import Day, Quantities
 from host_tools.sim.mbus_meter import MBusMeter, MBusTap
 from host_tools.sim.meter_faults import NAMES, MeterFaults
 from host_tools.sim.radar_meter import RadarMeter, RadarTap
+from host_tools.sim.taps import StreamTap, level_frame, tic_frame
+from host_tools.sim.tic_meter import TicMeter
 from tests.fakes.collector_of_readings import Collected
 
 _NOW_S = 1_783_152_672.0
@@ -88,29 +91,92 @@ def test_faults_are_the_same_for_a_seed_and_all_of_them_come():
         MeterFaults(names=("nonsense",))
 
 
-def test_a_radar_its_driver_and_its_witness_count_the_same():
-    table = load_map("icoms_tma")
+@pytest.mark.parametrize("share", [0.0, 0.2])
+@pytest.mark.parametrize("name", ["icoms_tma", "houston_dr500", "omnipresense_ops243"])
+def test_a_radar_its_driver_and_its_witness_count_the_same(name: str, share: float) -> None:
+    table = load_map(name)
+    faults = MeterFaults(3, share)
     ledger = Ledger()
     now_s = _NOW_S - _NOW_S % 10
     tap = RadarTap("radar", ledger, table, 10, lambda: now_s)
     driver = load("radar")(table, {})
     got = Collected(driver)
-    radar = RadarMeter(Day("street", start_s=8 * 3600), "radar")
+    radar = RadarMeter(Day("street", start_s=8 * 3600), "radar", table)
     due_s = now_s
-    end_s = now_s + 600
+    end_s = now_s + 1200
     while now_s < end_s:
         while due_s <= now_s:
             driver.due(int(due_s * 1000) & 0x3FFFFFFF, got.emit)
             due_s += 10
         data, pause_s = radar.frame(now_s)
-        tap(Piece(True, data, data, int(now_s * 1000)))
-        got.feed(data)
+        for delay_ms, part in faults.apply(data) if data else ():
+            at_ms = int(now_s * 1000 + delay_ms)
+            tap(Piece(True, part, part, at_ms))
+            got.feed(part, now_ms=at_ms & 0x3FFFFFFF)
+        if pause_s * 1_000_000 > driver.gap_us:
+            got.silence(int((now_s + pause_s) * 1000) & 0x3FFFFFFF)
         now_s += pause_s
     tap.pass_time(int(end_s * 1000))
-    driver.due(0, got.emit)
+    driver.due(int(end_s * 1000) & 0x3FFFFFFF, got.emit)
     told = [{p.name: row[i][1] for i, p in enumerate(driver.points)} for row in got.rows]
     assert None in told[0].values()  # the period before the first is not whole
     answers = [dict(answer.values) for answer in ledger.answers()]
     assert answers == told[1 : len(answers) + 1]
-    assert len(answers) >= 59
+    assert len(answers) >= 119
     assert sum(values["vehicles"] or 0 for values in answers) > 40
+    assert bool(faults.applied) == bool(share)
+
+
+@pytest.mark.parametrize("name", ["a02yyuw", "sen0627", "maxbotix_hrxl", "maxbotix_lv"])
+def test_damaged_distances_are_the_same_to_driver_and_witness(name: str) -> None:
+    table = load_map(name)
+    options = {"empty_mm": 3000, "full_mm": 300}
+    sensor = LevelMeter(table, Quantities(Day("street"), "box").value)
+    driver = load("level")(table, options)
+    got = Collected(driver)
+    ledger = Ledger()
+    tap = StreamTap("m", ledger, level_frame(table, 3000, 300))
+    faults = MeterFaults(2, 0.4)
+    for n in range(400):
+        data, _ = sensor.frame(_NOW_S + n / 2)
+        for delay_ms, part in faults.apply(data):
+            at_ms = 1000 * n + int(delay_ms)
+            tap(Piece(True, part, part, at_ms))
+            got.feed(part, now_ms=at_ms)
+        got.silence()
+        tap.silence()
+    told = [[cell[1] for cell in row] for row in got.rows]
+    witnessed = [[a.values[p.name] for p in driver.points] for a in ledger.answers()]
+    assert told == witnessed
+    assert set(faults.applied) == set(NAMES) and got.errors and len(told) > 250
+
+
+@pytest.mark.parametrize("name", ["linky_standard", "tic_historique", "pme_pmi"])
+def test_damaged_groups_are_the_same_to_driver_and_witness(name: str) -> None:
+    table = load_map(name)
+    meter = TicMeter(table, Quantities(Day("household"), "m", phases=1).value)
+    driver = load("tic")(table, {})
+    got = Collected(driver)
+    ledger = Ledger()
+    tap = StreamTap("m", ledger, tic_frame(table["points"]))
+    faults = MeterFaults(11, 0.5)
+    for n in range(300):
+        data, _ = meter.frame(_NOW_S + 2 * n)
+        for delay_ms, part in faults.apply(data):
+            at_ms = 2000 * n + int(delay_ms)
+            tap(Piece(True, part, part, at_ms))
+            got.feed(part, now_ms=at_ms)
+        got.silence(2000 * n + 500)
+        tap.silence()
+    told = []
+    for row in got.rows:
+        values = {
+            point.name: cell[1]
+            for point, cell in zip(driver.points, row, strict=True)
+            if isinstance(cell[1], int)
+        }
+        if values:
+            told.append(values)
+    answers = [dict(answer.values) for answer in ledger.answers() if answer.values]
+    assert told == answers
+    assert set(faults.applied) == set(NAMES) and got.errors and len(told) > 250

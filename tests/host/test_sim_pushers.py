@@ -168,14 +168,20 @@ def _inputs() -> tuple[list[dict[str, Any]], dict[str, Any]]:
     return meters, {str(meter["name"]): load_map(str(meter["map"])) for meter in meters}
 
 
-def test_inputs_their_drivers_and_their_witness_count_the_same():
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_inputs_their_drivers_and_their_witness_count_the_same(share):
     meters, tables = _inputs()
     ledger = Ledger()
     now_s = _NOW_S - _NOW_S % 10
     tap = InputTap(meters, tables, ledger, lambda: now_s)
     quantities = Quantities(Day("school", start_s=9 * 3600), "inputs")
     simulated = InputMeters(
-        meters, tables, lambda m, name, unit, now: quantities.value(name, unit, now), lambda: True
+        meters,
+        tables,
+        lambda m, name, unit, now: quantities.value(name, unit, now),
+        lambda: True,
+        fault_seed=5,
+        fault_share=share,
     )
     drivers = [
         load(tables[str(m["name"])]["protocol"])(
@@ -217,6 +223,7 @@ def test_inputs_their_drivers_and_their_witness_count_the_same():
         assert periods[name][1:] == witnessed[1 : len(periods[name])]
         assert len(set(witnessed)) > 1, name
     assert all(not one.errors for one in got)
+    assert set(simulated.applied) == ({"bounce", "disturbance"} if share else set())
 
 
 def test_nothing_pulses_before_the_gateway_listens():

@@ -32,16 +32,16 @@ print(sorted(n for n in set(sys.modules) - before if n.startswith("drivers.")))
 _SHARED = {"gather", "units", "civil", "checksums", "ticks", "reading", "errors", "maps"}
 _OWN = {
     "modbus": {"modbus", "modbus_frame", "modbus_plan", "modbus_values", "modbus_decode"},
-    "tic": {"tic", "tic_labels"},
-    "mbus": {"mbus", "mbus_link", "mbus_records", "mbus_vif", "single"},
+    "tic": {"tic", "tic_data", "tic_labels"},
+    "mbus": {"mbus", "mbus_link", "mbus_records", "mbus_vif", "mbus_date", "floats"},
     "iec62056": {"iec62056", "obis"},
     "dsmr": {"dsmr", "obis"},
     "sml": {"sml", "sml_values", "obis_code"},
-    "dlms": {"dlms", "dlms_values", "dlms_lists", "hdlc", "obis_code", "single"},
+    "dlms": {"dlms", "dlms_items", "dlms_values", "dlms_lists", "hdlc", "obis_code", "floats"},
     "pulse": {"pulse"},
     "contact": {"pulse"},
     "level": {"level"},
-    "radar": {"radar"},
+    "radar": {"radar", "radar_traffic"},
 }
 _EXAMPLES = {
     "modbus": ("sdm120", {}),
