@@ -29,9 +29,11 @@ class Desk:
         """
         silent = start == end
         while start < end:
-            self._buffer[self._length] = data[start]
-            self._length += 1
-            start += 1
+            count = min(end - start, _SIZE - self._length)
+            for i in range(count):
+                self._buffer[self._length + i] = data[start + i]
+            self._length += count
+            start += count
             self._scan(now_ms, emit, False)
         if silent:
             self._scan(now_ms, emit, True)
@@ -46,58 +48,69 @@ class Desk:
 
         The longest frame is shorter than the buffer, so the front is always judged in time.
         """
-        while self._length:
-            size = self._size_at(0)
+        at = 0
+        while self._length - at >= 5:
+            size = self._size_at(at)
             if size > 0:
-                self._frame(size, now_ms, emit)
-                self._drop(size)
-            elif size < 0 or (final and self._length > 4):
+                self._frame(at, size, now_ms, emit)
+                at += size
+            elif size < 0 or final:
                 self._lost += 1
-                self._drop(1)
+                at += 1
             else:
-                return
+                break
+        self._length -= at
+        self._buffer[: self._length] = self._buffer[at : at + self._length]
 
     def _size_at(self, at):
-        """Return the size of the frame at `at`; 0: it may become one; -1: it cannot."""
+        """Return the size of the frame at `at`; 0: it may become one; -1: it cannot.
+
+        Of two that it may be, the one that ends first: so any split of a stream gives the same.
+        """
         b, left = self._buffer, self._length - at
-        if left < 5:
-            return 0
-        maybe = False
-        begins_tcp = left >= 6 and not b[at + 2] and not b[at + 3]
-        if begins_tcp and 3 <= (b[at + 4] << 8 | b[at + 5]) <= 254:
+        tcp = 0
+        if not b[at + 2] and not b[at + 3]:
+            if left < 8:
+                return 0
             size = 6 + (b[at + 4] << 8 | b[at + 5])
-            if left >= 8 and (b[at + 7] & 0x7F) in (1, 2, 3, 4, 5, 6, 15, 16):
-                if left >= size:
-                    return size
-                maybe = True
-            maybe = maybe or left < 8
+            if 9 <= size <= 260 and (b[at + 7] & 0x7F) in (1, 2, 3, 4, 5, 6, 15, 16):
+                tcp = size
         for size in self._rtu_sizes(at, left):
+            if tcp and tcp <= size:
+                return tcp if tcp <= left else 0
             if size > left:
-                maybe = True
-            else:
-                crc = crc16_modbus(b, at, at + size - 2)
-                if b[at + size - 2] == crc & 0xFF and b[at + size - 1] == crc >> 8:
-                    return size
-        return 0 if maybe else -1
+                return 0
+            crc = crc16_modbus(b, at, at + size - 2)
+            if b[at + size - 2] == crc & 0xFF and b[at + size - 1] == crc >> 8:
+                return size
+        if tcp:
+            return tcp if tcp <= left else 0
+        return -1
 
     def _rtu_sizes(self, at, left):
+        """Return the sizes that an RTU frame at `at` may have, the least first."""
         b = self._buffer
         function = b[at + 1]
         if function & 0x80:
             return (5,)
         if 1 <= function <= 4:
-            return (8, 5 + b[at + 2])
+            size = 5 + b[at + 2]
+            return (8, size) if size > 8 else (size, 8)
         if function in (5, 6):
             return (8,)
         if function in (15, 16):
             return (8, 9 + b[at + 6]) if left > 6 else (8, 9)
         return ()
 
-    def _frame(self, size, now_ms, emit):
+    def _frame(self, at, size, now_ms, emit):
         b = self._buffer
-        crc = crc16_modbus(b, 0, size - 2)
-        is_rtu = b[size - 2] == crc & 0xFF and b[size - 1] == crc >> 8
-        at, last, number = (0, size - 2, -1) if is_rtu else (6, size, b[0] << 8 | b[1])
+        last, number = at + size, -1
+        crc = crc16_modbus(b, at, last - 2)
+        if b[last - 2] == crc & 0xFF and b[last - 1] == crc >> 8:
+            last -= 2
+        else:
+            number = b[at] << 8 | b[at + 1]
+            at += 6
         unit, function = b[at], b[at + 1]
         if not 1 <= function <= 4:
             return
@@ -131,8 +144,3 @@ class Desk:
                 reading.set(i, (b[at + 2 * i] << 8) | b[at + 2 * i + 1])
         reading.at_ms = now_ms
         emit(reading)
-
-    def _drop(self, count):
-        left = self._length - count
-        self._buffer[:left] = self._buffer[count : self._length]
-        self._length = left

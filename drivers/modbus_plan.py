@@ -3,11 +3,11 @@
 Not here: asking (modbus.py) and what the registers mean (modbus_values.py).
 
 A plan is made once, when the meter is configured, and shared by all meters of the same map,
-points and limits. It is the least in (transactions, then registers) of all ways to read the
-items without cutting one, under the meter's register limit, its alignment, its longest gap
-worth reading through, and its registers that must be read alone. Sorted by address, groups of
-an optimal plan can always be made contiguous (exchanging two interleaved groups never makes a
-span longer), so dynamic programming over the sorted items finds it;
+points and limits (modbus_model.py). It is the least in (transactions, then registers) of all ways
+to read the items without cutting one, under the meter's register limit, its alignment, its
+longest gap worth reading through, and its registers that must be read alone. Sorted by address,
+groups of an optimal plan can always be made contiguous (exchanging two interleaved groups never
+makes a span longer), so dynamic programming over the sorted items finds it;
 tests/unit/test_modbus_plan.py compares with all partitions.
 
     plan = Plan(table, (), {})
@@ -163,24 +163,6 @@ class Plan:
 def after(item):
     """Return the address after an item's last register."""
     return item[1] + item[2]
-
-
-def shared_plan(table, options, plans):
-    """Return the plan of a meter, from the list `plans` when an equal one is there.
-
-    A plan is known by the identity of its table, which the list holds for that reason: empty the
-    list to let the tables go.
-    """
-    names = tuple(options.get("points", ()))
-    key = (id(table), names) + tuple(
-        [options.get(name) for name in ("max_registers", "gap_registers", "word_order")]
-    )
-    for known, plan, _ in plans:
-        if known == key:
-            return plan
-    plan = Plan(table, names, options)
-    plans.append((key, plan, table))
-    return plan
 
 
 def _reply_bytes(step, register_bytes):

@@ -25,15 +25,18 @@ from typing import Any
 import host_tools  # noqa: F401 - gives `micropython` to CPython
 from drivers import load, load_map
 from drivers.errors import BadFrame, Refused
-from drivers.reading import NO_REPLY, VALUE_MAX, VALUE_MIN, Reading, decimal_text
+from drivers.modbus_plan import Plan
+from drivers.reading import NO_REPLY, VALUE_MAX, VALUE_MIN, Point, Reading, decimal_text
 from tests.closing import close
 from tests.vectors.frames import BODIES, CLOSE, FRAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "build" / "fuzz"
 _LIMIT_S = 5
-# what a driver learns of its meter: the steps a Modbus plan was split into, at most one an item
-_LEARNT = ("_found", "_known", "_steps")
+# what a driver learns of its meter: the steps a Modbus plan was split into, at most one an item,
+# and which points are refused
+_NO_BUFFER = (int, str, bytes, type(None), bool, Plan, Point, Reading)
+_LEARNT = ("_found", "_known", "_steps", "refused")
 # how each driver is made: (map or None, options)
 _MADE: dict[str, tuple[tuple[str | None, dict[str, Any]], ...]] = {
     "modbus": (
@@ -59,7 +62,16 @@ _MADE: dict[str, tuple[tuple[str | None, dict[str, Any]], ...]] = {
     "contact": ((None, {}), ("contact_door", {"hold_s": 0}), ("contact_flood", {})),
     "level": ((None, {}), ("a02yyuw", {"empty_mm": 1650, "full_mm": 150}), ("maxbotix_lv", {})),
 }
-Call = list[str]  # ["feed", hex] or ["silence"], ["request"], ["sent"], ["give_up"], ["reset"]
+# ["feed", hex] or ["silence"], ["request"], ["sent"], ["give_up"], ["reset"], and of Modbus:
+# ["answer", hex] the right frame for the last request with this inside, ["write"] a command first
+Call = list[str]
+_COMMANDS = (
+    (6, 16, 0x1234),
+    (16, 1, (1, 2)),
+    (15, 19, (1, 0, 1)),
+    (5, 172, True),
+    (6, 16, 7, True),
+)
 
 
 class TooLongError(Exception):
@@ -72,6 +84,8 @@ def _stop(*_: object) -> None:
 
 def buffers(thing: object, seen: set[int] | None = None) -> int:
     """Return the bytes of all buffers that a driver holds, its parts' too."""
+    if type(thing) in _NO_BUFFER:
+        return 0
     seen = set() if seen is None else seen
     if id(thing) in seen:
         return 0
@@ -80,12 +94,15 @@ def buffers(thing: object, seen: set[int] | None = None) -> int:
         return len(thing)
     if isinstance(thing, list | tuple):
         size = len(thing) if isinstance(thing, list) else 0
-        return size + sum(buffers(part, seen) for part in thing)
-    if type(thing).__module__.startswith("drivers.") and not isinstance(thing, Reading):
-        return sum(
-            buffers(part, seen) for name, part in vars(thing).items() if name not in _LEARNT
-        )
-    return 0
+        for part in thing:
+            size += buffers(part, seen)
+        return size
+    size = 0
+    if type(thing).__module__.startswith("drivers."):
+        for name, part in vars(thing).items():
+            if name not in _LEARNT:
+                size += buffers(part, seen)
+    return size
 
 
 def _judge(reading: Reading) -> None:
@@ -105,12 +122,16 @@ def perform(protocol: str, made: int, calls: list[Call]) -> int:
     """Make the driver and these calls; return the bytes fed. Raises what the driver did wrong."""
     name, options = _MADE[protocol][made]
     driver = load(protocol)(load_map(name) if name else None, dict(options))
-    held = buffers(driver)
     out = bytearray(300)
+    driver.request(out)  # Modbus lends its meters what they share
+    driver.reset()
+    held = buffers(driver)
     fed = 0
     for call in calls:
-        if call[0] == "feed":
+        if call[0] in ("feed", "answer"):
             data = bytes.fromhex(call[1])
+            if call[0] == "answer":
+                data = _answer(out, data, options.get("transport", ""))
             at = 0
             while at < len(data):
                 try:
@@ -128,6 +149,9 @@ def perform(protocol: str, made: int, calls: list[Call]) -> int:
             assert 0 <= driver.request(out) <= len(out) == 300
         elif call[0] == "sent":
             driver.sent(0)
+        elif call[0] == "write":
+            if name:
+                driver.write(*_COMMANDS[fed % len(_COMMANDS)])
         elif call[0] == "give_up":
             driver.give_up(_judge, NO_REPLY)
         else:
@@ -137,6 +161,27 @@ def perform(protocol: str, made: int, calls: list[Call]) -> int:
     if protocol == "modbus" and name:
         assert len(driver._known) == len(driver._steps) <= len(driver.plan.items)
     return fed
+
+
+def _answer(out: bytearray, inside: bytes, transport: str) -> bytes:
+    """Return a frame that answers the Modbus request in `out`; its first byte chooses what."""
+    at = 6 if transport == "tcp" else 0
+    kind, function = inside[0], out[at + 1]
+    count = out[at + 4] << 8 | out[at + 5]
+    if kind < 60:
+        pdu = bytes((out[at], function | 0x80, inside[1] if kind < 6 else kind % 12))
+    elif function > 4:
+        pdu = bytes(out[at : at + 6])
+    else:
+        if count == 2 and kind & 1:  # the chain of SunSpec models
+            inside = b"\0" + (b"SunS", b"SunS", b"\0\x67\0\x32", b"\0\x01\0\x42")[inside[1] % 4]
+        size = ((count + 7) // 8 if function <= 2 else 2 * count) & 0xFF
+        pdu = bytes((out[at], function, size)) + (inside[1:] * (1 + size // 4))[:size]
+    if kind > 250:  # right in all but one byte, and its checksum right
+        pdu = pdu[: inside[1] % len(pdu)] + inside[2:3] + pdu[inside[1] % len(pdu) + 1 :]
+    if at:
+        return bytes(out[:4]) + len(pdu).to_bytes(2, "big") + pdu
+    return CLOSE["modbus"](pdu if pdu[0] else b"\1" + pdu[1:])
 
 
 def _damage(data: bytes, chance: random.Random) -> bytes:
@@ -187,16 +232,29 @@ def make_input(protocol: str, chance: random.Random) -> list[Call]:
         other = chance.randrange(60 if size < 64 else 6)
         if other < 5:
             calls.append([("silence", "silence", "request", "sent", "give_up")[other]])
+    if protocol == "modbus":
+        for _ in range(chance.randrange(4)):
+            turn = [["write"]] if chance.randrange(8) == 0 else []
+            for _ in range(chance.randrange(1, 9)):
+                turn += [["request"], ["answer", chance.randbytes(5).hex()]]
+            at = chance.randrange(len(calls) + 1)
+            calls[at:at] = turn
     calls.append(["silence"])
     return calls
 
 
-def run(protocol: str, seed: int, seconds: float) -> Iterator[tuple[int, str, list[Call], int]]:
-    """Yield (bytes, "" or what went wrong, calls, which driver) until the time is over."""
+def run(
+    protocol: str, seed: int, seconds: float, most: int = 0
+) -> Iterator[tuple[int, str, list[Call], int]]:
+    """Yield (bytes, "" or what went wrong, calls, which driver) until the time is over.
+
+    most: end when so many bytes were fed; 0: no such limit.
+    """
     chance = random.Random(f"{protocol} {seed}")
     signal.signal(signal.SIGALRM, _stop)
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    total = 0
+    while time.monotonic() < until and (total < most or not most):
         calls = make_input(protocol, chance)
         made = chance.randrange(len(_MADE[protocol]))
         wrong = ""
@@ -208,6 +266,7 @@ def run(protocol: str, seed: int, seconds: float) -> Iterator[tuple[int, str, li
             wrong = f"{type(error).__name__}: {error}"
         finally:
             signal.alarm(0)
+        total += fed
         yield fed, wrong, calls, made
 
 
@@ -220,7 +279,7 @@ def _fuzz(protocol: str, seed: int, seconds: float, most: int) -> tuple[int, int
     kinds: set[str] = set()
     begun = time.monotonic()
     lines = []
-    for fed, wrong, calls, made in run(protocol, seed, seconds):
+    for fed, wrong, calls, made in run(protocol, seed, seconds, most):
         count += fed
         inputs += 1
         if wrong and wrong not in kinds:
@@ -230,8 +289,6 @@ def _fuzz(protocol: str, seed: int, seconds: float, most: int) -> tuple[int, int
             name = hashlib.sha256(text.encode()).hexdigest()[:12]
             (KEPT / f"{protocol}-{name}.json").write_text(text)
             lines.append(f"{protocol}: {wrong}: {KEPT / f'{protocol}-{name}.json'}")
-        if most and count >= most:
-            break
     took_s = time.monotonic() - begun
     short = f", {most - count:,} short of what was wanted" if count < most else ""
     lines.append(

@@ -1,4 +1,6 @@
-"""A short fuzz of every driver; `make fuzz SECONDS=3600` is the long one."""
+"""A fuzz of every driver, ten million bytes of Modbus; `make fuzz SECONDS=3600` does more."""
+
+import time
 
 import pytest
 
@@ -6,9 +8,29 @@ from tests import fuzz
 from tests.vectors.frames import FRAMES
 
 _SECONDS = 2.0
+_BYTES = 10_000_000  # for the Modbus driver, every run
+_BUDGET_S = 60.0  # about 12 are needed where nothing else runs
 
 
-@pytest.mark.parametrize("protocol", sorted(FRAMES))
+@pytest.mark.slow
+def test_ten_million_bytes_give_the_modbus_driver_only_the_four_errors(record_property):
+    total = inputs = 0
+    kinds = [0] * len(fuzz._MADE["modbus"])
+    begun_s = time.monotonic()
+    for fed, wrong, calls, made in fuzz.run("modbus", 3, _BUDGET_S, _BYTES):
+        assert not wrong, (wrong, made, calls)
+        total += fed
+        kinds[made] += fed
+        inputs += 1
+    cut = "" if total >= _BYTES else f", cut by the budget of {_BUDGET_S:.0f} s"
+    took_s = time.monotonic() - begun_s
+    said = f"{total:,} of {_BYTES:,} bytes in {inputs:,} inputs, {took_s:.0f} s{cut}"
+    record_property("measured", f"Modbus fuzz: {said}")
+    assert min(kinds) > total / 20, kinds
+    assert total > 1_000_000, said
+
+
+@pytest.mark.parametrize("protocol", sorted(set(FRAMES) - {"modbus"}))
 def test_nonsense_gives_only_the_four_errors(protocol):
     total = 0
     for fed, wrong, calls, made in fuzz.run(protocol, 1, _SECONDS):

@@ -1,14 +1,6 @@
-"""The plan of reads: optimal against every partition there is, and small enough for a gateway."""
+"""The plan of reads: optimal against every partition there is."""
 
-# heap: 1m
-
-import gc
-import sys
-
-from drivers import load_map
-from drivers.modbus import Modbus
 from drivers.modbus_plan import Plan
-from tests.skips import skip
 
 _CASES = 150
 
@@ -147,24 +139,3 @@ def test_a_split_reads_the_same_items_in_two_and_ends_at_single_ones():
             assert parts[0][3] == step[3] and parts[-1][4] == step[4]
             steps += parts
         assert singles == len(plan.items)
-
-
-def test_247_meters_of_one_model_share_one_plan_and_fit_a_gateway():
-    if sys.implementation.name != "micropython":
-        skip("the heap that counts is MicroPython's")
-    table = load_map("sdm630")
-    options = {"unit": 1, "points": [row[0] for row in table["points"][:20]]}
-    gc.collect()
-    before = gc.mem_alloc()
-    meters = [Modbus(table, options)]
-    gc.collect()
-    first = gc.mem_alloc() - before
-    for unit in range(2, 248):
-        options["unit"] = unit
-        meters.append(Modbus(table, options))
-    gc.collect()
-    each = (gc.mem_alloc() - before - first) // 246
-    assert all(meter.plan is meters[0].plan for meter in meters)
-    # 64-bit objects; a 32-bit board needs half.
-    assert first < 10_000, first
-    assert each < 1_800, each
