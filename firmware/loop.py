@@ -92,9 +92,9 @@ async def _port(bus, port, app, hal):
                 bus.sent(hal.ticks_ms(), hal.ticks_us())
                 continue
             # Inputs are stamped by interrupts, so looking at them may take its time.
-            # A sleep of 1 ms may take 2, and the silence of a fast line is 1.75: such a wait
-            # only lets the other tasks in.
-            wait_ms = wait_us // 1000 if wait_us >= 2000 else 0
+            # A sleep of 1 ms may take 2, and the silence of a fast line is 1.75 to 2.0 ms: such a
+            # wait only lets the other tasks in.
+            wait_ms = wait_us // 1000 if wait_us >= 2500 else 0
             await asyncio.sleep_ms(min(wait_ms, 2 if is_uart else 20))
     except OSError as error:
         bus.failed("port failed: %s" % error, hal.ticks_ms())

@@ -1,7 +1,8 @@
 """Eight digital inputs on RS-485: doors, tamper, flood, mains present (generic).
 
 Source: the project's own profile of the common layout: discrete inputs 0 to 7 by FC 2, relays by
-FC 1 (Modbus Application Protocol V1.1b3, 6.1 and 6.2).
+FC 1 (Modbus Application Protocol V1.1b3, 6.1 and 6.2). Waveshare's Modbus RTU IO 8CH is one of
+this kind (its wiki: 9600 8N1, address 1).
 """
 
 MAP = {

@@ -2,7 +2,7 @@
 
 Source: Carlo Gavazzi EM24-DIN serial communication protocol V3: low word first; at most 11 words
 a request on old firmware. Power factors, frequency and energies are elsewhere than in the E1. The
-identity at 0x000B is read alone.
+identity at 0x000B (71 to 73) is read alone. Checked against victronenergy/dbus-cgwacs and mbmd.
 """
 
 MAP = {
@@ -15,7 +15,7 @@ MAP = {
     "words": "CDAB",
     "max_registers": 11,
     "alone": (0x000B,),
-    "identity": ((4, 0x000B, 1, (71, 73)),),
+    "identity": ((4, 0x000B, 1, (71, 72, 73)),),
     "points": (
         ("energy_import", "Wh", 2, "counter", 4, 0x0042, "int32", 2),
         ("energy_export", "Wh", 2, "counter", 4, 0x005C, "int32", 2),

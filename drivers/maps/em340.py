@@ -2,7 +2,8 @@
 
 Source: Carlo Gavazzi EM330/EM340/ET330/ET340 Serial Communication Protocol V2 R17, tables 2.1 to
 2.6: 32-bit values with the low word first; FC 3 and FC 4 read the same data. The identity at
-0x000B must be read alone. Export counts only in measurement mode B. Overflow: 0x7FFFFFFF.
+0x000B must be read alone; 330 to 345 are of this table but for 338 (victronenergy/dbus-cgwacs).
+Export counts only in measurement mode B. Overflow: 0x7FFFFFFF.
 """
 
 MAP = {
@@ -15,7 +16,14 @@ MAP = {
     "words": "CDAB",
     "max_registers": 50,
     "alone": (0x000B,),
-    "identity": ((4, 0x000B, 1, (331, 335, 341, 345)),),
+    "identity": (
+        (
+            4,
+            0x000B,
+            1,
+            (341, 330, 331, 332, 333, 334, 335, 336, 337, 339, 340, 342, 343, 344, 345),
+        ),
+    ),
     "points": (
         ("energy_import", "Wh", 2, "counter", 4, 0x0034, "int32", 2),
         ("energy_export", "Wh", 2, "counter", 4, 0x004E, "int32", 2),

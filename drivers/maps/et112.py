@@ -1,8 +1,10 @@
 """Carlo Gavazzi ET112, EM111, EM112: single phase, 100 A.
 
-Source: Carlo Gavazzi EM111/EM112/ET112 serial communication protocol V3 R0, table 2.1: low word
-first. A read of 0x000B by itself gives the identity (120 and 121: ET112); in a longer read that
-register is the low word of the demand.
+Source: Carlo Gavazzi EM111/EM112/ET112 serial communication protocol V3 R0, table 2.1, cited
+from memory: low word first. Voltage, current, power, both active energies, frequency and the
+identities 102 to 121 agree with victronenergy/dbus-cgwacs (Em112Commands), which runs on these
+meters; compare the others with the display. A read of 0x000B by itself gives the identity; in a
+longer read that register is the low word of the demand.
 """
 
 MAP = {
@@ -14,7 +16,10 @@ MAP = {
     "unit": 1,
     "words": "CDAB",
     "max_registers": 50,
-    "identity": ((4, 0x000B, 1, (120, 121, 103, 104)),),
+    "identity": (
+        (4, 0x000B, 1, (120, 121, 102, 103, 104, 105, 106, 107, 108, 109, 110)),
+        (4, 0x000B, 1, (111, 112, 113, 114, 115, 116, 117, 118, 119)),
+    ),
     "points": (
         ("energy_import", "Wh", 2, "counter", 4, 0x0010, "int32", 2),
         ("energy_export", "Wh", 2, "counter", 4, 0x0020, "int32", 2),

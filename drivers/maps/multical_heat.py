@@ -1,16 +1,19 @@
-"""Kamstrup MULTICAL 403, 603, 803 with the Modbus module 67, heat and cooling.
+"""Kamstrup MULTICAL with a Modbus module, heat and cooling: the older register table.
 
-Source: Kamstrup HC-003-67 data sheet and Modbus register description: values every four registers
-as float32 with the unit beside each, and totals as 32-bit integers. The address is the last three
-digits of the customer number. The usual units are assumed: l/h, m3, kW, degC; MWh/100. Compare
-with the unit registers of the meter at hand.
+Source: the offsets that aggsoft.com lists for the Multical module: a value every four registers as
+float32, totals as 32-bit integers. NOT VERIFIED against Kamstrup's own document. The address is
+the last three digits of the customer number. Units are told by registers that are not in that
+list; the usual ones are assumed (l/h, m3, kW, degC; MWh/100): compare with the display.
+HC-003-67 and -82 of MULTICAL 403, 603 and 803 have other tables (Kamstrup 58101758_B1: by default
+flow is at 0, power at 4, t1 at 6, t2 at 8; the one called legacy is of this kind): copy this file
+and fill in the addresses of the document that came with the module.
 """
 
 MAP = {
     "protocol": "modbus",
     "maker": "Kamstrup",
     "model": "MULTICAL 603 heat",
-    "source": "Kamstrup HC-003-67 register description",
+    "source": "Kamstrup Multical Modbus offsets (aggsoft.com); unverified",
     "line": (9600, 8, "E", 1),
     "unit": 1,
     "words": "ABCD",

@@ -1,4 +1,4 @@
-"""DIN rail S0 to Modbus pulse counter, four inputs (generic; Eastron, NZR and others alike).
+"""DIN rail S0 to Modbus pulse counter, four inputs (generic). isma_4di is one of a maker.
 
 Source: the project's own profile of the common layout: four 32-bit pulse totals from address 0 by
 FC 4, the input states by FC 2. Weight and medium belong to the site's configuration. A technician

@@ -1,15 +1,15 @@
 """Eastron SDM120 (Modbus, M): single phase meter, 45 A.
 
-Source: Eastron SDM120-Modbus Smart Meter Modbus Protocol Implementation V2.4, input registers
-(address 0 is 30001). It leaves the factory at 2400 8N1. Address and count must be even; polls
-closer than 100 ms are lost.
+Source: Eastron SDM120-Modbus Smart Meter Modbus Protocol Implementation V2.5, input registers
+(address 0 is 30001), meter code 0020 at FC02. Address and count must be even; the phase angle is
+in V2.4 only. Field: it leaves the factory at 2400 8N1; polls closer than 100 ms are lost.
 """
 
 MAP = {
     "protocol": "modbus",
     "maker": "Eastron",
     "model": "SDM120",
-    "source": "Eastron SDM120 Modbus Protocol, input registers",
+    "source": "Eastron SDM120-Modbus Protocol Implementation V2.5",
     "line": (2400, 8, "N", 1),
     "unit": 1,
     "words": "ABCD",

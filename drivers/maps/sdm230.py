@@ -1,15 +1,15 @@
 """Eastron SDM230-Modbus: single phase meter, 100 A.
 
-Source: Eastron SDM230-Modbus Smart Meter Modbus Protocol Implementation V1.4, input registers
-(address 0 is 30001). It leaves the factory at 2400 8N1. Address and count must be even; polls
-closer than 100 ms are lost.
+Source: Eastron SDM230-Modbus Smart Meter Modbus Protocol Implementation V1.1, input registers
+(address 0 is 30001), at most 40 parameters a request, address and count even. Field: it leaves the
+factory at 2400 8N1; polls closer than 100 ms are lost; its meter code 002B is in no protocol seen.
 """
 
 MAP = {
     "protocol": "modbus",
     "maker": "Eastron",
     "model": "SDM230",
-    "source": "Eastron SDM230 Modbus Protocol, input registers",
+    "source": "Eastron SDM230-Modbus Protocol Implementation V1.1",
     "line": (2400, 8, "N", 1),
     "unit": 1,
     "words": "ABCD",

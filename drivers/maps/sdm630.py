@@ -1,15 +1,17 @@
 """Eastron SDM630 (Modbus, V2 and MID): three phase meter, 1:1 or CT.
 
-Source: Eastron SDM630Modbus Smart Meter Modbus Protocol Implementation V1.8, chapter 1.1 (input
-registers 3xxxx, address 0 is 30001). 40 parameters a request; address and count even. Field:
-polls closer than 100 ms make the family lose requests.
+Source: Eastron SDM630Modbus Smart Meter Modbus Protocol Implementation V2.0, chapter 1.1 (input
+registers 3xxxx, address 0 is 30001). 40 parameters a request, address and count even; a silence of
+60 ms before each. Energies are in kWh unless its menu has the prefix M (MWh): copy this file then,
+with scale 6. Field: polls closer than 100 ms make the family lose requests; the meter codes are in
+no protocol seen.
 """
 
 MAP = {
     "protocol": "modbus",
     "maker": "Eastron",
     "model": "SDM630",
-    "source": "Eastron SDM630Modbus Protocol V1.8, 1.1",
+    "source": "Eastron SDM630Modbus Protocol Implementation V2.0, 1.1",
     "line": (9600, 8, "N", 1),
     "unit": 1,
     "words": "ABCD",

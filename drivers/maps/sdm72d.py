@@ -1,21 +1,23 @@
 """Eastron SDM72D-M: three phase meter, 100 A, totals and phases.
 
-Source: Eastron SDM72D-M V2 Modbus Protocol, input registers (address 0 is 30001). Field:
-reaper7/SDM_Energy_Meter issue 50: it restarts when it is polled faster than every 500 ms.
+Source: Eastron SDM72D-M user manual V1.1 (of the V2 meter), part 3: input registers (address 0 is
+30001), at most 30 parameters a request, meter code 0089 at FC02. The first SDM72D-M knows power,
+energies and 0x0500 only; its code 0084 is field knowledge. Field: reaper7/SDM_Energy_Meter issue
+50: it restarts when it is polled faster than every 500 ms.
 """
 
 MAP = {
     "protocol": "modbus",
     "maker": "Eastron",
     "model": "SDM72D-M",
-    "source": "Eastron SDM72D-M Modbus Protocol V2, input registers",
+    "source": "Eastron SDM72D-M user manual V1.1, part 3",
     "line": (9600, 8, "N", 1),
     "unit": 1,
     "words": "ABCD",
-    "max_registers": 80,
+    "max_registers": 60,
     "align": 2,
     "wait_ms": 500,
-    "identity": ((3, 0xFC02, 1, (0x0084, 0x0089)),),
+    "identity": ((3, 0xFC02, 1, (0x0089, 0x0084)),),
     "points": (
         ("energy_import", "Wh", 0, "counter", 4, 0x0048, "float32", 3),
         ("energy_export", "Wh", 0, "counter", 4, 0x004A, "float32", 3),

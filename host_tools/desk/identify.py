@@ -3,9 +3,9 @@
     for fit in fits(master, 1, {"transport": "rtu"}):
         fit.map, fit.why                 # "sdm630", "identity fc3:0xfc02 is 0x0070"
 
-A match of an identity is the end of the search. Otherwise each map without one is read in a few
-points, and those whose voltages, frequencies or temperatures are such are offered, best first:
-families of one maker share their registers, so more than one may fit.
+A match of an identity is the end of the search. Otherwise each map is read in a few points, and
+those whose voltages, frequencies or temperatures are such are offered, best first: families of one
+maker share their registers, so more than one may fit.
 """
 
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ def fits(master: Master, unit: int, options: dict[str, Any]) -> list[Fit]:
     found = list(_by_chain(master, options, models))
     if found:
         return found
-    others = [(n, t) for n, t in tables.items() if "identity" not in t and "models" not in t]
+    others = [(n, t) for n, t in tables.items() if "models" not in t]  # codes are not all known
     found = list(_by_values(master, options, others))
     found.sort(key=lambda fit: -fit.score)
     return found[:_SHOWN]

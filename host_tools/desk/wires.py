@@ -30,6 +30,7 @@ except ImportError:
 
 Line = tuple[int, int, str, int]  # baud, bits, parity, stop
 _CONNECT_S = 5.0
+_TICK_S = 0.005  # how long a port over the network is waited for at once
 
 
 def line_text(line: Line) -> str:
@@ -63,7 +64,10 @@ class SerialWire:
         self._line = line
         self._has_parity = not os.path.realpath(port).startswith("/dev/pts/")  # kernel refuses
         self._port = serial.serial_for_url(port, do_not_open=True)
-        self._port.exclusive = True if "://" not in port else None
+        self._is_remote = "://" in port
+        self._port.exclusive = None if self._is_remote else True
+        if self._is_remote:
+            self._port.timeout = _TICK_S  # each change would set the far port anew
         self.configure(line)
         self._port.open()
 
@@ -90,9 +94,15 @@ class SerialWire:
 
     def read(self, wait_s: float) -> bytes:
         """Return what came within wait_s."""
+        until_s = time.monotonic() + wait_s
         try:
-            self._port.timeout = wait_s
-            data: bytes = self._port.read(1)
+            if not self._is_remote:
+                self._port.timeout = wait_s
+            data: bytes = b""
+            while not data:
+                data = self._port.read(1)
+                if time.monotonic() >= until_s:
+                    break
             return data + self._port.read(self._port.in_waiting) if data else b""
         except (serial.SerialException, OSError) as error:
             raise LinkDown(f"{self.name}: {error}") from None

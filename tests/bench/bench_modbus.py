@@ -1,13 +1,18 @@
 """How much of a line's time the gateway uses, and what a full read costs beside others.
 
-Line use runs the firmware's port task on MicroPython (modbus_line.py). The other figures are of
-this computer: our driver under the gateway's bus, and pymodbus, on the same paced terminal.
+Line use runs the firmware's port task on MicroPython (modbus_line.py). Full reads are of the same
+meter on the same paced terminal: ours on MicroPython and here, pymodbus, and micropython-modbus on
+MicroPython (modbus_rivals.py), which pip fetches into build/ where it can be reached.
+Memory is what modbus_street.py says on MicroPython.
 """
 
-import contextlib
+import json
 import os
+import shutil
 import statistics
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -32,35 +37,61 @@ _BARS = {9600: 0.97, 19200: 0.97, 115200: 0.90}
 _WINDOWS = 5
 _SUNSPEC_AT = 40070  # where the simulated chain has the model: a peer is told, ours walks
 _TIMES = 3
+_RIVAL = "micropython-modbus==2.3.7"
 
 
-def _undisturbed() -> None:
-    """Run before all else on this computer, where it is permitted: a board has nothing else."""
-    with contextlib.suppress(OSError, AttributeError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-
-
-def _line_use(baud: int) -> Figure:
+def _micropython(*arguments: str, heap: str = "1m", path: str = ".", told: str = "") -> str:
     done = subprocess.run(
-        [
-            *(interpreter(), "-X", "heapsize=1m", "tests/bench/modbus_line.py"),
-            *("sdm630", str(baud), str(_WINDOWS), str(max(8, baud // 1200))),
-        ],
+        [interpreter(), "-X", f"heapsize={heap}", *arguments],
         cwd=ROOT,
-        env={**os.environ, "MICROPYPATH": ".:.frozen"},
+        env={**os.environ, "MICROPYPATH": f"{path}:.frozen"},
+        input=told,
         capture_output=True,
         text=True,
         timeout=300,
         check=True,
-        preexec_fn=_undisturbed,
     )
-    rows = [[int(cell) for cell in line.split()] for line in done.stdout.splitlines()]
+    return done.stdout
+
+
+def _rival() -> Path | None:
+    """Return the folder with micropython-modbus, fetched once; None, and said, without it.
+
+    Its archive holds modules for a board and nothing that pip could install, so what pip has
+    unpacked is kept when it gives up.
+    """
+    kept = ROOT / "build" / _RIVAL
+    if not (kept / "umodbus").exists():
+        kept.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+            subprocess.run(
+                [sys.executable, "-m", "pip", "download", "--no-deps", "--no-clean", _RIVAL],
+                cwd=folder,
+                env={**os.environ, "TMPDIR": folder},
+                capture_output=True,
+                timeout=120,
+                check=False,
+            )
+            found = next(Path(folder).glob("*/*/umodbus"), None)
+            if found is None:
+                print(f"{_RIVAL} cannot be fetched: its figures are left out")
+                return None
+            shutil.copytree(found.parent, kept, dirs_exist_ok=True)
+    return kept
+
+
+def _line_use(baud: int) -> Figure:
+    said = _micropython(
+        *("tests/bench/modbus_line.py", "sdm630", str(baud)),
+        *(str(_WINDOWS), str(max(8, baud // 1200))),
+    )
+    rows = [[int(cell) for cell in line.split()] for line in said.splitlines()]
     used = sorted(carrying / elapsed for _, _, carrying, elapsed in rows)
     return Figure(
         f"line use at {baud:,} baud",
         round(statistics.median(used), 4),
         "of 1",
-        f"bytes and mandatory silence over time, MicroPython unix before all other processes, "
+        f"bytes and mandatory silence over time, MicroPython unix, the process' own time, "
         f"median of {_WINDOWS} windows ({used[0]:.3f} to {used[-1]:.3f}); bar {_BARS[baud]}",
     )
 
@@ -86,6 +117,7 @@ def _reads(table: dict[str, Any]) -> tuple[list[tuple[int, int, int]], list[tupl
 
 
 def _peer(bench: SerialBench, reads: list[tuple[int, int, int]]) -> None:
+    """Read with pymodbus."""
     client: Any = ModbusSerialClient(bench.path, baudrate=9600, timeout=2)
     if not client.connect():
         raise RuntimeError("pymodbus cannot open the line")
@@ -109,14 +141,36 @@ def _ours(table: dict[str, Any]) -> Callable[[SerialBench], None]:
     return read
 
 
-def _full_reads(name: str) -> Iterator[Figure]:
+def _on_micropython(name: str) -> Callable[[SerialBench], float | None]:
+    def read(bench: SerialBench) -> float:
+        script = ("tests/bench/modbus_rivals.py", bench.path, "9600")
+        return int(_micropython(*script, "eclor", name)) / 1e6
+
+    return read
+
+
+def _rivals(rival: Path, reads: list[tuple[int, int, int]]) -> Callable[[SerialBench], float]:
+    def read(bench: SerialBench) -> float:
+        script = ("tests/bench/modbus_rivals.py", bench.path, "9600", "umodbus")
+        return int(_micropython(*script, path=str(rival), told=json.dumps(reads))) / 1e6
+
+    return read
+
+
+def _full_reads(name: str, rival: Path | None) -> Iterator[Figure]:
     table = load_map(name)
     one, wide = _reads(table)
-    masters = (
+    masters: list[tuple[str, Callable[[SerialBench], float | None]]] = [
         ("Éclor", _ours(table)),
+        ("Éclor on MicroPython", _on_micropython(name)),
         ("pymodbus, a read per point", lambda bench: _peer(bench, one)),
         ("pymodbus, widest reads", lambda bench: _peer(bench, wide)),
-    )
+    ]
+    if rival:
+        masters += [
+            ("micropython-modbus, a read per point", _rivals(rival, one)),
+            ("micropython-modbus, widest reads", _rivals(rival, wide)),
+        ]
     took: dict[str, tuple[int, float]] = {}
     for who, read in masters:
         seconds = []
@@ -124,8 +178,8 @@ def _full_reads(name: str) -> Iterator[Figure]:
             meter = ModbusMeter(table, 1, lambda point, now_s: Decimal(1))
             with SerialBench([meter], LineSettings(9600, 8, "N", 1)) as bench:
                 begun_s = time.monotonic()
-                read(bench)
-                seconds.append(time.monotonic() - begun_s)
+                own_s = read(bench)  # without the start of an interpreter
+                seconds.append(own_s or time.monotonic() - begun_s)
             count = len(meter.requests)
         took[who] = (count, min(seconds))
     for who, (count, least_s) in took.items():
@@ -140,9 +194,19 @@ def _full_reads(name: str) -> Iterator[Figure]:
         )
 
 
+def _memory() -> Iterator[Figure]:
+    shared, each, turned = _micropython("tests/bench/modbus_street.py", heap="384k").split()
+    where = "64-bit objects, a board's are half; MicroPython unix, heap of 384 KB"
+    yield Figure("247 meters x 20 points of SDM630", int(turned), "bytes", f"all asked; {where}")
+    yield Figure("the first of them, with its plan", int(shared), "bytes", where)
+    yield Figure("each further one", int(each), "bytes", where)
+
+
 def run() -> list[Figure]:
-    """Measure line use on MicroPython and full reads beside pymodbus."""
+    """Measure line use and memory on MicroPython, and full reads beside others."""
     figures = [_line_use(baud) for baud in _BARS]
+    figures += _memory()
+    rival = _rival()
     for name in ("sdm630", "sunspec_103"):
-        figures += _full_reads(name)
+        figures += _full_reads(name, rival)
     return figures

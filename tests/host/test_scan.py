@@ -24,6 +24,7 @@ from host_tools.sim.lines import LineSettings
 from host_tools.sim.loads import Day, Quantities
 from host_tools.sim.modbus_faults import Faults, crc
 from host_tools.sim.modbus_meter import ModbusMeter
+from host_tools.sim.remote_port import RemotePort
 from host_tools.sim.workbench import SerialBench, SocketBench
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -175,6 +176,17 @@ def test_the_map_that_fits_is_named(name):
         assert found[0].score == 100 and len(found) == 1
 
 
+def test_a_meter_with_a_code_that_nobody_knows_is_found_by_its_values():
+    meter = _meter("sdm630", 1, transport="tcp")
+    meter._identity[3, 0xFC02] = 0x0777
+    with SocketBench([meter]) as bench:
+        wire = open_socket(f"127.0.0.1:{bench.port}")
+        found = fits(Master(wire, (9600, 8, "N", 1)), 1, {"transport": "tcp", "wait_ms": 0})
+        wire.close()
+    assert "sdm630" in [fit.map for fit in found]
+    assert max(fit.score for fit in found) < 100
+
+
 @pytest.mark.slow
 def test_every_map_is_among_those_that_fit_its_own_meter():
     for name in map_names("modbus"):
@@ -232,6 +244,39 @@ def test_the_command_shows_hits_and_the_command_that_reads_them():
     assert re.match(r"19200 8[NEO]1", hit["line"]), "a pseudo-terminal has no parity"
     assert f"eclor read --map sdm630 --port {bench.path} --baud 19200" in err
     assert "left" in err
+
+
+def test_the_commands_find_and_read_a_meter_by_its_parity():
+    line, parity = (19200, 8, "O", 1), "O"
+    meter = _meter("em340", 3)
+    with SerialBench([meter], LineSettings(*line)) as bench, RemotePort(bench) as port:
+        place = ("--port", port.url)
+        scan = _run(*place, "--units", "3", "--listen-s", "0.1", "--wait-ms", "60", "--json")
+        out, err = scan.communicate(timeout=100)
+        assert scan.returncode == 0, err
+        (hit,) = [json.loads(row) for row in out.splitlines()]
+        assert (hit["line"], hit["unit"]) == (f"{line[0]} 8{parity}1", 3)
+        assert hit["maps"][0]["map"] == "em340"
+        said = (
+            f"eclor read --map em340 --port {port.url} --baud {line[0]} --parity {parity} --unit 3"
+        )
+        assert said in err
+        words = [*said.split()[1:], "--point", "power", "--json"]
+        codes = {}
+        for tried in "NO":
+            words[words.index("--parity") + 1] = tried
+            done = subprocess.run(
+                [sys.executable, "-m", "host_tools", *words],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            codes[tried] = done.returncode
+            if tried == parity:
+                assert json.loads(done.stdout)["quality"] == "good"
+        assert codes == {tried: 0 if tried == parity else DEVICE for tried in "NO"}
 
 
 def test_ctrl_c_keeps_what_was_found():
