@@ -77,6 +77,8 @@ class Plan:
             code, address = self.scales[k]
             items.append((code, address, 1, -1 - k))
         for code, address, count, _ in items:
+            if code not in (1, 2, 3, 4):  # polling never writes, whatever a map says
+                raise ValueError("function %s at %d does not read" % (code, address))
             limit = self.max_bits if code <= 2 else self.max_registers
             if count > limit:
                 raise ValueError("the %d registers at %d exceed the limit" % (count, address))

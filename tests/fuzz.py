@@ -127,6 +127,7 @@ def perform(protocol: str, made: int, calls: list[Call]) -> int:
     driver.reset()
     held = buffers(driver)
     fed = 0
+    ordered = False  # a technician's command
     for call in calls:
         if call[0] in ("feed", "answer"):
             data = bytes.fromhex(call[1])
@@ -146,11 +147,15 @@ def perform(protocol: str, made: int, calls: list[Call]) -> int:
             except (BadFrame, Refused):
                 pass
         elif call[0] == "request":
-            assert 0 <= driver.request(out) <= len(out) == 300
+            size = driver.request(out)
+            assert 0 <= size <= len(out) == 300
+            if protocol == "modbus" and size and not ordered:
+                assert 1 <= out[7 if options.get("transport") else 1] <= 4, "polling writes"
         elif call[0] == "sent":
             driver.sent(0)
         elif call[0] == "write":
             if name:
+                ordered = True
                 driver.write(*_COMMANDS[fed % len(_COMMANDS)])
         elif call[0] == "give_up":
             driver.give_up(_judge, NO_REPLY)

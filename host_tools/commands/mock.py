@@ -24,7 +24,9 @@ def command(
     gateway: Annotated[str, typer.Option(help="With --site: which one; else the first.")] = "",
     stop: Annotated[bool, typer.Option("--stop", help="With --board: stop it.")] = False,
     unit: Annotated[int, typer.Option(help="Address.")] = 1,
-    tcp: Annotated[int, typer.Option(help="Modbus TCP on this port (127.0.0.1).")] = 0,
+    tcp: Annotated[
+        int | None, typer.Option(help="Modbus TCP on this port (127.0.0.1); 0: a free one.")
+    ] = None,
     value: Annotated[
         list[str] | None, typer.Option("--value", help="POINT=NUMBER; others follow a day.")
     ] = None,
@@ -73,10 +75,10 @@ def command(
         faults = Faults.seeded(seed, share) if share else Faults(fault or [], repeat=True)
     except ValueError as error:
         raise Problem(str(error), "see host_tools/sim/modbus_faults.py", code=USAGE) from None
-    transport = "tcp" if tcp else "rtu"
+    transport = "rtu" if tcp is None else "tcp"
     meter = ModbusMeter(table, unit, measured, transport=transport, faults=faults)
     line = LineSettings(*table.get("line", (9600, 8, "N", 1)))
-    with SocketBench([meter], tcp) if tcp else SerialBench([meter], line) as bench:
+    with SerialBench([meter], line) if tcp is None else SocketBench([meter], tcp) as bench:
         place = bench.path if isinstance(bench, SerialBench) else f"127.0.0.1:{bench.port}"
         print(place, flush=True)
         until_s = time.monotonic() + seconds

@@ -109,6 +109,17 @@ def test_a_plan_is_the_best_of_all_partitions():
         assert found == best, (case, table, steps, best)
 
 
+def test_a_map_that_would_write_makes_no_plan():
+    for function in (0, 5, 6, 15, 16, 22, 23):
+        table = {"points": (("a", "", 0, "state", function, 7, "uint16"),)}
+        try:
+            Plan(table, (), {})
+        except ValueError as error:
+            assert "does not read" in str(error)
+        else:
+            raise AssertionError(function)
+
+
 def test_every_item_is_read_whole_exactly_once():
     draw = Draw(8)
     for _ in range(_CASES):
