@@ -1,6 +1,7 @@
 """`eclor read`: one meter's values, from this computer's serial port or over the network."""
 
 import json
+import sys
 from typing import Annotated
 
 import typer
@@ -72,4 +73,10 @@ def command(
         for value in values:
             table.add_row(value.code, value.name, value.value or "", value.unit, value.quality)
         Console().print(table)
-    raise typer.Exit(OK if any(value.value is not None for value in values) else DEVICE)
+    if any(value.value is not None for value in values):
+        raise typer.Exit(OK)
+    print(
+        "eclor: the meter answers, and has none of these points: is it the right map?",
+        file=sys.stderr,
+    )
+    raise typer.Exit(DEVICE)

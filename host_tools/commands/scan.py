@@ -47,7 +47,7 @@ def command(
     ]
     if not settings:
         raise Problem("no such setting", "leave --bauds or --parities out", code=USAGE)
-    show = _Shown()
+    show = _Shown(tcp)
     wire = open_socket(tcp) if tcp else open_serial(port, settings[0][0])
     scan = Scan(
         wire,
@@ -81,8 +81,9 @@ def command(
             )
     ended = "interrupted" if code else "done"
     print(f"eclor: {ended}, {len(scan.hits)} found", file=sys.stderr)
-    if scan.hits and scan.hits[0].fits:
-        hit = scan.hits[0]
+    told = [hit for hit in scan.hits if hit.fits and hit.fits[0].score]
+    if told:
+        hit = told[0]
         place = f"--tcp {tcp}" if tcp else f"--port {port} --baud {hit.line[0]}"
         place += "" if tcp else f" --parity {hit.line[2]}"
         remedy = f"  -> eclor read --map {hit.fits[0].map} {place} --unit {hit.unit}"
@@ -113,7 +114,8 @@ def _units(text: str) -> list[int]:
 class _Shown:
     """Progress on stderr: one line that changes on a terminal, a line every ten seconds else."""
 
-    def __init__(self) -> None:
+    def __init__(self, tcp: str) -> None:
+        self._tcp = tcp
         self._is_live = sys.stderr.isatty()
         self._next_s = 0.0
         self._width = 0
@@ -128,7 +130,7 @@ class _Shown:
         self._next_s = now_s + (0.2 if self._is_live else 10.0)
         minutes, seconds = divmod(round(at.left_s), 60)
         text = (
-            f"{line_text(at.line)} unit {at.unit}: {at.done} of {at.done + at.left}, "
+            f"{self._tcp or line_text(at.line)} unit {at.unit}: {at.done} of {at.done + at.left}, "
             f"{minutes}:{seconds:02} left"
         )
         if self._is_live:

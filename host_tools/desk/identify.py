@@ -115,7 +115,7 @@ def _by_values(master: Master, options: dict[str, Any], tables: _Tables) -> Iter
             continue
         told = _told(_read(master, table, {**options, "points": names}))
         if told and (told[0] or not told[1]):
-            yield Fit(name, "plausible: " + (told[1] or "it answers"), told[0])
+            yield Fit(name, f"plausible: {told[1]}" if told[1] else "it answers", told[0])
 
 
 def _told(reading: Reading | None) -> tuple[int, str] | None:

@@ -98,6 +98,12 @@ def _nothing(request: Request, protocol: str, line: Line, turn: Turn) -> Problem
             f"wrong rate or parity, two meters with one address, or A and B swapped: {find}",
             code=DEVICE,
         )
+    if request.tcp:
+        return Problem(
+            f"no answer of {who} on {where}, which took the connection",
+            f"try --unit 1, 0 or 255, or --rtu where a converter passes serial frames: {find}",
+            code=DEVICE,
+        )
     return Problem(
         f"no answer of {who} on {where}",
         f"look at the supply, A and B, the address and the rate: {find}",

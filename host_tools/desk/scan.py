@@ -63,12 +63,13 @@ class Hit:
     unit: int
     answer: str  # "registers", or "exception 2"
     fits: tuple[Fit, ...] = ()
+    is_serial: bool = True  # else the line says nothing
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields for --json."""
         maps = [{"map": fit.map, "why": fit.why, "score": fit.score} for fit in self.fits]
         return {
-            "line": line_text(self.line),
+            "line": line_text(self.line) if self.is_serial else "tcp",
             "unit": self.unit,
             "answer": self.answer,
             "maps": maps,
@@ -156,7 +157,7 @@ class Scan:
         if self.identify:
             options = {"transport": self.transport, "line": line}
             found = fits(Master(self.wire, line), unit, options)
-        hit = Hit(line, unit, answer, tuple(found))
+        hit = Hit(line, unit, answer, tuple(found), self.transport != "tcp")
         self.hits.append(hit)
         return hit
 

@@ -96,8 +96,9 @@ class RemotePort:
 
     def _serve(self) -> None:
         while True:
-            ready = select.select([self._server, self._stop_read], [], [])[0]
-            if self._stop_read in ready:
+            wires: list[Any] = [self._server, self._stop_read]
+            select.select(wires, [], [])
+            if self._is_stopped():
                 return
             peer, _ = self._server.accept()
             with peer, contextlib.suppress(OSError):
@@ -105,12 +106,18 @@ class RemotePort:
                 if self._carry(peer):
                     return
 
+    def _is_stopped(self) -> bool:
+        return bool(select.select([self._stop_read], [], [], 0)[0])
+
     def _carry(self, peer: socket.socket) -> bool:
         """Carry bytes until the master leaves; return whether the port is to stop."""
-        manager = PortManager(_Settings(self._bench), _Connection(peer))
+        settings: Any = _Settings(self._bench)
+        connection: Any = _Connection(peer)
+        manager = PortManager(settings, connection)
         while True:
-            ready = select.select([peer, self._terminal, self._stop_read], [], [])[0]
-            if self._stop_read in ready:
+            wires: list[Any] = [peer, self._terminal, self._stop_read]
+            ready = select.select(wires, [], [])[0]
+            if self._is_stopped():
                 return True
             if peer in ready:
                 data = peer.recv(4096)
