@@ -7,11 +7,14 @@ share the work: each message goes to one of them, and to another when it is not 
 The stream keeps messages for days after they were taken. A database restored from an older copy
 therefore need not lose anything: `since` gives everything again from then on.
 
+Where the brokers ask for one, the password of user `collector` is in ECLOR_NATS_PASSWORD.
+
     source = JetStream(["nats://127.0.0.1:4222"], "collectors", on_change)
 """
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -27,6 +30,7 @@ from agent.mac import Mac
 from host_tools.collect.intake import ack_bytes
 from host_tools.collect.messages import Message
 from host_tools.collect.store import Ack
+from host_tools.permissions import COLLECTOR
 
 STREAM = "ECLOR"
 _SUBJECTS = ["eclor.1.*.rec", "eclor.1.*.birth", "eclor.1.*.will"]
@@ -129,11 +133,14 @@ class JetStream:
             if self._client is None or not self._client.is_connected:
                 self._on_change(f"no broker at {', '.join(self._servers)}: {error}")
 
+        password = os.environ.get("ECLOR_NATS_PASSWORD")
+        login = {"user": COLLECTOR, "password": password} if password else {}
         while not self._stopping.is_set():
             try:
                 self._client = await nats.connect(
                     servers=self._servers,
                     name=self._name,
+                    **login,
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=0.5,
                     disconnected_cb=lost,

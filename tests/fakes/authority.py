@@ -19,7 +19,9 @@ class Authority:
         self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         self.issue("ca", own=True, days=days)
 
-    def issue(self, name, host="localhost", days=(-1, 30), own=False, self_signed=False):
+    def issue(
+        self, name, host="localhost", days=(-1, 30), own=False, self_signed=False, named=True
+    ):
         key = self.key if own else ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
         subject = self.name if own else subject
@@ -33,8 +35,9 @@ class Authority:
             .not_valid_after(_NOW + datetime.timedelta(days=days[1]))
             .add_extension(x509.BasicConstraints(own, None), True)
         )
-        names = [x509.DNSName(host)]
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
+        if named:
+            names = [x509.DNSName(host)]
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
         signed = builder.sign(key if self_signed else self.key, hashes.SHA256())
         for end, kind in (
             ("pem", serialization.Encoding.PEM),

@@ -101,6 +101,35 @@ def test_a_schema_that_tells_nonsense_of_its_points_is_kept_aside(engine, told):
     assert queries.stored(engine) == 0 and count(engine, tables.quarantine) == 1
 
 
+def test_where_timescaledb_is_the_large_tables_become_hypertables(postgresql):
+    url = postgresql.new_database()
+    with sa.create_engine(url).begin() as connection:  # its one function that is called, noted
+        connection.execute(sa.text("CREATE TABLE called (what TEXT, column_ TEXT, chunk BIGINT)"))
+        connection.execute(
+            sa.text(
+                "CREATE FUNCTION create_hypertable(relation REGCLASS, time_column_name NAME,"
+                " chunk_time_interval BIGINT) RETURNS VOID LANGUAGE SQL AS $$ INSERT INTO called"
+                " VALUES (relation::TEXT, time_column_name, chunk_time_interval) $$"
+            )
+        )
+    engine = open_database(url)
+    Store(engine, lambda: START_MS).take([birth(), record(BLOCK, 1, readings(3))])
+    open_database(url).dispose()  # the second time nothing is asked for again
+    with engine.connect() as connection:
+        called = connection.execute(sa.text("SELECT * FROM called ORDER BY what")).all()
+        for name, column, _ in called:  # TimescaleDB: part of every key, never null, unreferenced
+            keys = sa.inspect(connection).get_pk_constraint(name)["constrained_columns"]
+            assert column in keys
+        referred = {
+            key["referred_table"]
+            for table in tables.metadata.tables
+            for key in sa.inspect(connection).get_foreign_keys(table)
+        }
+    assert called == [("reading", "id", 3_276_800_000), ("value", "reading_id", 3_276_800_000)]
+    assert not referred & {"reading", "value"}
+    engine.dispose()
+
+
 def test_the_steps_are_taken_on_both_engines(engine, database_url):
     store = Store(engine, lambda: START_MS)
     store.take([birth(), record(BLOCK, 1, readings(3))])

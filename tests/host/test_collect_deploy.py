@@ -1,6 +1,7 @@
 """The deployment's files: their form, and that what they call exists as they call it."""
 
 import configparser
+import os
 import re
 import shlex
 import subprocess
@@ -14,6 +15,7 @@ from host_tools.broker import program
 from host_tools.collect.rules import read_rules
 from host_tools.commands import collect as collect_command
 from host_tools.commands import pages as pages_command
+from host_tools.permissions import nats_users
 
 FOLDER = Path(__file__).parents[2] / "host_tools" / "collect" / "deploy"
 COMMANDS = {"collect": collect_command, "pages": pages_command}
@@ -42,7 +44,7 @@ def test_the_compose_file_names_only_what_there_is(compose):
             source = volume.split(":")[0]
             if not source.startswith("./"):
                 assert source in compose["volumes"], (name, source)
-            elif source not in ("./pki", "./users.json"):
+            elif source not in ("./pki", "./users.json", "./gateways.conf"):
                 assert (FOLDER / source).exists(), (name, source)
     assert services["pages"]["ports"] == ["127.0.0.1:8081:8081"]
     assert (FOLDER.parents[2] / services["pages"]["build"]["dockerfile"]).exists()
@@ -79,10 +81,13 @@ def test_the_brokers_file_is_understood_by_the_broker(tmp_path):
     text = re.sub(r"  tls \{.*?\n  \}\n", "", text, flags=re.DOTALL)
     path = tmp_path / "nats.conf"
     path.write_text(text)
+    (tmp_path / "gateways.conf").write_text(nats_users(["gw-ecole"]))
     done = subprocess.run(
         [program("nats-server"), "-t", "-c", str(path)],
         capture_output=True,
         text=True,
         check=False,
+        env=os.environ | {"ECLOR_NATS_PASSWORD": "word"},
     )
     assert done.returncode == 0, done.stderr
+    assert "verify_and_map: true" in (FOLDER / "nats.conf").read_text()
