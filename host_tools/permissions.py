@@ -4,7 +4,7 @@ The broker knows a gateway by the common name of its certificate, which is the g
 topics are the device's own (agent/topics.py). Not certificates (`eclor ca`), and no passwords: the
 collectors' is in the broker's environment, as ECLOR_NATS_PASSWORD.
 
-    Path("gateways.conf").write_text(nats_users(["gw-ecole", "gw-mairie"]))   # nats.conf includes it
+    Path("gateways.conf").write_text(nats_users(["gw-ecole"]))   # nats.conf includes it
     Path("acl").write_text(mosquitto_acl())     # with `use_identity_as_username true`
 
 Sources: docs.nats.io, "MQTT configuration" (topics a/b/c are subjects a.b.c; verify_and_map finds

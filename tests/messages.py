@@ -61,6 +61,7 @@ TRANSLATED = (
     "host_tools/images.py",
     "host_tools/line_record.py",
     "host_tools/map_file.py",
+    "host_tools/permissions.py",
     "host_tools/ports.py",
     "host_tools/promise.py",
     "host_tools/prompt.py",

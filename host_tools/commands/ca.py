@@ -114,6 +114,38 @@ def open_claims(
             print(say("{name}: its key is in {file}", name=name, file=keys))
 
 
+@app.command("permissions")
+def permissions(
+    site: Annotated[Path, typer.Option(help="The site file.")] = Path("site.yaml"),
+    out: Annotated[
+        Path | None, typer.Option(help="File for the broker; else it is printed.")
+    ] = None,
+    mosquitto: Annotated[
+        bool, typer.Option("--mosquitto", help="An acl_file for mosquitto, not for nats-server.")
+    ] = False,
+) -> None:
+    """Write what each gateway may publish and hear on the broker: its own topics only.
+
+    The broker knows a gateway by its certificate; nats.conf includes the file.
+    """
+    from host_tools import permissions as library
+    from host_tools.problems import INPUT, Problem
+    from host_tools.site_file import read_site
+
+    names = [gateway.name for gateway in read_site(site).gateways]
+    if not names:
+        raise Problem(f"{site} names no gateway", f"eclor check {site}", code=INPUT)
+    text = library.mosquitto_acl() if mosquitto else library.nats_users(names)
+    if out is None:
+        print(text, end="")
+        return
+    try:
+        out.write_text(text)
+    except OSError as error:
+        raise Problem(f"{out}: {error.strerror}", "give another file", code=INPUT) from None
+    print(say("{file}: {count} gateways", file=out, count=len(names)))
+
+
 def default_folder() -> Path:
     """Return where this computer's authority is."""
     from host_tools.images import folder

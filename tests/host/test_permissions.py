@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import nats
 import paho.mqtt.client as mqtt
@@ -16,8 +17,10 @@ import pytest
 
 from agent.topics import Topics
 from host_tools.broker import free_port, program
+from host_tools.commands import ca
 from host_tools.permissions import COLLECTOR, HEARS, SAYS, mosquitto_acl, nats_users
 from host_tools.problems import Problem
+from host_tools.site_file import read_site
 from tests.fakes.authority import Authority
 from tests.skips import skip
 
@@ -25,8 +28,8 @@ _NATS = """\
 server_name: n1
 listen: "127.0.0.1:{client}"
 jetstream {{ store_dir: "{folder}/store" }}
-mqtt {{ listen: "127.0.0.1:{port}", tls {{
-  cert_file: "{server}.pem", key_file: "{server}.key.pem", ca_file: "{ca}", verify_and_map: true }} }}
+mqtt {{ listen: "127.0.0.1:{port}", tls {{ cert_file: "{server}.pem"
+  key_file: "{server}.key.pem", ca_file: "{ca}", verify_and_map: true }} }}
 accounts {{ ECLOR {{ jetstream: enabled, include "gateways.conf" }} }}
 """
 _MOSQUITTO = """\
@@ -40,6 +43,7 @@ use_identity_as_username true
 acl_file {folder}/acl
 """
 _WAIT_S = 10
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Peer:
@@ -246,3 +250,16 @@ def test_every_topic_of_the_device_is_allowed_one_way():
     leaves = {name for name in vars(topics) if not re.match("_", name)}
     assert leaves == set(SAYS) | set(HEARS)
     assert not set(SAYS) & set(HEARS)
+
+
+def test_the_command_writes_them_for_a_site(tmp_path, capsys):
+    site, out = ROOT / "site.example.yaml", tmp_path / "gateways.conf"
+    ca.permissions(site, out)
+    names = [gateway.name for gateway in read_site(site).gateways]
+    assert names and out.read_text() == nats_users(names)
+    ca.permissions(site, mosquitto=True)
+    assert mosquitto_acl() in capsys.readouterr().out
+    wrong = tmp_path / "site.yaml"
+    wrong.write_text("site: 5\n")
+    with pytest.raises(Problem, match="names no gateway"):
+        ca.permissions(wrong, out)
