@@ -109,7 +109,7 @@ def test_what_tls_assumes_is_never_before_the_day_of_the_build(tmp_path, monkeyp
     told = "from agent.clock import Clock; print(Clock().tls_ms())"
     done = subprocess.run(
         [program("micropython"), "-c", told],
-        env={"MICROPYPATH": str(tmp_path)},
+        cwd=tmp_path,  # or MicroPython would import the sources
         capture_output=True,
         text=True,
         check=True,
