@@ -6,14 +6,21 @@ The device's journal and session, through a fault proxy, to a real broker and th
 Each round appends records and breaks something: the connection cut at any byte, reset, swallowed
 (half-open), delayed, its bits flipped; the broker killed; the gateway's power cut. Every tenth
 round all is mended and the database is compared with the gateway's ledger, number by number and
-CRC by CRC: lost 0, duplicated 0, altered 0. The exit code is 1 when it is not.
+CRC by CRC: lost 0, duplicated 0, altered 0. The exit code is 1 when it is not. A run that does
+not come to its end is ended, with its seed and where every thread stood.
 """
 
 import argparse
+import contextlib
+import faulthandler
+import os
 import random
+import sys
 import tempfile
+import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +36,8 @@ KEY = bytes(range(32))
 FAULTS = ("cut", "reset", "hole", "delay", "flip", "refuse", "kill", "power", "none")
 _SETTLE_EVERY = 10
 _SETTLE_S = 60.0
+_START_S = 120.0  # and so long for each round: ten times what a busy computer needs
+_ROUND_S = 3.0
 
 
 @dataclass
@@ -74,8 +83,32 @@ def compare(result: Result, ledger: dict[int, int], rows: list[tuple[int, int]])
     result.altered = sum(1 for seq, crc in rows if ledger.get(seq, crc) != crc)
 
 
+@contextlib.contextmanager
+def limit(kind: str, seed: object, seconds: float) -> Iterator[None]:
+    """End this process when the with block does not end in time: whatever hangs may hold locks."""
+
+    def end() -> None:
+        told = f"{kind}, seed {seed}: no end within {seconds:.0f} s; every thread stands at:"
+        print(told, file=sys.__stderr__, flush=True)
+        faulthandler.dump_traceback(sys.__stderr__)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def run(kind: str, seed: object, rounds: int) -> Result:
     """Run so many rounds; stop at the first that breaks the promise."""
+    with limit(kind, seed, _START_S + _ROUND_S * rounds):
+        return _run(kind, seed, rounds)
+
+
+def _run(kind: str, seed: object, rounds: int) -> Result:
     rng = random.Random(f"{kind} {seed}")
     result = Result(kind, seed)
     with tempfile.TemporaryDirectory(prefix="eclor-chaos-") as folder:

@@ -1,5 +1,7 @@
 """100 rounds of everything at once, by seed; `make chaos N=1000` is the long form."""
 
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -46,3 +48,16 @@ def test_the_comparison_sees_each_breach():
     result = chaos.Result("nats", 1, faults=Counter(cut=1))
     chaos.compare(result, {1: 10}, [(1, 10)])
     assert result.is_good and "cut 1" in result.line()
+
+
+def test_a_run_that_hangs_is_ended_and_names_its_seed():
+    hangs = "from tests import chaos\nimport time\nwith chaos.limit('nats', 4711, 0.1):\n"
+    done = subprocess.run(
+        [sys.executable, "-c", hangs + "    time.sleep(60)"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1 and "nats, seed 4711: no end" in done.stderr
+    assert '"<string>", line 4' in done.stderr, done.stderr
