@@ -29,8 +29,12 @@ _MASK = (1 << 30) - 1
 class GatewayThread(threading.Thread):
     """One gateway, named gw; time runs SPEED times faster than this computer's."""
 
-    def __init__(self, address: tuple[str, int], seed: object, key: bytes = b"") -> None:
+    def __init__(
+        self, address: tuple[str, int], seed: object, key: bytes = b"", room: int = 4 << 20
+    ) -> None:
+        """room: bytes of the journal."""
         super().__init__(daemon=True)
+        self._room = room
         self._rng = random.Random(str(seed))
         self._address = address
         self._key = key
@@ -45,7 +49,7 @@ class GatewayThread(threading.Thread):
 
     def _wake(self) -> None:
         self._boot += 1
-        self.journal = Journal(self._ground, lambda: 77, 4 << 20)
+        self.journal = Journal(self._ground, lambda: 77, self._room)
         self.journal.start()
         identity = {"gateway": "gw", "board": "host", "version": "1", "runtime": "test"}
         settings = {"keepalive_s": 60, "key": self._key.hex()}
