@@ -69,6 +69,10 @@ class Keys:
         self._note("key_changed", name_of(self._key))
         return True
 
+    def tag(self, context, message):
+        """Return the 16 bytes of MAC that say a message is ours; under the present key."""
+        return self._mac.tag(context, message)
+
     def order(self, args):
         """Do the command `key`. Raises CannotDo."""
         if self._ground is None:

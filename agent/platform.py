@@ -129,6 +129,7 @@ class Platform(Uplink):
     def _on_puback(self, packet_id):
         record_id = self._parts.pop(packet_id, 0)
         if record_id:
+            self.counters["pubacks"] += 1
             self._settle(record_id)
         else:
             super()._on_puback(packet_id)

@@ -32,6 +32,7 @@ _NAMES = ("offline", "connecting", "greeting", "subscribing", "online", "closing
 
 RECORD_MAX = const(4016)  # agent/README.md, the record
 _CONNECT_MS = const(30000)  # TCP, TLS and the first answers must be through by then
+_PROGRESS_MS = const(120000)  # one that talks, and settles nothing of what it owes: likewise
 _ANSWER_MS = const(20000)  # a peer that owes an answer and says nothing this long is gone
 _ACK_BYTES = const(8)
 _STATE_WAIT_MS = const(1000)  # longest sleep of the transport while online
@@ -81,6 +82,8 @@ class Session:
         self.last_ack_ms = None
         self.counters = dict.fromkeys(_COUNTERS, 0)
         self._asked_at = None  # since when the peer owes an answer, None: it owes nothing
+        self._owed_at = None  # since when it has settled nothing of what it owes
+        self._settled = 0
         self._step = OFFLINE
         self._until = None  # None: at once
         self._hopeless = False
@@ -163,6 +166,9 @@ class Session:
         if self._step != CLOSING:
             # Whatever came proves that the peer lives; what it still owes is awaited anew.
             self._asked_at = now_ms if self._owes() else None
+            if self._asked_at is None or self._settled != self.counters["pubacks"]:
+                self._owed_at = None
+            self._settled = self.counters["pubacks"]
 
     def publish_state(self, payload):
         """Send live values once; a newer one replaces one that has not left yet."""
@@ -274,6 +280,11 @@ class Session:
             self.counters["half_open"] += 1
             self._close("no answer for %d s" % (_ANSWER_MS // 1000))
             return 0
+        if self._asked_at is not None and self._owed_at is None:
+            self._owed_at = now_ms
+        if self._owed_at is not None and ticks_diff(now_ms, self._owed_at) >= _PROGRESS_MS:
+            self._close("no progress for %d s" % (_PROGRESS_MS // 1000))
+            return 0
         if self._is_spent():
             self._close(self.why)
             return 0
@@ -290,7 +301,7 @@ class Session:
     def _forget_session(self, now_ms):
         self._now = self._heard = self._since = self._last_sent = now_ms
         self._flight.reset(now_ms)
-        self._asked_at = None
+        self._asked_at = self._owed_at = None
         self._state = None
         self._long = b""
         self._long_at = 0

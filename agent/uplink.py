@@ -25,6 +25,7 @@ values do not queue behind a backlog: `state` goes before records, and only the 
 from micropython import const
 
 from agent import mqtt
+from agent.mac import TAG_BYTES
 from agent.session import CLOSING, GREETING, ONLINE, RECORD_MAX, SUBSCRIBING, Session
 from agent.topics import Topics, is_topic
 from drivers.ticks import ticks_diff
@@ -39,7 +40,8 @@ class Uplink(Session):
     board, version, runtime, boot; random(n): int in [0, n). Optional settings: `ahead` (records
     beyond the last acknowledgement, 8 times the window), `acknowledge` ("application" or
     "puback": for platforms without our collector, knowingly weaker), `key` (64 hex digits: then
-    acknowledgements must carry a MAC, and a broker cannot make the gateway forget readings).
+    acknowledgements must carry a MAC and records bear one, so that a broker can neither make the
+    gateway forget readings nor have others stored in their place).
     """
 
     def __init__(self, settings, journal, identity, random):
@@ -47,7 +49,7 @@ class Uplink(Session):
         self._topics = Topics(identity["gateway"])
         # Fixed header (1 + 2), topic, packet identifier: where a record lies in `out`.
         self._record_at = 3 + 2 + len(self._topics.rec) + 2
-        self.out = bytearray(self._record_at + RECORD_MAX)
+        self.out = bytearray(self._record_at + RECORD_MAX + (TAG_BYTES if self.mac else 0))
         self._record = memoryview(self.out)[self._record_at :]
         self._reader = mqtt.Reader(_INBOUND_MAX, self._on_packet)
         self._keepalive_ms = settings.get("keepalive_s", 60) * 1000
@@ -101,7 +103,10 @@ class Uplink(Session):
         return mqtt.subscribe(self.out, self._take_id(), (self._topics.ack, self._topics.cmd))
 
     def _put_birth(self):
-        return self._whole(self._topics.birth, self.birth(), True)
+        payload = self.birth()
+        if self.mac:
+            payload += self.mac.tag(b"birth" + self._client, payload)
+        return self._whole(self._topics.birth, payload, True)
 
     def _put_online(self):
         return self._whole(self._topics.will, b'{"online": true}', True)
@@ -129,6 +134,10 @@ class Uplink(Session):
             return 0
         if self._asked_at is None:
             self._asked_at = self._now
+        if self.mac:
+            tag = self.mac.tag(b"rec" + self._client, self._record[:length])
+            self._record[length : length + TAG_BYTES] = tag
+            length += TAG_BYTES
         topic = self._topics.rec
         if 2 + len(topic) + 2 + length < 128:  # the length field takes one byte, not two
             out = self.out

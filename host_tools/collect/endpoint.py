@@ -27,10 +27,9 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from agent.mac import Mac
 from agent.record import OVERHEAD, PAYLOAD_MAX
-from host_tools.collect.intake import ack_bytes
 from host_tools.collect.messages import JSON_MAX, Message
+from host_tools.collect.seals import Seals
 from host_tools.collect.store import Store
 
 _PATH = re.compile(r"/v1/(blocks|birth)/([a-z0-9][a-z0-9_-]{0,63})")
@@ -72,7 +71,7 @@ class Endpoint:
         if tls is None and not address[0].startswith("127."):
             raise ValueError(f"{address[0]} without TLS: only loopback may do without")
         self._store = store
-        self._macs = {name: Mac(key) for name, key in (keys or {}).items()}
+        self._seals = Seals(keys)
         self._room = threading.BoundedSemaphore(_AT_ONCE)
         self._named = tls is not None and tls.verify_mode == ssl.CERT_REQUIRED
         self._server = http.server.ThreadingHTTPServer(address, self._handler())
@@ -157,7 +156,7 @@ class Endpoint:
         finally:
             self._room.release()
         mine = [ack for ack in outcome.acks if ack.gateway == gateway]
-        return (200, ack_bytes(mine[-1], self._macs)) if mine else (204, b"")
+        return (200, self._seals.ack_bytes(mine[-1])) if mine else (204, b"")
 
 
 def _common_name(connection: Any) -> str:

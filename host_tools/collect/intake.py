@@ -17,14 +17,13 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from struct import pack
 from typing import Any, Protocol
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from agent.mac import Mac
 from host_tools.collect.messages import Message
+from host_tools.collect.seals import Seals
 from host_tools.collect.store import Ack
 
 _TOPICS = [
@@ -41,13 +40,6 @@ class Token:
     mid: int
     qos: int
     session: int
-
-
-def ack_bytes(ack: Ack, macs: Mapping[str, Mac]) -> bytes:
-    """Return an acknowledgement's bytes (agent/README.md), with a MAC where a key is known."""
-    payload = pack(">II", ack.journal, ack.seq)
-    mac = macs.get(ack.gateway)
-    return payload + mac.tag(b"ack" + ack.gateway.encode(), payload) if mac else payload
 
 
 def _without_delay(_: mqtt.Client, __: Any, found: Any) -> None:
@@ -80,7 +72,7 @@ class Source(Protocol):
 class Intake:
     """One MQTT session that outlives the connection (clean_session off).
 
-    keys  per gateway the 32 bytes under which its acknowledgements carry a MAC (agent/mac.py)
+    keys  per gateway what it signs with, and we for it (seals.py)
     on_change  called with "up" or a sentence when the connection comes or goes, on its thread
     """
 
@@ -94,7 +86,7 @@ class Intake:
         queue_size: int = 1000,
     ) -> None:
         self._address = (host, port)
-        self._macs = {name: Mac(key) for name, key in (keys or {}).items()}
+        self._seals = Seals(keys)
         self._on_change = on_change or (lambda _: None)
         self._queue: queue.Queue[tuple[Message, Token]] = queue.Queue(queue_size)
         self._session = 0
@@ -143,7 +135,7 @@ class Intake:
 
         QoS 0 and not kept: a lost one is followed by the next, and a birth asks again.
         """
-        self._client.publish(f"eclor/1/{ack.gateway}/ack", ack_bytes(ack, self._macs), qos=0)
+        self._client.publish(f"eclor/1/{ack.gateway}/ack", self._seals.ack_bytes(ack), qos=0)
 
     # -- callbacks, on paho's thread ---------------------------------------------------------
 
@@ -172,7 +164,7 @@ class Intake:
 
     def _received(self, _: mqtt.Client, __: Any, message: mqtt.MQTTMessage) -> None:
         item = (
-            Message(message.topic, bytes(message.payload)),
+            self._seals.opened(Message(message.topic, bytes(message.payload))),
             Token(message.mid, message.qos, self._session),
         )
         while not self._stopping.is_set():

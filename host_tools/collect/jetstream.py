@@ -26,9 +26,8 @@ from nats.errors import Error as NATSError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RetentionPolicy, StreamConfig
 from nats.js.errors import NotFoundError
 
-from agent.mac import Mac
-from host_tools.collect.intake import ack_bytes
 from host_tools.collect.messages import Message
+from host_tools.collect.seals import Seals
 from host_tools.collect.store import Ack
 from host_tools.permissions import COLLECTOR
 
@@ -63,7 +62,7 @@ class JetStream:
         self._servers = list(servers)
         self._name = name
         self._on_change = on_change
-        self._macs = {gateway: Mac(key) for gateway, key in (keys or {}).items()}
+        self._seals = Seals(keys)
         self._replicas = replicas
         self._since = since
         self._loop = asyncio.new_event_loop()
@@ -97,7 +96,8 @@ class JetStream:
         with contextlib.suppress(NATSError, TimeoutError):
             for message in self._await(self._subscription.fetch(most, timeout=wait_s), wait_s + 5):
                 topic = message.subject.replace(".", "/")
-                taken.append((Message(topic, bytes(message.data)), message))
+                found = self._seals.opened(Message(topic, bytes(message.data)))
+                taken.append((found, message))
         return taken
 
     def done(self, tokens: Iterable[Msg | None]) -> None:
@@ -113,7 +113,7 @@ class JetStream:
 
     def acknowledge(self, ack: Ack) -> None:
         """Tell a gateway what it may forget."""
-        payload = ack_bytes(ack, self._macs)
+        payload = self._seals.ack_bytes(ack)
         with contextlib.suppress(NATSError, TimeoutError):
             self._await(self._client.publish(f"eclor.1.{ack.gateway}.ack", payload), 5)
 

@@ -29,16 +29,19 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Message:
-    """One MQTT message as it came."""
+    """One MQTT message; refused: why it is not believed, whatever it says (seals.py)."""
 
     topic: str
     payload: bytes
+    refused: str = ""
 
     def address(self) -> tuple[str, str]:
         """Return (gateway, leaf of the topic); Refused when the topic is not ours."""
         match = _TOPIC.fullmatch(self.topic)
         if not match or match[2] not in _LEAVES:
             raise Refused(f"topic {self.topic[:80]!r} is not of a gateway")
+        if self.refused:
+            raise Refused(self.refused)
         return match[1], match[2]
 
 

@@ -40,7 +40,8 @@ def command(
         Path | None, typer.Option(help="a file: what is kept, what is an alarm, who is told")
     ] = None,
     keys: Annotated[
-        Path | None, typer.Option(help="JSON: gateway to the 64 hex digits of its key")
+        Path | None,
+        typer.Option(help="JSON: gateway to its key, 64 hex digits, or two: new, old"),
     ] = None,
     https: Annotated[
         str | None, typer.Option(help="HOST:PORT of the way in for POST; see --certificate")
@@ -126,9 +127,10 @@ def _read_keys(path: Path) -> dict[str, bytes]:
     except (OSError, ValueError, AttributeError, TypeError) as error:
         remedy = 'write {"gw-ecole": "64 hex digits"}'
         raise Problem(f"{path} holds no keys: {error}", remedy, code=INPUT) from None
-    short = sorted(gateway for gateway, key in found.items() if len(key) != 32)
-    if short:
-        raise Problem(f"{path}: the key of {short[0]} is not 32 bytes", "mend it", code=INPUT)
+    wrong = sorted(gateway for gateway, key in found.items() if len(key) not in (32, 64))
+    if wrong:
+        remedy = "give 64 hex digits, or 128: the new key and the one before"
+        raise Problem(f"{path}: the key of {wrong[0]} is not 32 bytes", remedy, code=INPUT)
     return found
 
 

@@ -11,7 +11,10 @@ not stored).
 
 
 class Broker:
-    """The far end; `stored` maps seq to record, `arrived` lists every seq in order of arrival."""
+    """The far end; `stored` maps seq to record, `tags` to what came behind it.
+
+    `arrived` lists every seq in order of arrival.
+    """
 
     def __init__(self, gateway, journal_id=1):
         self._base = b"eclor/1/" + gateway + b"/"
@@ -22,6 +25,7 @@ class Broker:
         self.acks = True
         self.lose_acknowledged = False
         self.stored = {}
+        self.tags = {}  # what came behind each record
         self.arrived = []
         self.topics = []
         self.connected = False
@@ -106,6 +110,10 @@ class Broker:
         if topic == self._base + b"rec" and not self.lose_acknowledged:
             seq = int.from_bytes(payload[4:8], "big")
             self.arrived.append(seq)
+            length = 16 + int.from_bytes(payload[2:4], "big")
+            if len(payload) > length:
+                self.tags[seq] = payload[length:]
+                payload = payload[:length]
             self.stored[seq] = payload
             if self.acks:
                 self.send_ack(self.contiguous())

@@ -15,6 +15,7 @@ from agent.record import BLOCK
 from host_tools.broker import Broker
 from host_tools.collect import Collector, queries
 from host_tools.collect.database import open_database
+from host_tools.collect.messages import Message
 from host_tools.supervisor import Supervisor
 from tests.fakes.gateway_messages import JOURNAL, birth, readings, record
 
@@ -91,9 +92,22 @@ def test_a_keyed_gateway_gets_acknowledgements_with_a_mac(broker, gateway, url):
     key = bytes(range(32))
     with Collector("127.0.0.1", broker.mqtt_port, url, keys={"gw-a": key}) as collector:
         assert collector.wait_for(lambda now: now.broker == "up", DEADLINE_S)
-        gateway.send(birth(), record(BLOCK, 1, readings(1)))
+        forged = (birth(first=50), record(BLOCK, 1, readings(1, 7)))
+        signed = (birth(), record(BLOCK, 1, readings(1)))
+        gateway.send(*forged)  # a broker in the middle: all but the key
+        gateway.send(*(_sealed(message, bytes(32)) for message in forged))
+        assert collector.wait_for(lambda now: now.quarantined == 4, DEADLINE_S)
+        gateway.send(*(_sealed(message, key) for message in signed))
         payload = gateway.acknowledged_through(1)
         assert Mac(key).check(b"ackgw-a", payload, 0, len(payload))
+        assert queries.stored(collector.engine) == 1
+
+
+def _sealed(message, key):
+    """Return the message as a gateway with this key sends it."""
+    _, _, gateway, leaf = message.topic.split("/")
+    tag = Mac(key).tag(f"{leaf}{gateway}".encode(), message.payload)
+    return Message(message.topic, message.payload + tag)
 
 
 def test_the_broker_keeps_what_comes_while_the_collector_is_away(broker, gateway, url):

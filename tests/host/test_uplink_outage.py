@@ -82,12 +82,16 @@ class _Fleet:
         rng = random.Random(5)
         self._address = ("127.0.0.1", port)
         self._selector = selectors.DefaultSelector()
-        self._socks = [None] * count
+        self._socks: list[socket.socket | None] = [None] * count
         self.now_ms = 0
-        self.attempts = Counter()
+        self.attempts: Counter[int] = Counter()
         self.gateways = []
         for number in range(count):
-            identity = {"gateway": f"gw-{number}", "board": "host", "version": "1"}
+            identity: dict[str, object] = {
+                "gateway": f"gw-{number}",
+                "board": "host",
+                "version": "1",
+            }
             journal = MemoryJournal(number + 1)
             settings = {"acknowledge": "puback", "keepalive_s": 60}
             below = rng.randrange if jitter else (lambda n: n - 1)

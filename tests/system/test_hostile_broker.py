@@ -238,6 +238,95 @@ def test_a_forged_acknowledgement_frees_no_reading():
     assert journal.acked == stored
 
 
+def test_genuine_words_in_the_wrong_place_or_time_do_nothing():
+    """What the collector really signed, given again, elsewhere, retained, or to the wrong ear."""
+    world = _World()
+    journal = world.app.journal
+
+    def signed(journal_id, seq, context=b"ackgw"):
+        numbers = journal_id.to_bytes(4, "big") + seq.to_bytes(4, "big")
+        return numbers + Mac(KEY).tag(context, numbers)
+
+    for seq in (1, 2):
+        world.say(ACK, signed(journal.journal_id, seq))
+    assert journal.acked == 2
+    before = world.mark()
+    command = _command(1)
+    for topic, payload in (
+        (ACK, signed(journal.journal_id, 1)),  # an older one again
+        (ACK, signed(journal.journal_id ^ 1, 2)),  # of another journal
+        (ACK, signed(journal.journal_id, journal.next)),  # of what was never written
+        (ACK, signed(journal.journal_id, 0xFFFFFFFF)),
+        (ACK, command),  # a command as an acknowledgement
+        (CMD, signed(journal.journal_id, 2)),  # and the other way round
+        (CMD, signed(journal.journal_id, 2, b"cmdgw")),  # signed, but no command
+        (b"eclor/1/gw2/cmd", command),  # to another gateway
+        (b"eclor/1/gw/cmd/", command),
+        (b"eclor/1/gw", command),
+        (b"eclor/1/gw/rec", signed(journal.journal_id, 2)),
+    ):
+        world.say(topic, payload)
+        assert world.mark() == before and journal.acked == 2, (topic, payload)
+    assert world.app.uplink.state == "online"
+
+
+def test_a_retained_command_runs_once_and_never_after_a_restart():
+    world = _World()
+    packet = bytearray(_publish(CMD, _command(1, "set_interval")))
+    packet[0] |= 1  # kept by the broker for whoever subscribes
+    for _ in range(3):
+        world.broker.out += bytes(packet)
+        world.live()
+    assert [r["ok"] for r in world.broker.results] == [True, False, False]
+    after = world.restarted()
+    after.broker.out += bytes(packet)
+    after.live()
+    assert [r["why"] for r in after.broker.results] == ["old"]
+    assert after.app.schedule._intervals == [60000]
+
+
+def test_packets_that_no_broker_may_send_end_the_session_and_free_nothing():
+    command = _command(1)
+    for packet in (
+        b"\x32" + _publish(CMD, b"\x00\x07" + command)[1:],  # at QoS 1, subscribed at 0
+        b"\x34" + _publish(CMD, b"\x00\x07" + command)[1:],
+        b"\x20\x02\x00\x00",  # a second CONNACK
+        b"\x90\x04\x00\x01\x00\x00",  # a SUBACK nobody waits for
+        b"\x30\xff\xff\xff\x7f",  # 256 MB are coming
+        b"\x30\xff\xff\xff\xff\x01",
+        b"\x30\x00",
+        b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00",  # CONNECT, to us
+        b"\x82\x06\x00\x01\x00\x01#\x00",
+        b"\xe0\x00",
+    ):
+        world = _World()
+        before = world.mark()
+        world.broker.out += packet
+        world.live()
+        assert world.app.uplink.counters["malformed"] == 1, packet
+        assert world.mark() == before and world.broker.results == []
+        world.live(310000)
+        assert world.say(CMD, _command(1))[0]["ok"], packet  # it comes back and serves
+
+
+def test_forged_pubacks_open_the_window_and_free_nothing():
+    world = _World()
+    for _ in range(300):
+        world.app.journal.append(EVENT, b"{}", 0, 2)
+        world.app.journal.sync()
+    for packet_id in range(65536, 0, -97):
+        world.broker.out += b"\x40\x02" + (packet_id % 65536).to_bytes(2, "big")
+    world.live(100000)
+    assert world.app.journal.acked == 0 and world.app.journal.first == 1
+    assert len(set(world.broker.arrived)) <= 64  # no further ahead than configured
+
+
+def _publish(topic, payload):
+    broker = Broker(b"gw")
+    broker.send(topic, payload)
+    return broker.out
+
+
 def test_a_key_is_replaced_by_one_that_the_broker_cannot_derive():
     world = _World()
     nonce = "5a" * 32

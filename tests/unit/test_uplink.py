@@ -1,5 +1,8 @@
 """The session against a broker that fails on purpose, in virtual time."""
 
+# What both sides keep of a whole backlog:
+# heap: 1m
+
 from agent.backoff import Backoff
 from agent.mac import Mac
 from agent.session import CLOSE, NOTHING, OPEN
@@ -107,6 +110,25 @@ def test_a_broker_without_the_key_cannot_make_the_gateway_forget():
     assert journal.acked == 4
 
 
+def test_records_and_births_bear_a_mac_under_the_key_whatever_their_length():
+    key = bytes(range(32))
+    for size in (1, 60, 75, 76, 77, 100, 400, 4000):
+        uplink, _, broker = _make(2, size, key="".join(["%02x" % b for b in key]))
+        births = []
+        taken = broker._publish
+        broker._publish = lambda first, body, taken=taken, births=births: (
+            births.append(body) if b"/birth" in body[:40] else None,
+            taken(first, body),
+        )
+        pump(uplink, broker, 0)
+        assert broker.arrived == [1, 2], size
+        for seq, record in broker.stored.items():
+            assert broker.tags[seq] == Mac(key).tag(b"recgw", record), size
+        payload = births[0][4 + births[0][1] :]
+        assert Mac(key).check(b"birthgw", payload, 0, len(payload))
+        assert payload[:-16] == b'{"gateway": "gw"}'
+
+
 def test_half_open_is_found_when_a_record_gets_no_answer():
     uplink, journal, broker = _make()
     pump(uplink, broker, 0)
@@ -119,6 +141,22 @@ def test_half_open_is_found_when_a_record_gets_no_answer():
     uplink.step(50000)
     assert uplink.action == CLOSE
     assert uplink.counters["half_open"] == 1
+
+
+def test_a_broker_that_talks_and_never_acknowledges_is_left():
+    uplink, journal, broker = _make()
+    pump(uplink, broker, 0)
+    broker.pubacks = False
+    journal.fill(3)
+    for now in range(1000, 400000, 5000):
+        broker.send(b"eclor/1/gw/other", b"still here")
+        pump(uplink, broker, now)
+        if uplink.why:
+            break
+    assert 120000 <= now <= 150000 and uplink.why == "no progress for 120 s"
+    broker.pubacks = True
+    pump(uplink, broker, now + 300000)
+    assert journal.acked == 3  # and nothing was lost by it
 
 
 def test_an_idle_session_pings_and_a_mute_broker_is_left():
