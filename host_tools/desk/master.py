@@ -35,6 +35,12 @@ class Turn:
     log: list[str] = field(default_factory=list)
 
     @property
+    def why(self) -> str:
+        """What was wrong with the last frame that came, "" when none was."""
+        told = [line.partition(": meter: ")[2] for line in self.log if ": meter: " in line]
+        return told[-1] if told else ""
+
+    @property
     def answered(self) -> bool:
         """Whether the meter has said anything of its own, be it a refusal."""
         if self.reading is None:

@@ -92,6 +92,22 @@ def _nothing(request: Request, protocol: str, line: Line, turn: Turn) -> Problem
     find = f"`eclor scan {scan}` finds it" if protocol == "modbus" else "see the map's source"
     if turn.hint:
         return Problem(f"{who} is not understood on {where}", turn.hint, code=DEVICE)
+    if turn.why.startswith("exception "):
+        code = turn.why.split(",")[0]
+        behind = code in ("exception 10", "exception 11")
+        return Problem(
+            f"{who} on {where} answers: {turn.why}",
+            f"look at the meter behind the gateway: supply, A and B, address: {find}"
+            if behind
+            else "the meter is busy or in trouble: repeat, then look at its display",
+            code=DEVICE,
+        )
+    if turn.heard and request.tcp:
+        return Problem(
+            f"{turn.heard} bytes came on {where}, and no whole answer of {who}: {turn.why}",
+            f"try --unit 1, 0 or 255, or --rtu where a converter passes serial frames: {find}",
+            code=DEVICE,
+        )
     if turn.heard:
         return Problem(
             f"{turn.heard} bytes came on {where}, and no whole answer of {who}",

@@ -115,6 +115,25 @@ def test_silence_another_rate_and_a_garbled_line_say_what_to_do():
     assert "parity" in garbled.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("fault", "words", "remedy"),
+    [
+        ("exception:6", "exception 6, device busy", "repeat"),
+        ("exception:11", "exception 11, gateway target failed to respond", "behind the gateway"),
+        ("count", "expected", "--rtu"),
+        ("silence", "which took the connection", "255"),
+    ],
+)
+def test_what_a_device_behind_a_socket_said_is_told(fault, words, remedy):
+    faults = Faults((fault,), repeat=True)
+    meter = ModbusMeter(load_map("em24_e1"), 1, _value, transport="tcp", faults=faults)
+    with SocketBench([meter]) as bench:
+        options = {"points": ["power"], "reply_ms": 60}
+        with pytest.raises(Problem) as found:
+            read_meter(Request("em24_e1", tcp=f"127.0.0.1:{bench.port}", options=options))
+    assert words in str(found.value) and remedy in found.value.remedy
+
+
 def test_another_parity_is_told_as_such():
     meter = ModbusMeter(load_map("iem3155"), 1, _value)  # 19200 8E1 from the factory
     with SerialBench([meter], LineSettings(19200, 8, "E", 1)) as bench:

@@ -165,6 +165,19 @@ def test_an_echo_is_no_answer_and_a_garbled_answer_is_told():
     assert scan.garbled == [((9600, 8, "N", 1), 3)]
 
 
+def test_the_command_refuses_a_line_on_which_somebody_polls():
+    request = bytes((5, 3, 0, 0, 0, 2))
+    request += crc(request)
+    with SerialBench([_meter("sdm630", 1)]) as bench:
+        process = _run("--port", bench.path, "--listen-s", "20")
+        while process.poll() is None:
+            bench.say(request)
+            time.sleep(0.2)  # the other master's period
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (DEVICE, "")
+    assert "somebody else is talking on this line" in err and "disconnect" in err
+
+
 @pytest.mark.parametrize("name", ["sdm630", "em24_rs485", "abb_b23", "sunspec_103", "iem3155"])
 def test_the_map_that_fits_is_named(name):
     with SocketBench([_meter(name, 1, transport="tcp")]) as bench:
