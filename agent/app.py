@@ -24,6 +24,7 @@ from agent.quiet import Quiet
 from agent.record import BLOCK, BOOT, EVENT, HEALTH, SCHEMA, TIME
 from agent.report import Report
 from agent.schedule import Schedule
+from agent.sealing import Sealing
 from agent.timekeeper import Timekeeper
 from drivers.ticks import ticks_add, ticks_diff
 
@@ -66,8 +67,6 @@ class App:
         self.forecast = Forecast(journal)
         self._bus_of = {m.index: b for b in self.buses for m in b.meters}
         self.schedule = Schedule([m.config["interval_s"] * 1000 for m in self.meters])
-        self._flush_ms = config["block"]["flush_s"] * 1000
-        self._random = random
         self._save_ms = config["journal"]["max_loss_s"] * 1000
         self._state_ms = config["uplink"]["state_s"] * 1000
         self._report = Report(self, heap)
@@ -100,7 +99,7 @@ class App:
         self._save_at = self._state_at = 0
         size = config["block"]["size"]
         self.blocks = [Block(len(m.kept), size) for m in self.meters]
-        self._flush_at = [0] * len(self.meters)  # tick at which each open block is sealed
+        self.sealing = Sealing(self, random)
 
     def _make_uplink(self, random):
         """Return the session of the configured kind; only that one is loaded."""
@@ -251,30 +250,29 @@ class App:
         if meter.thin:
             meter.thin.hold(meter.values, meter.quality, tick)
         if block.count and (block.clock != state or at_ms < block.last_at_ms):
-            self._seal(index)
+            self.seal(index)
         if not block.count:
             self._open(index, state, tick)
         if not block.add(at_ms, meter.values, meter.quality):
-            self._seal(index)
+            self.seal(index)
             self._open(index, state, tick)
             block.add(at_ms, meter.values, meter.quality)
         meter.at_ms = at_ms
         if is_personal:  # the only one of its period: it does not wait in an open block
-            self._seal(index)
+            self.seal(index)
             self.quiet.sync(self.now_ms)
 
     def _open(self, index, state, tick):
         self.blocks[index].open(self.config_hash, index, state, self.identity["boot"])
-        # Up to an eighth earlier: a fleet whose meters are read at the same instants, or whose
-        # sessions began together, does not send together.
-        early_ms = self._random(self._flush_ms // 8 + 1)
-        self._flush_at[index] = ticks_add(tick, self._flush_ms - early_ms)
+        self.sealing.opened(index, tick)
 
-    def _seal(self, index):
+    def seal(self, index):
+        """Put an open block into the journal; return its length."""
         block = self.blocks[index]
         start, end = block.close()
         self.journal.append(BLOCK, block.data, start, end)
         block.count = 0
+        return end - start
 
     # --- what time asks for
 
@@ -288,10 +286,8 @@ class App:
         for meter in self.meters:
             if self.schedule.due(meter.index, now_ms):
                 self._due(meter, now_ms)
-        for index, block in enumerate(self.blocks):
-            if block.count and ticks_diff(now_ms, self._flush_at[index]) >= 0:
-                self._seal(index)
-                self.quiet.wants_sync = True
+        if self.sealing.step(now_ms):
+            self.quiet.wants_sync = True
         if ticks_diff(now_ms, self._save_at) >= 0:
             self._save_at = ticks_add(now_ms, self._save_ms)
             self.quiet.wants_save = True
@@ -331,15 +327,18 @@ class App:
         """Seal every open block now."""
         for index, block in enumerate(self.blocks):
             if block.count:
-                self._seal(index)
+                self.seal(index)
 
     def save(self, now_ms):
         """Put every open block on the flash, so that a power cut costs at most max_loss_s."""
         parts = []
+        held = 0
         for index, block in enumerate(self.blocks):
             if block.count:
                 start, end = block.close()
                 parts.append((index, block.data, start, end))
+                held += end - start
+        self.sealing.open_bytes = held
         carried = self.carried.part()
         if carried:
             parts.append(carried)

@@ -5,9 +5,11 @@
 
 import json
 
+from agent.codec import decode
 from agent.journal import Journal
-from agent.record import EVENT, LOST, check_record
+from agent.record import BLOCK, EVENT, LOST, check_record
 from agent.uplink import Uplink
+from drivers.reading import GOOD
 from tests.fakes.broker import Broker, pump
 from tests.fakes.memory_ground import MemoryGround
 from tests.system.test_hostile_broker import _World
@@ -49,10 +51,50 @@ def test_blocks_of_a_fleet_are_not_sealed_together():
     seals = []
     for early in (0, 1000, 7000):
         world = _World()
-        world.app._random = lambda n, early=early: min(early, n - 1)
+        world.app.sealing._random = lambda n, early=early: min(early, n - 1)
         world.app._open(0, 1, 0)
-        seals.append(world.app._flush_at[0])
+        seals.append(world.app.sealing._at[0])
     assert seals == [60000, 59000, 53000]
+
+
+def test_off_line_readings_gather_in_few_blocks_and_all_leave_at_once_afterwards():
+    world = _World(key=b"")
+    app = world.app
+    world.broker.acks = True
+    meter = app.meters[0]
+    before = app.journal.next
+
+    def read(minutes, online):
+        for _ in range(minutes):
+            meter.driver.reading.clear(GOOD)
+            for i in range(len(meter.driver.reading.values)):
+                meter.driver.reading.set(i, 1000 + world.now_ms // 60000)
+            meter.driver.reading.at_ms = world.now_ms
+            app.on_reading(meter, meter.driver.reading)
+            if online:
+                world.live(60000)
+                continue
+            for _ in range(60):
+                world.now_ms += 1000
+                app.step(world.now_ms)
+
+    def rows():
+        blocks = [r for r in world.broker.stored.values() if r[1] == BLOCK]
+        return [row[0] for record in blocks for row in decode(record[12:-4]).rows]
+
+    read(5, True)
+    assert len(rows()) == 5, "on line every minute leaves in a block of its own"
+    app.uplink.closed(world.now_ms, "the network is gone")
+    records = app.journal.next
+    read(600, False)
+    assert app.journal.next - records < 15
+    grounds = tuple([ground.cut() for ground in world.grounds])
+    saved = Journal(grounds[0], lambda: 1, 65536).start()
+    kept = sum([len(decode(data).rows) for _, data in saved.opens])
+    assert kept == app.blocks[0].count, "a power cut would have cost nothing"
+    world.live(120000)
+    assert len(rows()) == 605 and len(set(rows())) == 605
+    assert app.journal.acked == app.journal.next - 1 > before
 
 
 def test_a_flash_that_filled_in_a_long_outage_declares_every_number_that_went():

@@ -84,7 +84,7 @@ class _World:
         """Return how many readings of a meter the collector has, and all bytes that it got."""
         for index, block in enumerate(self.app.blocks):
             if block.count:
-                self.app._seal(index)
+                self.app.seal(index)
         self.app.journal.sync()
         broker = self.broker
         self.app.uplink.publish_state(self.app.state(self.now_ms))
