@@ -1,4 +1,4 @@
-"""Readings of one meter <-> one compressed block, format version 2 (agent/FORMAT.md).
+"""Readings of one meter <-> one compressed block, format version 3 (agent/FORMAT.md).
 
 Not the record around it (record.py), not the model (codec_rows.py). Integers only; each block
 decodes alone, given the schema that its config hash names.
@@ -14,10 +14,12 @@ from binascii import crc32
 
 from micropython import const
 
-from agent.codec_rows import CELLS_MAX, BadBlock, Rows
+from agent.codec_rows import CELLS_MAX, BadBlock
+from agent.codec_write import Writer
 
 VERSION_1 = const(1)  # the first byte
-VERSION_2 = const(2)  # its high half; the low half: the clock in two bits, and
+VERSION_2 = const(2)  # the others in its high half; the low half: the clock in two bits, and
+VERSION_3 = const(3)
 MILLIS = const(0x04)  # time is counted in ms, not in s
 LONG = const(0x08)  # 8 bytes of time base, 2 of count
 _HEAD = const(7)  # version, config hash, meter, points
@@ -47,7 +49,7 @@ class Block:
         self.count = 0
         self.first_at_ms = 0
         self.last_at_ms = 0
-        self.rows = Rows(points_count)
+        self.rows = Writer(points_count)
         self._points = points_count
         self._head = bytearray(_HEAD)
         self._boot = 0
@@ -79,8 +81,7 @@ class Block:
             rows = self.rows
             rows.unit_ms = 1 if rows.is_odd_time or at_ms % 1000 else 1000
             rows.limit = self.size_bytes - 3 - _CRC
-            rows.begin(self.data, _HEAD_MAX, len(self.data), False)
-            rows.put_first(values, quality)
+            rows.begin(self.data, _HEAD_MAX, len(self.data), values, quality)
             self._rows_max = CELLS_MAX // (self._points + 1)
             self.first_at_ms = self.last_at_ms = at_ms
             self.count = 1
@@ -131,7 +132,7 @@ class Block:
 
     def _put_head(self):
         """Write the head before the first row; return where it begins."""
-        flags = VERSION_2 << 4 | self.clock
+        flags = VERSION_3 << 4 | self.clock
         base = self.first_at_ms
         base_bytes = 4
         if self.rows.unit_ms == 1:
@@ -163,8 +164,8 @@ def check(data):
     end = len(data) - _CRC
     if end < _HEAD:
         raise BadBlock("%d bytes, a block has at least %d" % (len(data), _HEAD + _CRC))
-    if data[0] != VERSION_1 and data[0] >> 4 != VERSION_2:
-        raise BadBlock("version byte %02x, known are 01 and 20 to 2f" % data[0])
+    if data[0] != VERSION_1 and data[0] >> 4 not in (VERSION_2, VERSION_3):
+        raise BadBlock("version byte %02x, known are 01 and 20 to 3f" % data[0])
     found = int.from_bytes(bytes(data[end:]), "big")
     computed = crc32(bytes(data[:end])) & 0xFFFFFFFF
     if found != computed:

@@ -32,7 +32,9 @@ _MARK = const(9)
 _CARRIED = const(10)
 _MARK_LOW = const(11)
 _MARK_SPAN = const(12)
-_WORDS = const(13)
+_WATCHED = const(13)
+_EVENTS = const(14)
+_WORDS = const(15)
 
 # Words of a channel.
 _X1 = const(0)
@@ -50,50 +52,65 @@ _CLASS = const(11)
 _SIGN = const(12)
 _ROWS = const(13)
 _STEP = const(14)
-_REF = const(15)
-_SUM_Y = const(16)
-_SUM_X = const(17)
-_MISS = const(18)
-_CHANNEL = const(23)
+_OLD = const(15)
+_TERM = const(16)  # and two more
+_SUM_Y = const(19)
+_SUM_X = const(20)
+_MISS = const(21)
+_SCORE = const(26)  # and that of the value
+_GRID = const(28)
+_CHANNEL = const(29)
 _GUESSES = const(5)
+_MINUS_TERM = const(0x10000)
 
 # Slots: the block's, then those of each channel.
 _SHARED = const(144)
 _SAME_A = const(0)
 _SAME_B = const(8)
-_FOUND_A = const(16)
-_WHICH = const(20)
-_ZERO_A = const(22)
-_ZERO_B = const(38)
-_SIGN_A = const(42)
-_SIGN_B = const(45)
-_UNARY_A = const(48)
-_UNARY_B = const(80)
-_TOP = const(112)
-_SLOTS = const(120)
+_SAME_R = const(16)
+_FOUND_A = const(24)
+_FOUND_B = const(28)
+_FOUND_R = const(32)
+_WHICH = const(36)
+_GUESS_A = const(38)
+_GUESS_B = const(54)
+_GUESS_R = const(58)
+_SIGN_A = const(66)
+_SIGN_B = const(69)
+_SIZE_A = const(78)
+_SIZE_B = const(142)
+_UPPER = const(174)
+_GRID_A = const(183)
+_SLOTS = const(184)
 
-# What is decided next.
+# What is done next.
 _IS_SAME = const(0)
 _IS_FOUND = const(1)
 _IS_SECOND = const(2)
 _IS_GUESS = const(3)
-_IS_MORE = const(4)
+_IS_SIZE = const(4)
 _IS_BELOW = const(5)
 _IS_UPPER = const(6)
-_ASKED = const(7)
-_PLAIN = const(8)
-_WHOLE = const(9)
-_NEXT = const(10)
+_ON_GRID = const(7)
+_ASKED = const(8)
+_PLAIN = const(9)
+_WHOLE = const(10)
 _LEARN = const(11)
+_NEXT = const(12)
+_FORESEE = const(13)
+_CHOOSE = const(14)
+
+_ENOUGH = const(32)  # events of the watched channel
 
 
 def code(state, slots, table, work, row, data, count, mode):
     """Code the decision asked and, when its answer is 1, a row of count channels.
 
-    Returns the decision, 2 added when a value went far from its base. mode: 1 reads, 0 writes;
-    2 added: the row alone, no decision before it; 4 added: note where the coder stands.
+    Returns the decision; 2 is added when a value went far from its base, 4 when the watch is over.
+    mode: 1 reads, 0 writes; 2 added: the row alone, no decision before it; 4 added: note where
+    the coder stands; 8: only plain bits, count of them (0 .. 24), in and out of the word _ANSWER.
     state, work, row: arrays of words; slots, table: of 16 bits (codec_odds.py); data: a bytearray.
-    row has a value for each channel, _OFFSET added, or _ABSENT, and gets those read.
+    row has a value for each channel, _OFFSET added, or _ABSENT.
     """
     low = state[_LOW]
     span = state[_SPAN]
@@ -106,156 +123,219 @@ def code(state, slots, table, work, row, data, count, mode):
         state[_MARK_LOW] = low
         state[_MARK_SPAN] = span
         state[_CARRIED] = 0
-    step = _NEXT if mode & 2 else _ASKED
+    step = _ASKED
+    left = plain = 0
+    if mode & 2:
+        step = _NEXT
+    elif mode & 8:
+        step = _PLAIN
+        left = count
+        plain = 0 if decode else state[_ANSWER]
+        count = 0
     channel = -1
     base = _WORDS - _CHANNEL
     first = _SHARED - _SLOTS
-    near = near_sign = 0
+    near = side = 0
     bit = 1
     a = b = s = p = j = e = n = 0
-    x = x1 = x2 = c2 = c3 = guess = hope = seen = ref = 0
-    k = i = goal = rest = below = upper = left = plain = 0
+    x = x1 = c2 = c3 = guess = hope = seen = ref = hint = last = 0
+    grid = i = k = size = goal = rest = below = upper = node = 0
     while True:
-        if step == _NEXT:
-            channel += 1
-            base += _CHANNEL
-            first += _SLOTS
-            if channel >= count:
-                break
-            if row[channel] == _ABSENT:
-                continue
-            x1 = state[base + _X1] - _BIAS
-            x2 = state[base + _X2] - _BIAS
-            c2 = state[base + _C2] - _BIAS
-            c3 = state[base + _C3] - _BIAS
-            # --- what might come: each guess, and the one that missed least of late
-            work[0] = x1 + _BIAS
-            work[1] = x1 + x1 - x2 + _BIAS
-            hope = state[base + _LEVEL] - _BIAS + (state[base + _TREND] - _BIAS)
-            if hope > 0xFFFFFFF:
-                hope = 0xFFFFFFF
-            elif hope < -0xFFFFFFF:
-                hope = -0xFFFFFFF
-            work[2] = ((hope + 32) >> 6) + _BIAS
-            work[3] = ((state[base + _SLOW] - _BIAS + 32) >> 6) + _BIAS
-            ref = state[base + _REF]
-            seen = 0
-            n = _GUESSES - 1
-            if ref:
-                n = _GUESSES
-                j = _WORDS + (ref >> 1) * _CHANNEL
-                seen = (state[j + _X1] if ref & 1 else state[j + _STEP]) - _BIAS
-                e = 0
-                p = state[base + _SUM_Y] - _BIAS
-                a = state[base + _SUM_X]
-                if seen != 0 and p != 0 and a != 0:
-                    # seen * p / a: p, a and |seen| are brought to 24 to 27, 13 and 13 bits.
-                    below = 0
-                    if p < 0:
-                        p = -p
-                        below = 1
-                    e = seen
-                    if e < 0:
-                        e = -e
-                        below ^= 1
-                    j = 0
-                    while p < 0x800000:
-                        p <<= 4
-                        j += 4
-                    while a >= 0x2000:
-                        a >>= 1
+        if step >= _NEXT:
+            if step == _NEXT:
+                channel += 1
+                base += _CHANNEL
+                first += _SLOTS
+                if channel >= count:
+                    break
+                x = row[channel]
+                if x == _ABSENT:
+                    continue
+                x -= _OFFSET
+                x1 = state[base + _X1] - _BIAS
+                ref = state[base + _TERM]
+                step = _FORESEE if ref else _IS_SAME
+            if step == _FORESEE:
+                # --- what might come: each guess, and the one that missed least of late
+                j = state[base + _X2] - _BIAS
+                c2 = state[base + _C2] - _BIAS
+                c3 = state[base + _C3] - _BIAS
+                work[0] = x1 + _BIAS
+                work[1] = x1 + x1 - j + _BIAS
+                hope = state[base + _LEVEL] - _BIAS + (state[base + _TREND] - _BIAS)
+                if hope > 0xFFFFFFF:
+                    hope = 0xFFFFFFF
+                elif hope < -0xFFFFFFF:
+                    hope = -0xFFFFFFF
+                work[2] = ((hope + 32) >> 6) + _BIAS
+                work[3] = ((state[base + _SLOW] - _BIAS + 32) >> 6) + _BIAS
+                seen = 0
+                n = _GUESSES - 1
+                if ref:
+                    n = _GUESSES
+                    seen = state[ref] - _BIAS
+                    j = 1
+                    while j < 3:
+                        e = state[base + _TERM + j]
+                        if e >= _MINUS_TERM:
+                            seen -= state[e - _MINUS_TERM] - _BIAS
+                        elif e:
+                            seen += state[e] - _BIAS
                         j += 1
-                    while a < 0x1000:
-                        a <<= 1
-                        j -= 1
-                    while e >= 0x2000:
-                        e >>= 1
-                        j -= 1
-                    e = (p // a) * e
-                    if j > 29:
-                        e = 0
-                    elif j > 0:
-                        e = ((e >> (j - 1)) + 1) >> 1
-                    elif j < -5 or e > 0x7FFFFF:
-                        e = _LIMIT
-                    else:
-                        e <<= -j
-                    if below:
-                        e = -e
-                work[4] = x1 + e + _BIAS
-            guess = work[0] - _BIAS
-            e = state[base + _MISS]
-            i = 1
-            while i < n:
-                j = state[base + _MISS + i]
-                if j < e:
-                    e = j
-                    guess = work[i] - _BIAS
-                i += 1
-            if guess > _LIMIT:
-                guess = _LIMIT
-            elif guess < -_LIMIT:
-                guess = -_LIMIT
-            k = 0
-            n = state[base + _MEAN] >> 4
-            while n:
-                k += 1
-                n >>= 1
-            i = goal = rest = left = plain = upper = 0
-            if not decode:
-                # The distance as a count of 2**k, k bits more, and what a count beyond 11 needs.
-                x = row[channel] - _OFFSET
-                rest = x - guess
-                below = 0
-                if rest < 0:
-                    rest = -rest
-                    below = 1
-                rest -= 1
-                goal = rest >> k
-                if k:
-                    plain = rest & ((1 << (k - 1)) - 1)
-                if goal > 11:
-                    n = goal - 11
+                    if seen > _LIMIT:
+                        seen = _LIMIT
+                    elif seen < -_LIMIT:
+                        seen = -_LIMIT
                     e = 0
-                    while n > 1:
-                        e += 1
-                        n >>= 1
-                    n = goal - 11 - (1 << e)
-                    plain |= n << (k - 1 if k else 0)
-                    goal = 12 + e
-            step = _IS_SAME
+                    p = state[base + _SUM_Y] - _BIAS
+                    a = state[base + _SUM_X]
+                    if seen != 0 and p != 0 and a != 0:
+                        # seen * p / a: p, a and |seen| are brought to 24 to 27, 13 and 13 bits.
+                        below = 0
+                        if p < 0:
+                            p = -p
+                            below = 1
+                        e = seen
+                        if e < 0:
+                            e = -e
+                            below ^= 1
+                        j = 0
+                        while p < 0x800000:
+                            p <<= 4
+                            j += 4
+                        while a >= 0x2000:
+                            a >>= 1
+                            j += 1
+                        while a < 0x1000:
+                            a <<= 1
+                            j -= 1
+                        while e >= 0x2000:
+                            e >>= 1
+                            j -= 1
+                        e = (p // a) * e
+                        if j > 29:
+                            e = 0
+                        elif j > 0:
+                            e = ((e >> (j - 1)) + 1) >> 1
+                        elif j < -5 or e > 0x7FFFFF:
+                            e = _LIMIT
+                        else:
+                            e <<= -j
+                        if below:
+                            e = -e
+                    work[4] = x1 + e + _BIAS
+                last = 0
+                j = base + _MISS
+                e = state[j]
+                i = 1
+                while i < n:
+                    p = state[j + i]
+                    if p < e:
+                        e = p
+                        last = i
+                    i += 1
+                guess = work[last] - _BIAS
+                if guess > _LIMIT:
+                    guess = _LIMIT
+                elif guess < -_LIMIT:
+                    guess = -_LIMIT
+                grid = state[base + _GRID]
+                if grid > 1:
+                    guess = x1 + (guess - x1 + (grid >> 1)) // grid * grid
+                    if guess > _LIMIT:
+                        guess -= grid
+                    elif guess < -_LIMIT:
+                        guess += grid
+                step = _CHOOSE if grid < 2 else _ON_GRID
+                if ref:
+                    step = _IS_SAME
+                    hint = guess - x1
+                    if hint < 0:
+                        hint = -hint
+                    if hint > 1:
+                        hint = 2 if hint < 4 else 3
+            if step == _CHOOSE:
+                grid = state[base + _GRID]
+                k = 0
+                n = state[base + _MEAN] >> 4
+                while n:
+                    k += 1
+                    n >>= 1
+                size = k
+                node = 0
+                if not decode:
+                    rest = x - guess
+                    below = 0
+                    if rest < 0:
+                        rest = -rest
+                        below = 1
+                    if grid > 1:
+                        rest = rest // grid
+                    rest -= 1
+                    goal = 0
+                    if rest > 0:
+                        n = rest
+                        while n:
+                            goal += 1
+                            n >>= 1
+                if c2 != x1:
+                    step = _IS_FOUND
+                else:
+                    step = _IS_GUESS if guess != x1 else _IS_SIZE
         # --- the slots of the next decision and, when writing, its answer
         b = -1
         if step == _IS_SAME:
             n = state[base + _SAME]
             a = first + _SAME_A + n
-            b = first + _SAME_B + near * 2 + (n & 1)
+            n &= 1
+            b = first + (_SAME_R + hint * 2 + n if ref else _SAME_B + near * 2 + n)
             bit = 1 if x == x1 else 0
-        elif step == _IS_MORE:
-            j = i if i < 7 else 7
-            a = first + _UNARY_A + state[base + _CLASS] * 8 + j
-            b = first + _UNARY_B + near * 8 + j
-            bit = 1 if goal > i else 0
+        elif step == _IS_SIZE:
+            n = state[base + _CLASS] * 2
+            if k < 3:
+                n += 1
+            a = first + _SIZE_A + n * 8 + node
+            b = first + _SIZE_B + near * 8 + node
+            if node > 3:
+                bit = 1 if goal < size else 0
+            else:
+                bit = 1 if goal > size else 0
         elif step == _IS_BELOW:
             a = first + _SIGN_A + state[base + _SIGN]
-            b = first + _SIGN_B + near_sign
+            b = first + _SIGN_B + side * 3
+            if guess > x1:
+                b += 2
+            elif guess < x1:
+                b += 1
             bit = below
         elif step == _IS_UPPER:
-            a = first + _TOP + (k if k < 4 else 3) * 2 + (1 if i else 0)
-            bit = (rest >> (k - 1)) & 1
-        elif step == _IS_GUESS:
-            a = first + _ZERO_A + state[base + _ZERO] * 4 + (k if k < 3 else 3)
-            b = first + _ZERO_B + near
-            bit = 1 if x == guess else 0
+            n = 0
+            if size > 3:
+                n = 1 if size < 7 else 2
+            if size >= k:
+                n += 3 if size == k else 6
+            a = first + _UPPER + n
+            bit = (rest >> (size - 2)) & 1
         elif step == _IS_FOUND:
-            a = first + _FOUND_A + state[base + _FOUND]
+            n = state[base + _FOUND]
+            a = first + _FOUND_A + n
+            b = first + (_FOUND_R + hint if ref else _FOUND_B + near)
             bit = 1 if x == c2 or x == c3 else 0
+        elif step == _IS_GUESS:
+            a = first + _GUESS_A + state[base + _ZERO] * 4 + (k if k < 3 else 3)
+            b = first + _GUESS_B + near
+            if ref:
+                b = first + _GUESS_R + hint * 2 + (1 if last == 4 else 0)
+            bit = 1 if x == guess else 0
         elif step == _IS_SECOND:
             a = first + _WHICH + (state[base + _FOUND] & 1)
             bit = 1 if x == c2 else 0
         elif step == _ASKED:
             a = state[_SLOT]
             bit = state[_ANSWER]
+        elif step == _ON_GRID:
+            a = first + _GRID_A
+            bit = 1 if (x - x1) % grid == 0 else 0
         # --- the coder: one decision, or at most 8 plain bits
         if step == _PLAIN:
             n = left if left < 8 else 8
@@ -270,9 +350,11 @@ def code(state, slots, table, work, row, data, count, mode):
             else:
                 low += span * ((plain >> left) & ((1 << n) - 1))
         else:
-            s = (slots[a] >> 3) - _HALF
+            i = slots[a]
+            s = (i >> 3) - _HALF
             if b >= 0:
-                s += (slots[b] >> 3) - _HALF
+                j = slots[b]
+                s += (j >> 3) - _HALF
             s = (s >> 5) + 256
             if s < 0:
                 s = 0
@@ -292,21 +374,21 @@ def code(state, slots, table, work, row, data, count, mode):
                     value -= n
                 else:
                     low += n
-            j = slots[a] & 7
-            s = (slots[a] >> 3) + ((e * table[512 + j] + 8192) >> 14)
+            n = i & 7
+            s = (i >> 3) + ((e * table[512 + n] + 8192) >> 14)
             if s < 0:
                 s = 0
             elif s > 8191:
                 s = 8191
-            slots[a] = (s << 3) | (j if j > 6 else j + 1)
+            slots[a] = (s << 3) | (n if n > 6 else n + 1)
             if b >= 0:
-                j = slots[b] & 7
-                s = (slots[b] >> 3) + ((e * table[520 + j] + 8192) >> 14)
+                n = j & 7
+                s = (j >> 3) + ((e * table[520 + n] + 8192) >> 14)
                 if s < 0:
                     s = 0
                 elif s > 8191:
                     s = 8191
-                slots[b] = (s << 3) | (j if j > 6 else j + 1)
+                slots[b] = (s << 3) | (n if n > 6 else n + 1)
         while span < 0x10000:
             span <<= 8
             if decode:
@@ -329,39 +411,58 @@ def code(state, slots, table, work, row, data, count, mode):
             at += 1
         # --- what follows from the answer
         if step == _IS_SAME:
+            n = (state[base + _SAME] << 1) & 7
             if bit:
-                x = x1
-                step = _LEARN
-            elif c2 != x1:
-                step = _IS_FOUND
+                # It stays: nothing more is told, and little is learnt.
+                state[base + _SAME] = n | 1
+                state[base + _STEP] = _BIAS
+                near = side = 0
+                step = _NEXT
             else:
-                step = _IS_GUESS if guess != x1 else _IS_MORE
-        elif step == _IS_MORE:
-            if bit:
-                i += 1
-            if not bit or i > 36:
-                left = k - 1 if k else 0
-                if i > 12:
-                    left += i - 12
-                if left > 24:
-                    state[_BAD] = 1
-                    break
+                state[base + _SAME] = n
+                step = _FORESEE
+                if ref:
+                    step = _CHOOSE if grid < 2 else _ON_GRID
+            continue
+        if step == _IS_SIZE:
+            if node == 0:
+                node = 4
+                if bit:
+                    size += 1
+                    node = 1
+                elif k == 0:
+                    step = _IS_BELOW
+            elif bit:
+                if node > 3:
+                    size -= 1
+                    if size == 0:
+                        step = _IS_BELOW
+                else:
+                    size += 1
+                if node != 3 and node != 7:
+                    node += 1
+            else:
+                step = _IS_BELOW
+            if node < 4 and size > 22:
                 step = _IS_BELOW
         elif step == _IS_BELOW:
             below = bit
-            step = _PLAIN if left else _WHOLE
-            if k:
-                step = _IS_UPPER
+            step = _IS_UPPER if size > 1 else _WHOLE
         elif step == _IS_UPPER:
             upper = bit
+            left = size - 2
+            plain = 0 if decode else rest
             step = _PLAIN if left else _WHOLE
         elif step == _PLAIN:
             if left == 0:
                 step = _WHOLE
+                if mode & 8:
+                    state[_ANSWER] = plain
+                    break
         elif step == _IS_GUESS:
             if bit:
                 x = guess
-            step = _LEARN if bit else _IS_MORE
+            step = _LEARN if bit else _IS_SIZE
         elif step == _IS_FOUND:
             if bit:
                 step = _IS_SECOND
@@ -369,12 +470,17 @@ def code(state, slots, table, work, row, data, count, mode):
                     x = c2
                     step = _LEARN
             elif guess == x1 or guess == c2 or guess == c3:
-                step = _IS_MORE
+                step = _IS_SIZE
             else:
                 step = _IS_GUESS
         elif step == _IS_SECOND:
             x = c2 if bit else c3
             step = _LEARN
+        elif step == _ON_GRID:
+            if not bit:
+                state[base + _GRID] = 1
+            step = _CHOOSE
+            continue
         elif step == _ASKED:
             state[_ANSWER] = bit
             if not bit:
@@ -383,11 +489,12 @@ def code(state, slots, table, work, row, data, count, mode):
         if step == _WHOLE:
             step = _LEARN
             if decode:
-                j = k - 1 if k else 0
-                n = i
-                if i > 11:
-                    n = 11 + (1 << (i - 12)) + (plain >> j)
-                n = (n << k) + (upper << j) + (plain & ((1 << j) - 1)) + 1
+                n = 1 if size else 0
+                if size > 1:
+                    n = (1 << (size - 1)) + (upper << (size - 2)) + plain
+                n += 1
+                if grid > 1:
+                    n *= grid
                 x = guess - n if below else guess + n
                 if x > _LIMIT or x < -_OFFSET:
                     state[_BAD] = 1
@@ -395,29 +502,32 @@ def code(state, slots, table, work, row, data, count, mode):
         # --- what the value teaches
         if step == _LEARN:
             step = _NEXT
-            row[channel] = x + _OFFSET
             if x > _HALFWAY or x < -_HALFWAY:
-                state[_FAR] = 2
+                state[_FAR] |= 2
             i = 0
-            n = _GUESSES if ref else _GUESSES - 1
-            while i < n:
+            j = base + _MISS
+            n = j + (_GUESSES if ref else _GUESSES - 1)
+            while j < n:
                 e = x - (work[i] - _BIAS)
                 if e < 0:
                     e = -e
                 if e > 0x40000:
                     e = 0x40000
-                j = base + _MISS + i
-                state[j] += (e << 4) - (state[j] >> 4)
+                p = state[j]
+                state[j] = p + (e << 4) - (p >> 5)
                 i += 1
+                j += 1
             # How far the guess was off, and on which side.
             e = x - guess
-            near_sign = 1 if e > 0 else 0
+            side = 1 if e > 0 else 0
             if e < 0:
                 e = -e
-                near_sign = 2
-            state[base + _SIGN] = near_sign
+                side = 2
+            if grid > 1:
+                e = e // grid
+            state[base + _SIGN] = side
             if channel == 0:
-                near_sign = 0
+                side = 0
             state[base + _ZERO] = ((state[base + _ZERO] << 1) & 3) | (1 if e == 0 else 0)
             j = 3
             if e == 0:
@@ -428,47 +538,61 @@ def code(state, slots, table, work, row, data, count, mode):
                 j = 2
             state[base + _CLASS] = j
             near = j if j else 1
-            if e > 0x1000000:
-                e = 0x1000000
             j = state[base + _MEAN]
             n = state[base + _ROWS]
-            state[base + _MEAN] = j + (((e << 4) - j) >> (3 if n > 6 else 2))
+            state[base + _MEAN] = j + (((e << 4) - j) >> (4 if n > 12 else 2))
             # The last values: how they went, and three that may come again.
-            if x == x1:
-                near = 0
-                state[base + _SAME] = ((state[base + _SAME] << 1) & 7) | 1
-            else:
-                state[base + _SAME] = (state[base + _SAME] << 1) & 7
-                j = 1 if x == c2 or x == c3 else 0
-                state[base + _FOUND] = ((state[base + _FOUND] << 1) & 3) | j
-                if x != c2:
-                    state[base + _C3] = c2 + _BIAS
-                state[base + _C2] = x1 + _BIAS
+            j = 1 if x == c2 or x == c3 else 0
+            state[base + _FOUND] = ((state[base + _FOUND] << 1) & 3) | j
+            if x != c2:
+                state[base + _C3] = c2 + _BIAS
+            state[base + _C2] = x1 + _BIAS
             state[base + _X2] = x1 + _BIAS
             state[base + _X1] = x + _BIAS
             # Level and trend (Holt), a slow mean, in 64ths.
             e = (x << 6) - hope
-            state[base + _LEVEL] = hope + (e >> 2) + _BIAS
-            state[base + _TREND] += (e + 16) >> 5
+            state[base + _LEVEL] = hope + (e >> 1) + _BIAS
+            state[base + _TREND] += (e + 8) >> 4
             j = state[base + _SLOW]
             state[base + _SLOW] = j + (((x << 6) + _BIAS - j) >> (4 if n > 8 else 2))
+            if n < 255:
+                state[base + _ROWS] = n + 1
             # The step, and its ratio to what it may follow.
             e = x - x1
+            j = state[base + _STEP]
+            state[base + _OLD] = j
             state[base + _STEP] = e + _BIAS
+            if channel == state[_WATCHED]:
+                # Whether the others turned as this one did: what it may follow in the next block.
+                j = e + _BIAS - j
+                if j:
+                    n = _WORDS
+                    while n < base:
+                        s = state[n + _STEP] - state[n + _OLD]
+                        p = state[n + _STEP] - _BIAS
+                        if j < 0:
+                            s = -s
+                            p = -p
+                        if s:
+                            state[n + _SCORE] += 1 if s > 0 else -1
+                        if p:
+                            state[n + _SCORE + 1] += 1 if p > 0 else -1
+                        n += _CHANNEL
+                    state[_EVENTS] += 1
+                    if state[_EVENTS] == _ENOUGH:
+                        state[_FAR] |= 4
             if ref:
-                if e > 0x3FFFFF:
-                    e = 0x3FFFFF
-                elif e < -0x3FFFFF:
-                    e = -0x3FFFFF
+                if e > _LIMIT:
+                    e = _LIMIT
+                elif e < -_LIMIT:
+                    e = -_LIMIT
                 if seen < 0:
                     seen = -seen
                     e = -e
                 if seen > 0:
                     j = state[base + _SUM_Y] - _BIAS
-                    state[base + _SUM_Y] = j + e - (j >> 4) + _BIAS
-                    state[base + _SUM_X] += seen - (state[base + _SUM_X] >> 4)
-            if n < 255:
-                state[base + _ROWS] = n + 1
+                    state[base + _SUM_Y] = j + e - (j >> 5) + _BIAS
+                    state[base + _SUM_X] += seen - (state[base + _SUM_X] >> 5)
     state[_LOW] = low
     state[_SPAN] = span
     state[_AT] = at

@@ -15,13 +15,18 @@ _CRC = const(4)
 _AT = const(2)
 _SLOT = const(5)
 _BAD = const(7)
+_FAR = const(8)
+_NOBODY = const(0xFFFF)
 _ABSENT = const(0x1000000)
 _READ = const(1)
-_INNER = const(2)
 
 
 class Reader(Rows):
     """Rows, in the direction from bytes to values."""
+
+    def begin(self, data, at, end):
+        """Start at the index `at` of data, of which end is the first byte beyond the rows."""
+        self._begin(data, at, end, _READ, _NOBODY)
 
     def get(self, values, quality, is_first=False):
         """Read one row into values (list) and quality (bytearray); return the step, ms."""
@@ -34,11 +39,12 @@ class Reader(Rows):
         found = 0
         if not is_first:
             state[_SLOT] = self._plain  # slot 0 or 1
-            found = self._code(self.points + 1, _READ)
+            found = self._code(self.points + 1, 0)
             self._plain = found & 1
+            if found & 1 and self._is_wide:
+                self._put_tails(None)
         if not found & 1:
-            self._odd_row(0, None, None, is_first)
-            found = self._code(self.points + 1, _READ | _INNER)
+            found = self._odd_row(0, None, None, is_first)
         if state[_BAD]:
             raise BadBlock("a value beyond what can be written")
         for i in range(self.points):
@@ -50,6 +56,7 @@ class Reader(Rows):
             step_ms = self._last(0) * self.unit_ms
         if found & 2:
             self._rebase()
+            state[_FAR] = 0
         return step_ms
 
 
@@ -61,7 +68,7 @@ class Decoded:
     """
 
     def __init__(self, data):
-        self.version = VERSION_1 if data[0] == VERSION_1 else VERSION_2
+        self.version = VERSION_1 if data[0] == VERSION_1 else data[0] >> 4
         self.config_hash = bytes(data[1:5])
         self.meter = data[5]
         self.boot = 0
@@ -87,15 +94,20 @@ class Decoded:
             raise BadBlock("%d bytes, the head has %d" % (end, at))
         unit_ms = 1 if flags & MILLIS else 1000
         self.boot, base, count = fields
+        if count == 0 or count * (self.points + 1) > CELLS_MAX:
+            raise BadBlock("%d rows of %d points" % (count, self.points))
+        if self.version == VERSION_2:
+            from agent.codec_two import read_two
+
+            self.rows = read_two(data, at, end, base * unit_ms, count, self.points, unit_ms)
+            return
         self._read(bytes(data), at, end, base * unit_ms, count, unit_ms)
 
     def _read(self, data, at, end, at_ms, count, unit_ms):
         points = self.points
-        if count == 0 or count * (points + 1) > CELLS_MAX:
-            raise BadBlock("%d rows of %d points" % (count, points))
         rows = Reader(points)
         rows.unit_ms = unit_ms
-        rows.begin(data, at, end, True)
+        rows.begin(data, at, end)
         for i in range(count):
             values: list = [None] * points
             quality = bytearray(points)

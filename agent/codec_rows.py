@@ -1,12 +1,12 @@
 """Rows of one meter <-> decisions: nulls and qualities, jumps, points that come and go.
 
-Not the arithmetic of one value (codec_plain.py, codec_viper.py), not a block's head (codec.py).
-Written once for both directions: `_bit` returns the answer it was given when writing, and the
-one it finds when reading.
+Not the arithmetic of one value (codec_plain.py, codec_viper.py), not a block's head (codec.py),
+nor what a writer chooses (codec_write.py). Written once for both directions: `_bit`
+returns the answer it was given when writing, and the one it finds when reading.
 
-    rows = Rows(points=2)
-    rows.begin(data, at, end, False)
-    rows.put(10_000, (2304, None), bytes((0, 1)))    # ms since the row before, values, qualities
+    rows = Writer(points=2)
+    rows.begin(data, at, end, (2304, None), bytes((0, 1)))
+    rows.put(10_000, (2305, None), bytes((0, 1)))    # ms since the row before, values, qualities
 """
 
 import sys
@@ -29,42 +29,51 @@ _END = const(3)
 _CODE = const(4)
 _SLOT = const(5)
 _ANSWER = const(6)
-_BAD = const(7)
 _FAR = const(8)
 _MARK = const(9)
 _CARRIED = const(10)
 _MARK_LOW = const(11)
 _MARK_SPAN = const(12)
-_WORDS = const(13)
-_CHANNEL = const(23)
+_WATCHED = const(13)
+_WORDS = const(15)
+_CHANNEL = const(29)
 _LEVEL = const(4)
 _TREND = const(5)
 _SLOW = const(6)
 _MEAN = const(7)
 _STEP = const(14)
-_REF = const(15)
-_SUM_Y = const(16)
+_OLD = const(15)
+_TERM = const(16)
+_SUM_Y = const(19)
+_SCORE = const(26)
+_GRID = const(28)
 _GUESSES = const(5)
+_MINUS_TERM = const(0x10000)
 
 # Slots of the block.
 _PLAIN = const(0)  # 2: as the row before was
-_OTHER = const(2)  # 2: as the point before was
+_OTHER = const(2)  # 2: as the point before had
 _AGAIN = const(4)
 _JUMP = const(5)  # 2: as the point before did
 _MINUS = const(7)
-_EVEN = const(8)
+_GRIDDED = const(8)
 _FOLLOWS = const(9)
 _WHOLE = const(10)
+_WIDE = const(11)
+_ANOTHER = const(12)
 _LENGTH = const(15)  # 127, by the bits of the length so far; the first is 1
 _SHARED = const(144)
-_SLOTS = const(120)
+_SLOTS = const(184)
 
 _LEVEL_MAX = const(0xFFFFFFF)
 _MEAN_FIRST = const(40)
 _VALUE_BITS = const(66)
+_GRID_BITS = const(20)
+_TERMS = const(3)
 _READ = const(1)
 _INNER = const(2)
 _NOTE = const(4)
+_EVEN = const(8)
 
 CELLS_MAX = const(262144)  # rows times channels of a block: bounds what a reader may need
 _VALUE_MIN = -(1 << 63)
@@ -111,9 +120,12 @@ class Kernel:
 
 
 class Rows:
-    """The model of one open block, writing or reading. All its memory is allocated here.
+    """The model of one open block: what writing and reading share. All its memory is made here.
 
     points  values of each row, 0 .. 255
+
+    terms   for each channel what it follows, up to three words of the kernel, or ()
+    grids   for each channel what its steps are multiples of, or 1
     """
 
     kernel = None
@@ -124,28 +136,26 @@ class Rows:
         kernel = Rows.kernel
         self.points = points
         self.unit_ms = 1  # of time steps; set before begin()
-        self.is_odd_time = False  # a step was no whole number of units
         channels = points + 1
         self.state = kernel.words(_WORDS + channels * _CHANNEL)
         self.slots = kernel.slots(_SHARED + channels * _SLOTS)
         self.row = kernel.words(channels)
-        self.refs = bytearray(channels)  # what each channel follows; 0: none
+        self.terms: list = [()] * channels
+        self.grids: list = [1] * channels
         self._bases = [0] * channels
         self._forms = bytearray(channels)  # quality, 128 added where there is a value
         self._known = bytearray(channels)
+        self._wide = bytearray(channels)  # low bits that are told as they are
+        self._tails = [0] * channels  # those of the last value
+        self._is_wide = False
         self._quality = bytearray(points)
-        self._lows: list = [
-            None
-        ] * points  # the value that is 0 in a row; None: the point has none now
-        self.limit = 0  # index in the data that a row must not pass
-        self._data = b""
         self._parts: tuple = (None,) * 6
         self._mode = 0
         self._plain = 1
         self._odd_ms = None  # the step of the row, where it was a jump
 
-    def begin(self, data, at, end, reading):
-        """Start at the index `at` of data, which may be used up to end; refs are set, or read."""
+    def _begin(self, data, at, end, mode, watched):
+        """Start at the index `at` of data, which may be used up to end."""
         kernel = self.kernel
         slots = self.slots
         slots[0:_SHARED] = kernel.shared
@@ -153,20 +163,19 @@ class Rows:
             start = _SHARED + channel * _SLOTS
             slots[start : start + _SLOTS] = kernel.value if channel else kernel.time
             self._forms[channel] = 128
-            self._known[channel] = 0
-            self._bases[channel] = 0
+            self._known[channel] = self._wide[channel] = 0
         state = self.state
         for i in range(len(state)):
             state[i] = 0
         state[_SPAN] = 0xFFFFFF
         state[_AT] = at
         state[_END] = end
-        self._data = data
-        kernel = self.kernel
+        state[_WATCHED] = watched
         self._parts = (state, slots, kernel.table, kernel.work, self.row, data)
-        self._mode = _READ if reading else 0
+        self._mode = mode
         self._plain = 1
-        if reading:
+        self._is_wide = False
+        if mode:
             for i in range(at, at + 3):
                 state[_CODE] = (state[_CODE] << 8) | (data[i] if i < end else 0)
             state[_AT] = at + 3
@@ -174,112 +183,53 @@ class Rows:
             self._settle(channel, 0)
             place = _WORDS + channel * _CHANNEL
             state[place + _MEAN] = _MEAN_FIRST
-            state[place + _SUM_Y] = _BIAS
-            if channel > 1:
-                state[place + _REF] = self._follow(channel)
+            for i in (_OLD, _SUM_Y, _SCORE, _SCORE + 1):
+                state[place + i] = _BIAS
+            self._habits(channel, place)
         self._known[0] = 1
 
-    def _follow(self, channel):
-        """Write or read what a channel follows: 2 * an earlier channel, 1 added for its value."""
-        ref = self.refs[channel]
-        if not self._bit(_FOLLOWS, 1 if ref else 0):
-            return 0
-        size = 1
+    def _habits(self, channel, place):
+        """Write or read what is known of a channel beforehand: what it follows, and its grid."""
+        state = self.state
+        terms = self.terms[channel]
+        place += _TERM
+        size = 0
         while channel >> size:
             size += 1
-        ref = self._even(ref, size + 1)
-        if not 2 <= ref < 2 * channel:
-            raise BadBlock("channel %d follows %d" % (channel, ref))
-        return ref
-
-    # --- one row
-
-    def put(self, step_ms, values, quality):
-        """Write one row, step_ms after the row before; false when it ends beyond `limit`.
-
-        Then the bytes are as before the row, and what was learnt is of no more use.
-        """
-        step = step_ms
-        if self.unit_ms != 1:
-            step = step_ms // self.unit_ms
-            if step * self.unit_ms != step_ms:
-                self.is_odd_time = True
-                return self._put_odd(step_ms, values, quality)
-        step += _OFFSET - self._bases[0]
-        if step >> _SMALL_BITS or quality != self._quality:
-            return self._put_odd(step_ms, values, quality)
-        row = self.row
-        row[0] = step
-        lows = self._lows
-        i = 0
-        try:
-            for value in values:
-                small = value - lows[i]
-                if small >> _SMALL_BITS:
-                    return self._put_odd(step_ms, values, quality)
-                i += 1
-                row[i] = small
-        except TypeError:  # a point without a value, now or before
-            if not self._put_small(values):
-                return self._put_odd(step_ms, values, quality)
-        state = self.state
-        state[_SLOT] = self._plain  # slot 0 or 1
-        state[_ANSWER] = self._plain = 1
-        if self._code(self.points + 1, _NOTE) != 1:
-            self._rebase()
-        return state[_AT] <= self.limit or self._take_back()
-
-    def _put_small(self, values):
-        """Fill the row where some points have no value; false when it is no plain row."""
-        lows = self._lows
-        row = self.row
-        for i in range(self.points):
-            value = values[i]
-            low = lows[i]
-            if value is None or low is None:
-                if value is not low:
-                    return False
-                row[i + 1] = _ABSENT
-            else:
-                value -= low
-                if value >> _SMALL_BITS:
-                    return False
-                row[i + 1] = value
-        return True
-
-    def put_first(self, values, quality):
-        """Write the first row."""
-        self._odd_row(0, values, quality, True)
-        self._code(self.points + 1, _INNER)
-
-    def _put_odd(self, step_ms, values, quality):
-        state = self.state
-        state[_SLOT] = self._plain
-        state[_ANSWER] = self._plain = 0
-        self._code(0, _NOTE)
-        self._odd_row(step_ms, values, quality, False)
-        if self._code(self.points + 1, _INNER) & 2:
-            self._rebase()
-        return state[_AT] <= self.limit or self._take_back()
-
-    def _take_back(self):
-        """Put the coder back to where it stood before the row."""
-        state = self.state
-        at = state[_MARK]
-        if state[_CARRIED]:
-            _borrow(self._data, at)
-        state[_AT] = at
-        state[_LOW] = state[_MARK_LOW]
-        state[_SPAN] = state[_MARK_SPAN]
-        return False
+        count = 0
+        goes_on = channel and self._bit(_FOLLOWS, 1 if terms else 0)
+        while goes_on:
+            # The other channel; 1 where its value counts, not its step; 1 to take it away.
+            other, is_value, is_minus = terms[count] if terms else (0, 0, 0)
+            other = self._even(other, size)
+            if other >= channel:
+                raise BadBlock("channel %d follows %d" % (channel, other))
+            term = _WORDS + other * _CHANNEL + (0 if self._even(is_value, 1) else _STEP)
+            if count and self._even(is_minus, 1):
+                term += _MINUS_TERM
+            state[place + count] = term
+            count += 1
+            goes_on = count < _TERMS and self._bit(_ANOTHER, 1 if count < len(terms) else 0)
+        if not channel:
+            return
+        grid = self.grids[channel]
+        if self._bit(_GRIDDED, 1 if grid > 1 else 0):
+            size = 0
+            while grid >> size + 1:
+                size += 1
+            size = self._even(size, 5)
+            if size > _GRID_BITS:
+                raise BadBlock("a grid of %d bits" % size)
+            state[place - _TERM + _GRID] = (1 << size) + self._even(grid & ((1 << size) - 1), size)
 
     def _last(self, channel):
-        return self._bases[channel] + self.state[_WORDS + channel * _CHANNEL] - _BIAS
+        value = self._bases[channel] + self.state[_WORDS + channel * _CHANNEL] - _BIAS
+        wide = self._wide[channel]
+        return (value << wide) + self._tails[channel] if wide else value
 
     def _code(self, count, mode):
         state, slots, table, work, row, data = self._parts
-        mode |= self._mode
-        return self.kernel.code(state, slots, table, work, row, data, count, mode)
+        return self.kernel.code(state, slots, table, work, row, data, count, mode | self._mode)
 
     # --- what is not plain: the first row, other qualities, points that come and go, jumps
 
@@ -306,17 +256,14 @@ class Rows:
                     form = self._even(form, 8)
                     named = form
                 forms[channel] = form
+            row[channel] = _ABSENT
             if forms[channel] & 128:
                 jumped = self._place(channel, value, jumped)
-            else:
-                row[channel] = _ABSENT
             self._quality[channel - 1] = forms[channel] & 127
-        self._note_lows()
-
-    def _note_lows(self):
-        for i in range(self.points):
-            has = self._forms[i + 1] & 128
-            self._lows[i] = self._bases[i + 1] - _OFFSET if has else None
+        found = self._code(self.points + 1, _INNER)
+        if self._is_wide:
+            self._put_tails(values)
+        return found
 
     def _place_time(self, step_ms):
         """Leave a step of time to the kernel, or write its ms; return 1 for that."""
@@ -335,25 +282,46 @@ class Rows:
         last = 0
         if self._known[channel]:
             last = self._last(channel)
-            small = 0
+            small = _OFFSET
             if value is not None:
-                small = value - self._bases[channel]
-            is_far = 1 if (small + _OFFSET) >> _SMALL_BITS else 0
-            if not self._bit(_JUMP + jumped, is_far):
-                self.row[channel] = small + _OFFSET
+                small = (value >> self._wide[channel]) - self._bases[channel] + _OFFSET
+            is_far = small >> _SMALL_BITS or self._is_over(channel)
+            if not self._bit(_JUMP + jumped, 1 if is_far else 0):
+                self.row[channel] = small
                 return 0
             # From the last value, or where that is no longer, from 0.
             step = 0 if value is None else value - last
             is_whole = 0 if value is None or abs(value) >> 2 > abs(step) else 1
             if self._bit(_WHOLE, is_whole):
                 last = 0
+        wide = 0 if value is None else self._width(channel, value)
+        wide = self._even(wide, 6) if self._bit(_WIDE, 1 if wide else 0) else 0
         value = last + self._number(0 if value is None else value - last)
         if not _VALUE_MIN <= value <= _VALUE_MAX:
             raise BadBlock("a value beyond 64 bits")
         self._known[channel] = 1
-        self._settle(channel, value)
-        self.row[channel] = _ABSENT
+        self._wide[channel] = wide
+        if wide:
+            self._is_wide = True
+            self._tails[channel] = value & ((1 << wide) - 1)
+        self._settle(channel, value >> wide)
         return 1
+
+    def _is_over(self, channel):
+        """Return whether a channel shall jump although it need not; a writer's choice."""
+        return False
+
+    def _width(self, channel, value):
+        """Return how many low bits shall be told as they are from this jump on; 0 .. 63."""
+        return 0
+
+    def _put_tails(self, values):
+        """Write or read the low bits of the row's wide values."""
+        for channel in range(1, self.points + 1):
+            wide = self._wide[channel]
+            if wide and self.row[channel] != _ABSENT:
+                tail = 0 if values is None else values[channel - 1] & ((1 << wide) - 1)
+                self._tails[channel] = self._even(tail, wide)
 
     def _settle(self, channel, value):
         """Let a channel stand still at value."""
@@ -370,7 +338,6 @@ class Rows:
     def _rebase(self):
         """Bring back to 0 the channels that went far from their base."""
         state = self.state
-        state[_FAR] = 0
         for channel in range(self.points + 1):
             at = _WORDS + channel * _CHANNEL
             shift = state[at] - _BIAS
@@ -383,22 +350,25 @@ class Rows:
             for i in (_LEVEL, _SLOW):
                 small = state[at + i] - _BIAS - (shift << 6)
                 state[at + i] = max(-_LEVEL_MAX, min(_LEVEL_MAX, small)) + _BIAS
-        self._note_lows()
 
     # --- single decisions
 
     def _bit(self, slot, answer):
         self.state[_SLOT] = slot
         self.state[_ANSWER] = answer
-        return self._code(0, 0) & 1
+        self._code(0, 0)
+        return self.state[_ANSWER]
 
     def _even(self, value, size):
         """Write or read size bits of even odds, high bits first."""
+        state = self.state
         found = 0
         while size:
-            size -= 1
-            self.slots[_EVEN] = 32768  # even odds
-            found = (found << 1) | self._bit(_EVEN, (value >> size) & 1)
+            part = size if size < 24 else 24
+            size -= part
+            state[_ANSWER] = (value >> size) & ((1 << part) - 1)
+            self._code(part, _EVEN)
+            found = (found << part) | state[_ANSWER]
         return found
 
     def _number(self, value):
@@ -419,12 +389,3 @@ class Rows:
         is_minus = self._bit(_MINUS, is_minus)
         value = (1 << (size - 1)) | self._even(value, size - 1)
         return -value if is_minus else value
-
-
-def _borrow(data, at):
-    """Take back a carry that went into the bytes before at."""
-    at -= 1
-    while data[at] == 0:
-        data[at] = 255
-        at -= 1
-    data[at] -= 1

@@ -72,6 +72,14 @@ class _Words(array):
         super().__setitem__(index, value)
 
 
+_TERMS = [
+    ((0, 1, 0),),
+    ((1, 0, 0),),
+    ((2, 1, 0), (1, 1, 1), (0, 1, 1)),
+    ((3, 0, 0), (2, 0, 0), (1, 0, 0)),
+]
+
+
 def test_no_number_leaves_thirty_bits_on_the_worst_series(monkeypatch):
     if Rows.kernel is None:
         Rows(1)
@@ -80,9 +88,10 @@ def test_no_number_leaves_thirty_bits_on_the_worst_series(monkeypatch):
     monkeypatch.setattr(Rows.kernel, "work", _Words("I", bytes(40)))
     for name, rows in adversaries(40, seed=3):
         block = Block(len(rows[0][1]), 4000)
-        for channel in range(2, len(rows[0][1]) + 1):
-            block.rows.refs[channel] = 2 * (channel - 1) + channel % 2
         block.open(bytes(4), 0, 1, 0)
+        block.rows.terms[1:] = _TERMS[: len(rows[0][1])]
+        block.rows.grids[1:] = [1 + len(name) % 3] * len(rows[0][1])
+        monkeypatch.setattr(block.rows, "_conclude_block", lambda values: None)
         count = 0
         for row in rows:
             if not block.add(*row):
