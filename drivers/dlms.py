@@ -134,23 +134,32 @@ class DLMS:
                 continue
             if self._is_desk and self._take_bare(data[i], i + 1, now_ms, emit):
                 continue
-            hdlc.put(data[i], i + 1)
-            while hdlc.next_frame(i + 1):
-                try:
-                    self._segment(i + 1, now_ms, emit)
-                finally:
-                    hdlc.drop()
+            try:
+                hdlc.put(data[i], i + 1)
+                while hdlc.next_frame(i + 1):
+                    try:
+                        self._segment(i + 1, now_ms, emit)
+                    finally:
+                        hdlc.drop()
+            except BadFrame:
+                if not self._is_bare():  # a 7E within a notification that has no frame
+                    raise
         return end
+
+    def _is_bare(self):
+        """Return whether what was kept of no frame may be a notification: at a desk only."""
+        start = 3 if self._bare_length > 3 and self._bare[0] == 0xE6 else 0
+        return self._bare_length > start and self._bare[start] in (0x0F, 0xDB, 0xE0)
 
     def _silence(self, end, now_ms, emit):
         """End what is half: a bare notification at a desk, or a frame that was cut."""
         length = self._bare_length
-        if length:
-            start = 3 if self._bare[0] == 0xE6 and length > 3 else 0
-            if self._bare[start] in (0x0F, 0xDB, 0xE0):
-                self.reset()
-                self._notify(self._bare, 0, length, end, now_ms, emit)
-                return end
+        if self._is_bare():
+            self.reset()
+            start = 0
+            while start < length:
+                start = self._notify(self._bare, start, length, end, now_ms, emit)
+            return end
         cut = self._hdlc.length or self._length or self._blocks
         if self._hdlc.length:
             self._drain(end, now_ms, emit)
@@ -280,28 +289,31 @@ class DLMS:
             self._notify(message, 0, length, resume, now_ms, emit)
 
     def _notify(self, data, start, end, resume, now_ms, emit):
-        """Read the notification in data[start:end] and emit its reading."""
+        """Read the notification in data[start:end] and emit its reading; return what is behind."""
         if end - start > 3 and data[start] == 0xE6 and data[start + 1] in (0xE6, 0xE7):
             start += 3
         try:
+            behind = -1
             if start < end and data[start] == 0xDB:
-                data, start, end = self._decrypt(data, start, end, resume)
+                data, start, end, behind = self._decrypt(data, start, end, resume)
             if start >= end or data[start] != 0x0F:
                 raise ValueError("no data-notification")
-            self._values.read(data, start + 5, end)
+            stop = self._values.read(data, start + 5, end)
         except ValueError as why:
             raise BadFrame("DLMS: %s" % why, resume)
         gather = self._values.gather
         if gather.found or self.points:
             emit(gather.finish(now_ms))
+        return stop if behind < 0 else behind
 
     def _decrypt(self, data, start, end, resume):
-        """Return (plain text, start, end) of a general-glo-ciphering (9.2.7.2)."""
+        """Return (plain text, start, end, what is behind) of a general-glo-ciphering (9.2.7.2)."""
         at, stop = _octets(data, start + 1, end)
         title = bytes(data[at:stop])
         if len(title) != 8:
             raise ValueError("system title of %d bytes" % len(title))
         at, stop = _octets(data, stop, end)
+        behind = stop
         if stop - at < 5:
             raise ValueError("cipher text of %d bytes" % (stop - at))
         security = data[at]
@@ -323,5 +335,5 @@ class DLMS:
             if self._gcm.tag(nonce, extra, text if is_sealed else b"")[:12] != tag:
                 raise ValueError("tag does not match: wrong key or damaged")
         if not is_sealed:
-            return data, at + 5, stop
-        return self._gcm.decrypt(nonce, text), 0, len(text)
+            return data, at + 5, stop, behind
+        return self._gcm.decrypt(nonce, text), 0, len(text), behind

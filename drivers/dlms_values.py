@@ -62,7 +62,10 @@ class Values(Items):
         self._is_kamstrup = self._is_kaifa = False  # a list that does not say its scalers
 
     def read(self, data, start, end):
-        """Gather the values behind the invoke id at data[start:end]; ValueError when malformed."""
+        """Gather the values behind the invoke id at data[start:end]; return the place behind them.
+
+        ValueError when they are malformed.
+        """
         self._data = data
         self._end = end
         self._place = 0
@@ -76,7 +79,7 @@ class Values(Items):
         if data[start]:
             self.gather.time = self._seconds(start + 1)
         at = start + 1 + data[start]
-        self._skip(at, 0)  # all must be well formed before anything is believed
+        behind = self._skip(at, 0)  # all must be well formed before anything is believed
         if self._is_compact:
             from drivers.dlms_compact import expand
 
@@ -85,6 +88,7 @@ class Values(Items):
             at = 0
             self._skip(at, 0)
         self._list(at, 0)
+        return behind
 
     def _is_code(self, at):
         """Return whether the item at `at` is an OBIS code: six octets."""

@@ -9,7 +9,6 @@ used without a map, so that each value in the bytes is given under the protocol'
     parser.errors                                    # what was damaged, in words
 """
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -17,11 +16,11 @@ from typing import IO, Any
 from drivers import DRIVERS, load
 from drivers.errors import BadFrame, DriverError, Refused
 from drivers.reading import Reading
+from host_tools.capture_text import bytes_of
 from host_tools.problems import INPUT, USAGE, Problem
 from host_tools.values import Value, Values
 
 _PIECE = 256  # bytes fed at once, as a gateway's port gives them
-_HEX = re.compile(rb"[\s0-9A-Fa-f:]+\Z")
 _SPELLINGS = {
     "p1": "dsmr",
     "linky": "tic",
@@ -31,18 +30,23 @@ _SPELLINGS = {
 }
 
 
-def read_capture(path: Path, stdin: IO[bytes] | None = None) -> bytes:
-    """Return the bytes of a capture; a text of hexadecimal digits is turned into its bytes."""
+def protocol_of(spelling: str) -> str:
+    """Return the row of DRIVERS that a technician means; a Problem when there is none."""
+    name = _SPELLINGS.get(spelling.lower(), spelling.lower())
+    if name not in DRIVERS:
+        raise Problem(f"no driver reads {spelling}", f"one of {', '.join(DRIVERS)}", code=USAGE)
+    return name
+
+
+def read_capture(path: Path, stdin: IO[bytes] | None = None, protocol: str = "") -> bytes:
+    """Return the bytes of a capture; text is turned into the bytes it means (capture_text.py)."""
     try:
         data = stdin.read() if stdin and str(path) == "-" else path.read_bytes()
     except OSError as error:
         raise Problem(
             f"{path}: {error.strerror}", "give the path of a recorded line", code=INPUT
         ) from None
-    digits = re.sub(rb"[\s:]", b"", data)
-    if _HEX.match(data) and digits and len(digits) % 2 == 0:
-        return bytes.fromhex(digits.decode("ascii"))
-    return data
+    return bytes_of(data, protocol)
 
 
 class Parser:
@@ -52,11 +56,7 @@ class Parser:
         self, protocol: str, options: dict[str, Any] | None = None, *, identities: bool = False
     ) -> None:
         """protocol: a row of DRIVERS. options: of the driver. identities: show meter numbers."""
-        name = _SPELLINGS.get(protocol.lower(), protocol.lower())
-        if name not in DRIVERS:
-            raise Problem(
-                f"no driver reads {protocol}", f"one of {', '.join(DRIVERS)}", code=USAGE
-            )
+        name = protocol_of(protocol)
         try:
             self._driver = load(name)(None, dict(options or {}))
         except (ValueError, TypeError, KeyError) as error:

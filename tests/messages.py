@@ -27,6 +27,7 @@ TRANSLATED = (
     "host_tools/bundle.py",
     "host_tools/ca.py",
     "host_tools/capture.py",
+    "host_tools/capture_text.py",
     "host_tools/claim.py",
     "host_tools/commands/boards.py",
     "host_tools/commands/ca.py",

@@ -18,7 +18,8 @@ _TOLD = 5  # damaged frames shown one by one
 def command(
     protocol: Annotated[str, typer.Argument(help="tic, dsmr, sml, mbus, iec62056, dlms ...")],
     file: Annotated[
-        Path, typer.Argument(help="Bytes as recorded, or as hex digits; - for stdin.")
+        Path,
+        typer.Argument(help="Bytes as recorded, or as hex digits, a dump, a log; - for stdin."),
     ],
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line and value.")
@@ -38,13 +39,13 @@ def command(
 
     Damaged frames are counted on stderr. Exit code 1 when nothing could be read.
     """
-    from host_tools.capture import Parser, read_capture
+    from host_tools.capture import Parser, protocol_of, read_capture
 
     options = options_of(option or [])
     if key:
         options["key"] = key
     parser = Parser(protocol, options, identities=identities)
-    data = read_capture(file, sys.stdin.buffer)
+    data = read_capture(file, sys.stdin.buffer, protocol_of(protocol))
     table = Table("code", "name", "value", "unit", "quality", "time")
     count = 0
     for value in parser.values(data):

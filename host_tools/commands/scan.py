@@ -12,6 +12,7 @@ import typer
 from host_tools.problems import DEVICE, INTERRUPTED, OK, USAGE, Problem
 
 if TYPE_CHECKING:
+    from host_tools.desk.mbus_scan import MBusHit, MBusScan
     from host_tools.desk.scan import Hit, Progress
 
 NAME = "scan"
@@ -20,16 +21,21 @@ NAME = "scan"
 def command(
     port: Annotated[str, typer.Option(help="Serial port, or rfc2217://host:port.")] = "",
     tcp: Annotated[str, typer.Option(metavar="HOST:PORT", help="Modbus TCP.")] = "",
-    units: Annotated[str, typer.Option(help="Addresses, as 1-10,100.")] = "1-247",
+    protocol: Annotated[str, typer.Option(help="modbus or mbus.")] = "modbus",
+    units: Annotated[str, typer.Option(help="Addresses, as 1-10,100.")] = "",
     bauds: Annotated[str, typer.Option(help="Only these, as 9600,19200.")] = "",
     parities: Annotated[str, typer.Option(help="Only these, as N,E.")] = "",
-    wait_ms: Annotated[int, typer.Option(help="For an answer to begin.")] = 150,
+    wait_ms: Annotated[int, typer.Option(help="For an answer to begin; 0: the usual.")] = 0,
     listen_s: Annotated[float, typer.Option(help="Before the first question.")] = 3.0,
     identify: Annotated[bool, typer.Option(help="Find the map that fits.")] = True,
+    search: Annotated[
+        bool, typer.Option(help="mbus: also by identification, with wildcards.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a meter.")] = False,
 ) -> None:
     """Ask every address at every likely setting, the likeliest first; show meters as they answer.
 
+    With --protocol mbus also by identification: meters that share an address are found too.
     Progress is on stderr. Ctrl-C ends the search and keeps what was found (exit code 130).
     Exit code 4 when nothing answered.
     """
@@ -39,6 +45,12 @@ def command(
 
     if bool(port) == bool(tcp):
         raise Problem("where is the line?", "give --port DEVICE or --tcp HOST:PORT", code=USAGE)
+    if protocol == "mbus":
+        raise typer.Exit(_scan_mbus(port, tcp, units, bauds, wait_ms, search, as_json))
+    if protocol != "modbus":
+        raise Problem(f"no scan for {protocol}", "--protocol modbus or mbus", code=USAGE)
+    units = units or "1-247"
+    wait_ms = wait_ms or 150
     settings = [
         (line, weight)
         for line, weight in SETTINGS
@@ -91,6 +103,75 @@ def command(
     raise typer.Exit(code or (OK if scan.hits else DEVICE))
 
 
+def _scan_mbus(
+    port: str, tcp: str, units: str, bauds: str, wait_ms: int, search: bool, as_json: bool
+) -> int:
+    """Search a wired M-Bus; return the exit code."""
+    from drivers.errors import LinkDown
+    from host_tools.desk.mbus_scan import ADDRESSES, BAUDS, MBusScan, line_at
+    from host_tools.desk.wires import line_text, open_serial, open_socket
+
+    rates = [int(baud) for baud in bauds.split(",") if baud.isdigit()] if bauds else list(BAUDS)
+    addresses = _units(units) if units else list(ADDRESSES)
+    if not rates or max(addresses) > 250:
+        raise Problem(
+            "no such rate or address", "rates as 300,2400; addresses are 0 .. 250", code=USAGE
+        )
+    show = _Shown(tcp)
+    wire = open_socket(tcp) if tcp else open_serial(port, line_at(rates[0]))
+    scan = MBusScan(
+        wire,
+        rates[:1] if tcp else rates,
+        addresses,
+        wait_ms=max(wait_ms, 500) if tcp else wait_ms,
+        search=search,
+        on_progress=show.tell,
+    )
+    code = OK
+    try:
+        for hit in scan.run():
+            show.clear()
+            print(json.dumps(hit.as_dict()) if as_json else _mbus_line(hit), flush=True)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except LinkDown as error:
+        raise Problem(str(error), "look at the cable, and scan again", code=DEVICE) from None
+    finally:
+        show.clear()
+        wire.close()
+    for line, what in scan.garbled:
+        print(
+            f"eclor: {what} at {line_text(line)}: several meters answer at once, or it is damaged",
+            file=sys.stderr,
+        )
+    _end_mbus(scan, code, port)
+    return code or (OK if scan.hits else DEVICE)
+
+
+def _end_mbus(scan: MBusScan, code: int, port: str) -> None:
+    ended = "interrupted" if code else "done"
+    print(f"eclor: {ended}, {len(scan.hits)} found", file=sys.stderr)
+    hit = next((hit for hit in scan.hits if hit.maps), None)
+    if hit is not None and port:
+        who = (
+            f"--unit {hit.address}" if hit.address is not None else f"-o secondary={hit.secondary}"
+        )
+        print(
+            f"  -> eclor read --map {hit.maps[0][0]} --port {port} --baud {hit.line[0]} {who}",
+            file=sys.stderr,
+        )
+
+
+def _mbus_line(hit: MBusHit) -> str:
+    from host_tools.desk.wires import line_text
+
+    who = "no primary address asked" if hit.address is None else f"address {hit.address}"
+    about = f"{hit.secondary}  {hit.maker} {hit.medium}, version {hit.version}"
+    maps = "; ".join(f"{name} ({here} of {of} points)" for name, here, of in hit.maps)
+    what = about if hit.maker else hit.secondary or "acknowledges, tells nothing"
+    return f"{line_text(hit.line)}  {who}  {what}  {hit.records} records  {maps or 'no map fits'}"
+
+
 def _line(hit: Hit, tcp: str) -> str:
     from host_tools.desk.wires import line_text
 
@@ -124,15 +205,18 @@ class _Shown:
         """Tell where the scan is, now and then."""
         from host_tools.desk.wires import line_text
 
+        minutes, seconds = divmod(round(at.left_s), 60)
+        self.tell(
+            f"{self._tcp or line_text(at.line)} unit {at.unit}: {at.done} of {at.done + at.left}, "
+            f"{minutes}:{seconds:02} left"
+        )
+
+    def tell(self, text: str) -> None:
+        """Show a text, now and then."""
         now_s = time.monotonic()
         if now_s < self._next_s:
             return
         self._next_s = now_s + (0.2 if self._is_live else 10.0)
-        minutes, seconds = divmod(round(at.left_s), 60)
-        text = (
-            f"{self._tcp or line_text(at.line)} unit {at.unit}: {at.done} of {at.done + at.left}, "
-            f"{minutes}:{seconds:02} left"
-        )
         if self._is_live:
             self.clear()
             self._width = len(text)
