@@ -132,7 +132,7 @@ class _Deployment:
                 result.changed.append("slot")
             if known.get(name, (0, b""))[1] != sha256(data).digest():
                 if name == "main.py":
-                    self._clear_boot(there)
+                    clear_boot(prompt)
                 prompt.put(name, data)
                 result.changed.append(name)
         return result
@@ -154,7 +154,7 @@ class _Deployment:
         if free < needed:
             raise Problem(
                 f"{self._prompt.port}: {needed // 1024} KB are needed, {free // 1024} KB are free",
-                "remove files of others: eclor reset --files, or flash the board anew",
+                "remove what others have put there, or flash the board anew: eclor flash",
                 code=DEVICE,
             )
         old = self._old(active) if active else None
@@ -187,18 +187,19 @@ class _Deployment:
         prompt.run("_g.close()")
         return bundle.rows_of(head, listing)
 
-    def _clear_boot(self, there: dict[str, int]) -> None:
-        """Take /boot.py away: Python would import it in the place of /boot.mpy.
 
-        The one of an image holds comments only; anybody else's is kept under another name.
-        """
-        if "boot.py" not in there:
-            return
-        lines = self._prompt.read("boot.py").decode(errors="replace").splitlines()
-        if all(not line.strip() or line.lstrip().startswith("#") for line in lines):
-            self._prompt.remove("boot.py")
-        else:
-            self._prompt.run("os.rename('boot.py','boot_before.py')")
+def clear_boot(prompt: Prompt) -> None:
+    """Take /boot.py away: Python would import it in the place of /boot.mpy.
+
+    The one of an image holds comments only; anybody else's is kept under another name.
+    """
+    if "boot.py" not in prompt.files(deep=False):
+        return
+    lines = prompt.read("boot.py").decode(errors="replace").splitlines()
+    if all(not line.strip() or line.lstrip().startswith("#") for line in lines):
+        prompt.remove("boot.py")
+    else:
+        prompt.run("os.rename('boot.py','boot_before.py')")
 
 
 def check_board(prompt: Prompt, boards: Sequence[str]) -> None:

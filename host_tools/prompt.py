@@ -16,6 +16,7 @@ import ast
 import base64
 import contextlib
 import json
+import os
 import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -35,6 +36,7 @@ _READY = b"raw REPL; CTRL-B to exit\r\n"
 _CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D = b"\x01", b"\x02", b"\x03", b"\x04"
 _START_S = 5.0  # from a reset to a prompt
 _POLL_S = 0.3
+_STEP_S = 3.0
 ANSWER_S = 10.0  # of silence, then the board has gone
 _LONG_S = 60.0  # for a hash of a slot on a slow flash
 
@@ -89,8 +91,8 @@ class _Buffered:
         return bool(data)
 
     def read(self, count: int) -> bytes:
-        """Return so many bytes, fewer when a second passes without any."""
-        while len(self.waiting) < count and self.fill(1.0):
+        """Return so many bytes, fewer when the board falls silent."""
+        while len(self.waiting) < count and self.fill(ANSWER_S):
             pass
         return self.take(count)
 
@@ -210,7 +212,7 @@ class Prompt:
                 port.reset_input_buffer()
                 port.write(b"\r" + _CTRL_A)
                 heard += self._transport.read_until(1, _READY, timeout=0.7, timeout_overall=2)
-                if heard.endswith(_READY):
+                if heard.endswith(_READY) and self._is_in_step():
                     self._transport.in_raw_repl = True
                     return
         shown = " ".join(heard[-120:].decode(errors="replace").split())
@@ -220,6 +222,14 @@ class Prompt:
             "press its reset button and try again; without MicroPython on it: eclor flash",
             code=DEVICE,
         )
+
+    def _is_in_step(self) -> bool:
+        """Drop what a slow board still says to the attempts before; tell whether it follows."""
+        word = os.urandom(6).hex()
+        self._transport.serial.write(f"print('{word}')".encode() + _CTRL_D)
+        said = f"OK{word}\r\n".encode() + 2 * _CTRL_D
+        heard = self._transport.read_until(1, said, timeout=_STEP_S, timeout_overall=_STEP_S)
+        return bool(heard.endswith(said))
 
     def _await_prompt(self) -> None:
         until_s = time.monotonic() + _START_S
@@ -370,14 +380,16 @@ class Prompt:
         self._transport.in_raw_repl = False
         self.close()
 
-    def enter_maintenance(self, wait_s: float = 20.0) -> None:
+    def enter_maintenance(self, minutes: int = 30, wait_s: float = 20.0) -> None:
         """Start the board again without its firmware: no watchdog bites while files are written.
+
+        minutes: 1 .. 60; then it starts by itself.
 
         A board without firmware is at its prompt already.
         """
         if "main.py" not in self.files(deep=False):
             return
-        self.put("maintenance", b"30")  # minutes; then it starts by itself
+        self.put("maintenance", b"%d" % minutes)
         self.reset()
         self.await_start(wait_s)
         # A Ctrl-C that came before boot.py had looked has left it; no watchdog is armed by then.

@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
-from agent.settings import split
+from agent.settings import merge, split
 from host_tools import ca, claim, release
 from host_tools.deploy import check_board
 from host_tools.problems import DEVICE, FAILED, INPUT, Problem
@@ -174,6 +174,69 @@ def provision(
         if start:
             prompt.reset()
     return result
+
+
+def settings(port: str) -> dict[str, Any]:
+    """Return who a gateway is, its configuration, and the names of its secrets; start it again."""
+    with Prompt(port) as prompt:
+        identity = _open(prompt)
+        told = call(prompt, f"settings({prompt.root!r})")
+        prompt.reset()
+    return {**identity, "config": told["config"], "hash": identity["config"]}
+
+
+def problems(port: str, plan: Plan) -> list[str]:
+    """Return what the gateway's own firmware finds wrong with a plan; nothing is kept."""
+    with Prompt(port) as prompt:
+        identity = _open(prompt)
+        stand_ins = dict.fromkeys((_KEY, _PRIVACY), "0" * 64) | plan.secrets
+        known = {path: value for path, value in stand_ins.items() if path in identity["secrets"]}
+        config = _with_certificates(plan.config, call(prompt, f"settings({prompt.root!r})"))
+        found = call(prompt, f"problems({json.dumps(merge(config, known))!r})")
+        prompt.reset()
+    return list(found["problems"])
+
+
+def push(port: str, plan: Plan) -> dict[str, Any]:
+    """Give a gateway other settings, on trial; its secrets and certificates stay. Start it."""
+    with Prompt(port) as prompt:
+        check_board(prompt, [plan.board])
+        identity = _open(prompt)
+        if identity["gateway"] != plan.gateway:
+            here = identity["gateway"] or "no gateway yet"
+            raise Problem(
+                f"{port} is {here}, not {plan.gateway}",
+                "give --gateway, or make it one: eclor provision",
+                code=INPUT,
+            )
+        order = _order(plan)
+        order["config"] = _with_certificates(
+            plan.config, call(prompt, f"settings({prompt.root!r})")
+        )
+        order["release_keys"] = ""
+        answer = call(prompt, f"take({json.dumps(order)!r},{prompt.root!r})")
+        if not answer["ok"]:
+            raise _refused(answer["problems"])
+        prompt.reset()
+    return {"gateway": plan.gateway, "config": answer["config"], "trial": answer["trial"]}
+
+
+def forget(port: str, *, journal: bool) -> None:
+    """Make a gateway forget its settings, secrets and keys; with journal its readings too."""
+    with Prompt(port) as prompt:
+        _open(prompt)
+        call(prompt, f"forget({journal},{prompt.root!r})")
+        prompt.reset()
+
+
+def _with_certificates(config: dict[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration that names the certificates which the board has."""
+    changed: dict[str, Any] = json.loads(json.dumps(config))
+    uplink = changed.setdefault("uplink", {})
+    if uplink.get("tls"):
+        had = told["config"].get("uplink", {})
+        uplink |= {key: had[key] for key in ("ca", "cert", "cert_key") if key in had}
+    return changed
 
 
 def open_gateway(prompt: Prompt) -> Mapping[str, Any]:

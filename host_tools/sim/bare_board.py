@@ -82,6 +82,7 @@ class BareBoard:
         self._is_started = False
         self._is_raw = False
         self._is_heard = True
+        self._interrupted_s = 0.0  # when a Ctrl-C went in that it has not answered yet
         self._held = b""  # by the host, before it listens
         self._early = b""  # by the board, before its mark
         self._last = 0
@@ -303,13 +304,18 @@ class BareBoard:
         child = self._child
         if child is None:
             return
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            status = Path(f"/proc/{child.pid}/status").read_text()
-            caught = int(status.split("SigCgt:")[1].split()[0], 16)
-            if caught >> signal.SIGINT - 1 & 1:
-                child.send_signal(signal.SIGINT)
-                return
-        self._write(_INTERRUPT)
+        # The unix port ends at a second one before it has taken the first; chips do not.
+        if time.monotonic() - self._interrupted_s < 10.0:
+            return
+        # It stands still meanwhile: a signal that it no longer catches would end it.
+        child.send_signal(signal.SIGSTOP)
+        catches = _catches(child.pid)
+        if catches:
+            self._interrupted_s = time.monotonic()
+            child.send_signal(signal.SIGINT)
+        child.send_signal(signal.SIGCONT)
+        if not catches:
+            self._write(_INTERRUPT)
 
     def _write(self, data: bytes) -> None:
         if self._child and self._child.stdin:
@@ -317,6 +323,7 @@ class BareBoard:
                 self._child.stdin.write(data)
 
     def _from_board(self, data: bytes) -> None:
+        self._interrupted_s = 0.0
         if not self._is_started:
             self._early += data
             before, mark, data = self._early.partition(_MARK.encode())
@@ -347,6 +354,23 @@ class BareBoard:
                 if not select.select([], [self._master], [], wait_s)[1]:
                     self._is_heard = False
                     return  # as a UART does when nobody reads
+
+
+def _catches(pid: int) -> bool:
+    """Whether a process that is being stopped catches SIGINT: it runs a script."""
+    for _ in range(1000):
+        try:
+            fields = dict(
+                line.split(":\t", 1)
+                for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+                if ":\t" in line
+            )
+        except OSError:
+            return False
+        if fields["State"][0] in "TZX":
+            return bool(int(fields["SigCgt"], 16) >> signal.SIGINT - 1 & 1)
+        time.sleep(0.001)
+    return False
 
 
 def start_alone(folder: Path, site: Path | None = None, gateway: str = "") -> str:

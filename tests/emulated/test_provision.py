@@ -183,7 +183,7 @@ def test_a_cut_leaves_what_was_in_force_and_the_next_run_goes_on(
     board.cut_after_bytes = int(sent * share)
     with pytest.raises(Problem) as error:
         _provision(board, _site(tmp_path, kitchen="cuisine"), authority)
-    assert error.value.code == DEVICE and error.value.remedy
+    assert error.value.code == DEVICE and error.value.remedy and not board.running
     assert _secrets(board) == before
     board.plug_in()
     _provision(board, _site(tmp_path, kitchen="cuisine"), authority)
@@ -195,8 +195,9 @@ def test_an_unprovisioned_board_that_was_cut_is_provisioned_by_the_next_run(
 ):
     site = _site(tmp_path)
     board.cut_after_bytes = 3000
-    with pytest.raises(Problem):
+    with pytest.raises(Problem) as error:
         _provision(board, site, authority)
+    assert not board.running, error.value.what
     board.plug_in()
     result = _provision(board, site, authority)
     secrets, _ = _secrets(board)
