@@ -73,12 +73,11 @@ class App:
         self.config_hash = self._report.config_hash
         self.uplink = self._make_uplink(random)
         self.uplink.birth = self.birth
-        self.keys = None
-        if config["uplink"]["key"]:
-            from agent.keys import Keys
-
-            key = bytes.fromhex(config["uplink"]["key"])
-            self.uplink.mac = self.keys = Keys(identity["gateway"], key, ground, self.note_event)
+        self._ground = ground
+        self.keys = self.uplink.mac  # agent/keys.Keys once a key was replaced; None without one
+        self.orders = Orders(self, self.keys, ground)
+        if self.keys and self._was_replaced("key"):
+            self.load_keys()
         if config["uplink"]["budget_kb_day"]:
             from agent.budget import Budget
 
@@ -86,15 +85,12 @@ class App:
             self.uplink.budget = Budget(limit, ground)
         self.timekeeper = Timekeeper(config["clock"]["ntp"], random)
         self.floor = Floor(clock, ground)
-        self.certificates = None
-        if config["uplink"]["tls"]:
-            from agent.certificates import Certificates
-
-            self.certificates = Certificates(ground, self.note_event, config["uplink"])
+        self.certificates = None  # agent/certificates.Certificates once one was replaced
+        if config["uplink"]["tls"] and self._was_replaced("certificates"):
+            self.load_certificates()
         self.cause = ""
         self.purge = None  # agent/purge.Purge after the first command to purge
         self.upgrade = None  # agent/upgrade.Upgrade, where there are slots
-        self.orders = Orders(self, self.keys, ground)
         self.uplink.on_command = self.on_command
         self._save_at = self._state_at = 0
         size = config["block"]["size"]
@@ -118,6 +114,31 @@ class App:
         from agent.uplink import Uplink
 
         return Uplink(settings, self.journal, self.identity, random)
+
+    def _was_replaced(self, slot):
+        """Tell whether a slot of our ground says that what the configuration gave was replaced."""
+        try:
+            return self._ground is not None and self._ground.load(slot, bytearray(1)) > 0
+        except OSError:
+            return True  # who looks closer, says what serves now
+
+    def load_keys(self):
+        """Return the keys as what can be replaced: RAM that only a gateway with a trial needs."""
+        from agent.keys import Keys
+
+        if not isinstance(self.keys, Keys):
+            key = bytes.fromhex(self.config["uplink"]["key"])
+            self.keys = Keys(self.identity["gateway"], key, self._ground, self.note_event)
+            self.uplink.mac = self.orders.commands.mac = self.keys
+        return self.keys
+
+    def load_certificates(self):
+        """Return the certificates as what can be replaced; likewise."""
+        from agent.certificates import Certificates
+
+        if self.certificates is None:
+            self.certificates = Certificates(self._ground, self.note_event, self.config["uplink"])
+        return self.certificates
 
     # --- the start
 

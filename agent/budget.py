@@ -1,6 +1,6 @@
 """Bytes a day, for networks that charge by them: what may still go, and what waits first.
 
-Not here: who sends (agent/session.py), whose bytes are counted (firmware/net.Counted). Counted is
+Not here: who sends (agent/session.py), whose bytes are counted (firmware/counted.py). Counted is
 what really passes: every byte given to or taken from TCP, records and handshakes of TLS with it,
 and the datagrams of names and time. Estimated, from the safe side, are the heads of IP and TCP:
 40 bytes for each segment and 40 for its acknowledgement, 300 for a connection's beginning and

@@ -39,7 +39,7 @@ class Commands:
     def __init__(self, gateway, mac, clock, last, save, handlers):
         self._gateway = gateway
         self._context = b"cmd" + gateway.encode()
-        self._mac = mac
+        self.mac = mac
         self._clock = clock
         self._last = last
         self._save = save
@@ -49,7 +49,7 @@ class Commands:
     def take(self, payload, now_ms):
         """Check and run one payload; return the result as bytes, or None for a forgery."""
         end = len(payload)
-        if not self._mac.check(self._context, payload, 0, end):
+        if not self.mac.check(self._context, payload, 0, end):
             self.counts["forged"] += 1
             return None
         tree = _parse(bytes(payload[: end - TAG_BYTES]))

@@ -37,7 +37,7 @@ _BLINK_MS = const(250)
 class Orders:
     """One gateway's handlers and their state.
 
-    app: agent/app.App. keys: agent/keys.Keys, None: every command is refused and counted.
+    app: agent/app.App. keys: Mac or agent/keys.Keys, None: every command is refused and counted.
     ground: agent/store.Files or None; its slot `counter` remembers the last command taken.
     """
 
@@ -49,7 +49,7 @@ class Orders:
         self.why = ""  # why no command can be taken
         self._restart_at = self._locate_until = None
         self._maintenance_until_ms = 0  # uptime
-        self._commands = None
+        self.commands = None
         if keys:
             handlers = {
                 "read_now": self._read_now,
@@ -59,20 +59,20 @@ class Orders:
                 "locate": self._locate,
                 "reboot": self._reboot,
                 "certificate": self._certificate,
-                "key": keys.order,
+                "key": self._key,
                 "purge": self._purge,
                 "update": self._update,
                 "configure": self._configure,
             }
             name = app.identity["gateway"]
-            self._commands = Commands(name, keys, app.clock, self._load(), self._save, handlers)
+            self.commands = Commands(name, keys, app.clock, self._load(), self._save, handlers)
 
     def take(self, payload, now_ms):
         """Check and run one payload; return the answer, None when it gets none."""
-        if self._commands is None:
+        if self.commands is None:
             self.unsigned += 1
             return None
-        return self._commands.take(payload, now_ms)
+        return self.commands.take(payload, now_ms)
 
     def step(self, now_ms):
         """Tell whether the LED should shine now."""
@@ -90,7 +90,7 @@ class Orders:
 
     def report(self):
         """Return the counters for the state message: what was taken and what was refused."""
-        tree: dict = dict(self._commands.counts) if self._commands else {}
+        tree: dict = dict(self.commands.counts) if self.commands else {}
         tree["unsigned"] = self.unsigned
         left_ms = self._maintenance_until_ms - self._app.clock.uptime_ms
         tree["maintenance_s"] = max(0, left_ms // 1000)
@@ -177,9 +177,12 @@ class Orders:
         return {"seconds": seconds}
 
     def _certificate(self, args):
-        if self._app.certificates is None:
+        if not self._app.config["uplink"]["tls"]:
             raise CannotDo("the uplink has no TLS")
-        return self._app.certificates.order(args)
+        return self._app.load_certificates().order(args)
+
+    def _key(self, args):
+        return self._app.load_keys().order(args)
 
     def _purge(self, args):
         if self._app.purge is None:

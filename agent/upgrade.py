@@ -142,12 +142,16 @@ class Upgrade:
                 self._slots,
                 self._keys(),
                 self._app.identity["board"],
-                self._app.keys,
+                self,
                 b"chunk" + name.encode(),
                 self._app.uplink.publish_result,
                 self._answering,
             )
         return self._updater
+
+    def check(self, context, data, start, end):
+        """Tell whether a piece ends with its tag, under the key that is good now."""
+        return self._app.keys.check(context, data, start, end)
 
     def _keys(self):
         data = bytearray(_KEYS_BYTES)

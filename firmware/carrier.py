@@ -36,10 +36,15 @@ async def run(app, hal, names, link):
             _no_delay(sock)
             if uplink.budget:
                 uplink.budget.spend_opening()
-                sock = net.Counted(sock, uplink.budget.spend)
+                from firmware.counted import Counted
+
+                sock = Counted(sock, uplink.budget.spend)
             if settings["tls"]:
                 app.floor.assume(hal.set_wall)
-                sock = net.secure(sock, app.certificates.choose(settings, uplink.acked))
+                papers = settings
+                if app.certificates:
+                    papers = app.certificates.choose(settings, uplink.acked)
+                sock = net.secure(sock, papers)
             uplink.opened(hal.ticks_ms())
             await _session(sock, uplink, hal)
             why = "the far end closed"

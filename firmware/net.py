@@ -5,7 +5,6 @@ believed. `getaddrinfo`, which waits inside C, is given numbers only.
 """
 
 import asyncio
-import io
 import select
 import socket
 from errno import ECONNREFUSED, EINPROGRESS, ETIMEDOUT
@@ -19,7 +18,6 @@ from drivers.ticks import ticks_diff
 IN_PROGRESS = (EINPROGRESS, 11, 36)  # EAGAIN of the ports
 _STEP_MS = 10
 _LONGEST_WAIT_MS = 60000
-_STREAM_CLOSE = 4  # MP_STREAM_CLOSE of MicroPython's py/stream.h
 
 
 def _address(numeric, port, kind):
@@ -81,38 +79,6 @@ async def _connected(sock, address, goes_on):
             return
         await asyncio.sleep_ms(_STEP_MS)
     raise OSError(ETIMEDOUT)
-
-
-class Counted(io.IOBase):
-    """A socket that tells spend(count) the bytes of each read and write; TLS goes on top of it."""
-
-    def __init__(self, sock, spend):
-        self._sock = sock
-        self._spend = spend
-
-    def readinto(self, buffer):
-        """Read what is there; None when nothing is."""
-        count = self._sock.readinto(buffer)
-        if count:
-            self._spend(count)
-        return count
-
-    def write(self, data):
-        """Write what the socket takes; None when it takes nothing."""
-        count = self._sock.write(data)
-        if count:
-            self._spend(count)
-        return count
-
-    def ioctl(self, request, argument):
-        """Close with the stream above: nobody polls it."""
-        if request == _STREAM_CLOSE:
-            self._sock.close()
-        return 0
-
-    def close(self):
-        """Close the socket."""
-        self._sock.close()
 
 
 def secure(sock, settings):

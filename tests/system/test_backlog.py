@@ -9,7 +9,7 @@ from agent.codec import decode
 from agent.journal import Journal
 from agent.record import BLOCK, EVENT, LOST, check_record
 from agent.uplink import Uplink
-from drivers.reading import GOOD
+from drivers.reading import GOOD, Reading
 from tests.fakes.broker import Broker, pump
 from tests.fakes.memory_ground import MemoryGround
 from tests.system.test_hostile_broker import _World
@@ -66,11 +66,12 @@ def test_off_line_readings_gather_in_few_blocks_and_all_leave_at_once_afterwards
 
     def read(minutes, online):
         for _ in range(minutes):
-            meter.driver.reading.clear(GOOD)
-            for i in range(len(meter.driver.reading.values)):
-                meter.driver.reading.set(i, 1000 + world.now_ms // 60000)
-            meter.driver.reading.at_ms = world.now_ms
-            app.on_reading(meter, meter.driver.reading)
+            reading = Reading(meter.driver.points)
+            reading.clear(GOOD)
+            for i in range(len(reading.values)):
+                reading.set(i, 1000 + world.now_ms // 60000)
+            reading.at_ms = world.now_ms
+            app.on_reading(meter, reading)
             if online:
                 world.live(60000)
                 continue

@@ -12,7 +12,7 @@ from agent.config import validate
 from agent.journal import Journal
 from agent.log import Log
 from agent.record import BLOCK
-from drivers.reading import GOOD, NO_REPLY
+from drivers.reading import GOOD, NO_REPLY, Reading
 from tests.fakes.broker import Broker, pump
 from tests.fakes.memory_ground import MemoryGround
 
@@ -71,7 +71,7 @@ class _World:
             self.clock.tick(self.now_ms)
             self.app.now_ms = self.now_ms
             for meter in self.app.meters:
-                reading = meter.driver.reading
+                reading = Reading(meter.driver.points)
                 reading.clear(quality)
                 for i in range(len(reading.values)):
                     reading.set(i, value)
