@@ -21,7 +21,10 @@ def command(
         str | None, typer.Option(help="an empty one; without, SQLite in a temporary folder")
     ] = None,
     kill: Annotated[
-        bool, typer.Option(help="kill -9 a node and a collector on the way, and bring them back")
+        bool,
+        typer.Option(
+            help="kill -9 a node and a collector on the way, then all of them, and bring them back"
+        ),
     ] = False,
     seed: Annotated[int, typer.Option(help="of journals, waits and who is killed")] = 0,
     seconds: Annotated[float, typer.Option(help="give up after so long")] = 280,

@@ -40,7 +40,7 @@ def run_trial(
     """Run one trial on loopback; return its figures.
 
     kill  after a third of the work a node and a collector end by SIGKILL, and come back after
-          another third
+          another third; when three quarters are done every node and every collector does
     """
     engine = open_database(url)
     with Supervisor() as supervisor:
@@ -66,7 +66,7 @@ def run_trial(
                 raise Problem("a collector does not come up", "run it by hand", code=FAILED)
         fleet = Fleet(cluster.mqtt, gateways, records, seed)
 
-        async def drive() -> bool:
+        async def drive() -> tuple[bool, int]:
             work = asyncio.create_task(fleet.run(deadline_s))
             stage = 0
             while not work.done():
@@ -79,14 +79,23 @@ def run_trial(
                     stage = 2
                     cluster.revive(seed % nodes)
                     running[0] = collect()
+                if kill and stage == 2 and done > 3 / 4:
+                    stage = 3
+                    for node in range(nodes):
+                        cluster.kill(node)
+                    for child in running:
+                        child.kill()
+                    for node in range(nodes):
+                        cluster.revive(node)
+                    running[:] = [collect() for _ in running]
                 with suppress(TimeoutError):
                     await asyncio.wait_for(asyncio.shield(work), 0.05)
             if kill and stage == 1:
                 cluster.revive(seed % nodes)
-            return await work
+            return await work, stage
 
         begun = time.monotonic()
-        finished = asyncio.run(drive())
+        finished, stages = asyncio.run(drive())
         seconds = time.monotonic() - begun
         brokers = sum(_resident(pid) for pid in cluster.pids())
         workers = sum(_resident(child.process.pid) for child in running if child.running)
@@ -100,6 +109,7 @@ def run_trial(
         "connected_together": fleet.together,
         "readings": fleet.readings,
         "finished": finished,
+        "kills": stages,  # 1 a node and a collector, 2 they came back, 3 all of them
         "seconds": round(seconds, 1),
         "readings_per_s": round(fleet.acknowledged / seconds),
         "sessions": fleet.sessions,
