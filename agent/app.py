@@ -19,13 +19,11 @@ from agent.floor import Floor
 from agent.forecast import Forecast
 from agent.meter import STATE_NAMES, make_meters
 from agent.orders import Orders
-from agent.privacy import Privacy
 from agent.quiet import Quiet
 from agent.record import BLOCK, BOOT, EVENT, HEALTH, SCHEMA, TIME
 from agent.report import Report
 from agent.schedule import Schedule
 from agent.sealing import Sealing
-from agent.timekeeper import Timekeeper
 from drivers.ticks import ticks_add, ticks_diff
 
 _STEP_MS = const(200)  # step() is wanted at least this often
@@ -54,10 +52,14 @@ class App:
         self.identity = identity
         self.log = log
         self.meters = make_meters(config)
-        key = bytes.fromhex(config["privacy"]["key"])
-        self.privacy = Privacy(config["meters"], key, ground)
-        for meter in self.meters:
-            meter.shown = self.privacy.name(meter.index)
+        self.privacy = None
+        if [m for m in self.meters if m.config["personal"]]:
+            from agent.privacy import Privacy
+
+            secret = bytes.fromhex(config["privacy"]["key"])
+            self.privacy = Privacy(config["meters"], secret, ground)
+            for meter in self.meters:
+                meter.shown = self.privacy.name(meter.index)
         self.buses = []
         for port in config["ports"]:
             on_port = [m for m in self.meters if m.config["port"] == port["name"]]
@@ -83,14 +85,15 @@ class App:
 
             limit = config["uplink"]["budget_kb_day"] * 1000
             self.uplink.budget = Budget(limit, ground)
-        self.timekeeper = Timekeeper(config["clock"]["ntp"], random)
+        self.timekeeper = None  # agent/timekeeper.Timekeeper, where there are time servers
         self.floor = Floor(clock, ground)
         self.certificates = None  # agent/certificates.Certificates once one was replaced
         if config["uplink"]["tls"] and self._was_replaced("certificates"):
             self.load_certificates()
         self.cause = ""
         self.purge = None  # agent/purge.Purge after the first command to purge
-        self.upgrade = None  # agent/upgrade.Upgrade, where there are slots
+        self.upgrade = None  # agent/upgrade.Upgrade, while there is something to change
+        self.make_upgrade = None  # makes it; None where there are no slots
         self.uplink.on_command = self.on_command
         self._save_at = self._state_at = 0
         size = config["block"]["size"]
@@ -108,7 +111,7 @@ class App:
             from agent.platform import Platform
 
             made = Platform(settings, self.journal, self.identity, random)
-            made.schema = self._report.schema
+            made.schema = self._report.schema()
             made.clock = self.clock
             return made
         from agent.uplink import Uplink
@@ -157,18 +160,8 @@ class App:
             # The block of the last life is sealed as it stood: this life begins its own.
             if self._reseal(meter, data):
                 recovered += 1
-        self._note(SCHEMA, self._report.schema)
-        self._note(
-            BOOT,
-            {
-                "boot": self.identity["boot"],
-                "cause": cause,
-                "version": self.identity["version"],
-                "from_ms": found.alive_ms,
-                "to_ms": self._wall_ms(now_ms),
-                "open": recovered,
-            },
-        )
+        self._note(SCHEMA, self._report.schema())
+        self._note(BOOT, self._report.boot(found.alive_ms, self._wall_ms(now_ms), recovered))
         if self.upgrade:
             self.upgrade.start(cause, first)
         self.journal.sync()

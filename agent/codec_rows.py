@@ -9,10 +9,11 @@ returns the answer it was given when writing, and the one it finds when reading.
     rows.put(10_000, (2305, None), bytes((0, 1)))    # ms since the row before, values, qualities
 """
 
-import sys
 from array import array
 
 from micropython import const
+
+from agent import forget
 
 _BIAS = const(0x20000000)
 _OFFSET = const(0x400000)  # of the values of a row; from 0 to twice this they are
@@ -107,8 +108,7 @@ class Kernel:
         self.shared, self.time, self.value = odds()
         self.work = array("I", bytes(4 * _GUESSES))
         # Read once: the module's 2 KB go.
-        del sys.modules["agent.codec_odds"]
-        delattr(sys.modules["agent"], "codec_odds")
+        forget("codec_odds")
 
     def words(self, count):
         """Return count zeroed words, as code() takes them; a host may give other arrays."""

@@ -8,9 +8,8 @@ the device reads from its flash (agent/settings.py). The same rules run in both 
 """
 
 from agent.clock import civil_from_days, days_from_civil
-from agent.names import is_numeric
+from agent.names import is_numeric, split_server
 from agent.settings import SECRETS
-from agent.timekeeper import split_server
 from drivers import DRIVERS
 
 _REQUIRED = object

@@ -16,6 +16,7 @@ gives a number that was sent to other content. A number that is gone is read as 
 
 from micropython import const
 
+from agent import forget
 from agent.outage import Outage
 from agent.record import (
     BLOCK,
@@ -23,7 +24,6 @@ from agent.record import (
     find_record,
     pack_lost,
 )
-from agent.recovery import Recovery, recover
 from agent.saves import MARK_MAX, Saves
 from agent.tail import Tail
 from agent.window import Window
@@ -90,6 +90,9 @@ class Journal:
         Reads the directory, the slots and the last segment: a bounded amount. A flash that
         cannot be read leaves the journal degraded, in RAM, and the gateway reading meters.
         """
+        from agent.recovery import Recovery, recover  # RAM for the start only
+
+        forget("recovery")
         found = Recovery()
         try:
             found = recover(self, self._window.data, self._meter_at)

@@ -198,9 +198,12 @@ class Orders:
         return self._changes().configure(args)
 
     def _changes(self):
-        if self._app.upgrade is None:
+        app = self._app
+        if app.upgrade is None and app.make_upgrade is not None:
+            app.upgrade = app.make_upgrade()
+        if app.upgrade is None:
             raise CannotDo("this gateway has no slots")
-        return self._app.upgrade
+        return app.upgrade
 
     def restart(self, now_ms):
         """Restart the gateway after RESTART_MS, so that what it says leaves first."""

@@ -10,11 +10,9 @@ returns. Loaded only when such a command comes. Nothing is kept of a configurati
 `secrets` beside `try` ({path: value}) changes secrets, under TLS only; the others stay.
 """
 
-import sys
-
 from micropython import const
 
-import agent
+from agent import forget
 from agent.commands import CannotDo
 from agent.settings import merge, split
 
@@ -83,7 +81,5 @@ class Reconfigure:
         for name in ("gateway", "board"):  # the journal, the keys and the wires are this one's
             if not problems and checked[name] != identity[name]:
                 problems.append("%s: this is %s" % (name, identity[name]))
-        sys.modules.pop("agent.config", None)
-        if hasattr(agent, "config"):
-            del agent.config
+        forget("config")
         return problems

@@ -13,17 +13,22 @@ from agent.meter import STATE_NAMES
 class Report:
     """One gateway's words. app: agent/app.App; heap: callable() -> (used, free) in bytes.
 
-    schema       dict of a SCHEMA record, with its own hash in `config`
-    config_hash  the 4 bytes of that hash, as every block carries them
+    config_hash  the 4 bytes of the schema's hash, as every block carries them
+    config       the same as 8 hexadecimal digits
     """
 
     def __init__(self, app, heap):
         self._app = app
         self._heap = heap
         self._heap_peak = 0
-        self.schema = self._make_schema()
-        self.config_hash = sha256(json.dumps(self.schema).encode()).digest()[:4]
-        self.schema["config"] = "".join(["%02x" % b for b in self.config_hash])
+        self.config_hash = sha256(json.dumps(self._make_schema()).encode()).digest()[:4]
+        self.config = "".join(["%02x" % b for b in self.config_hash])
+
+    def schema(self):
+        """Return the tree of a SCHEMA record, made anew: it is wanted rarely, and is large."""
+        tree = self._make_schema()
+        tree["config"] = self.config
+        return tree
 
     def _make_schema(self):
         meters = []
@@ -49,6 +54,17 @@ class Report:
         identity = self._app.identity
         return {"gateway": identity["gateway"], "site": identity["site"], "meters": meters}
 
+    def boot(self, alive_ms, wall_ms, recovered):
+        """Return the tree of a BOOT record: what may be missing, what was recovered."""
+        return {
+            "boot": self._app.identity["boot"],
+            "cause": self._app.cause,
+            "version": self._app.identity["version"],
+            "from_ms": alive_ms,
+            "to_ms": wall_ms,
+            "open": recovered,
+        }
+
     def birth(self, wall_ms):
         """Return the birth's bytes; wall_ms: now, 0 while the clock is not to be trusted."""
         app = self._app
@@ -57,8 +73,8 @@ class Report:
         tree["first"] = app.journal.first
         tree["next"] = app.journal.next
         tree["cause"] = app.cause
-        tree["config"] = self.schema["config"]
-        tree["schema"] = self.schema
+        tree["config"] = self.config
+        tree["schema"] = self.schema()
         tree["uptime_ms"] = app.clock.uptime_ms
         tree["wall_ms"] = wall_ms
         return json.dumps(tree).encode()
@@ -87,7 +103,7 @@ class Report:
                 "uptime_ms": app.clock.uptime_ms,
                 "wall_ms": wall_ms,
                 "clock": app.clock.state,
-                "clock_why": app.timekeeper.why,
+                "clock_why": app.timekeeper.why if app.timekeeper else "",
                 "heap": used,
                 "heap_free": free,
                 "heap_peak": self._heap_peak,
@@ -97,7 +113,7 @@ class Report:
                 "in_flight": app.uplink.in_flight,
                 "uplink": app.uplink.state,
                 "commands": app.orders.report(),
-                "withheld": app.privacy.withheld,
+                "withheld": app.privacy.withheld if app.privacy else 0,
                 "purge": app.purge.state if app.purge else "",
                 "update": app.upgrade.report() if app.upgrade else None,
                 "meters": [

@@ -28,6 +28,7 @@ class Pair:
 
     FILE = "/slot"
     TRIES = 3  # starts of a trial
+    is_newer = False  # whether an unfinished one lies in the target
     WHAT = "update"
 
     def __init__(self, root, running, state):
@@ -61,6 +62,11 @@ class Pair:
 
 class Slots(Pair):
     """One gateway's two slots; running is "" when the firmware is frozen into the image."""
+
+    @property
+    def is_newer(self):
+        """Tell whether what lies in the target is newer than what runs: half of an update."""
+        return self.counter(self.target) > self.counter(self.running)
 
     def size(self, slot):
         """Return the bytes of a slot, 0 when it is absent."""

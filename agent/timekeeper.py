@@ -20,6 +20,7 @@ from micropython import const
 from agent import sntp
 from agent.backoff import Backoff
 from agent.clock import CEILING_MS, UPTIME_ONLY
+from agent.names import split_server
 from drivers.ticks import ticks_add, ticks_diff
 
 ANSWER_MS = const(2000)  # an answer later than this is too vague to use
@@ -28,15 +29,6 @@ _AGAIN_MS = const(3600000)  # a clock is trusted for six hours (agent/clock.py):
 _BASE_MS = const(4000)
 _CAP_MS = const(900000)
 _JUMP_MS = const(86400000)
-
-
-def split_server(text, default=123):
-    """Return (host, port) of "host" or "host:port". Raises ValueError."""
-    host, _, port = text.partition(":")
-    number = int(port) if port else default
-    if not host or not 1 <= number <= 65535:
-        raise ValueError("%s is not host or host:port" % text)
-    return host, number
 
 
 class Timekeeper:

@@ -45,7 +45,7 @@ class Upgrade:
         if self._trial:
             return
         # Only what is newer is worth the memory and the time of a signature check.
-        if self._key and slots.counter(slots.target) > slots.counter(slots.running):
+        if self._key and slots.is_newer:
             if not self._load().resume():
                 self._updater = None
 

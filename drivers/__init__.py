@@ -53,23 +53,19 @@ maps/: a docstring with its source, and one literal `MAP`. Both are found and te
 
 import sys
 
-# protocol: (module, class, what it is for)
+# protocol: (module, class)
 DRIVERS = {
-    "modbus": ("modbus", "Modbus", "Modbus RTU, RTU over TCP and TCP: asks"),
-    "tic": ("tic", "TIC", "customer output of Linky and other French meters: listens"),
-    "level": ("level", "Level", "distance sensors of tanks and containers: listens"),
-    "radar": ("radar", "Radar", "traffic radars, counted on the device: listens"),
-    "pulse": ("pulse", "Pulse", "pulse outputs (S0) on an input, counted on the device: listens"),
-    "contact": ("pulse", "Contact", "doors, lids, floods on an input, told at once: listens"),
-    "mbus": ("mbus", "MBus", "wired M-Bus, EN 13757-2/-3: asks"),
-    "iec62056": (
-        "iec62056",
-        "IEC62056",
-        "IEC 62056-21 modes A to D, heat meters: asks or listens",
-    ),
-    "dsmr": ("dsmr", "DSMR", "DSMR P1 v2.2 to v5: listens"),
-    "sml": ("sml", "SML", "Smart Message Language, transport version 1: listens"),
-    "dlms": ("dlms", "DLMS", "DLMS push over HDLC: listens"),
+    "modbus": ("modbus", "Modbus"),  # Modbus RTU, RTU over TCP and TCP: asks
+    "tic": ("tic", "TIC"),  # customer output of Linky and other French meters: listens
+    "level": ("level", "Level"),  # distance sensors of tanks and containers: listens
+    "radar": ("radar", "Radar"),  # traffic radars, counted on the device: listens
+    "pulse": ("pulse", "Pulse"),  # pulse outputs (S0) on an input, counted here: listens
+    "contact": ("pulse", "Contact"),  # doors, lids, floods on an input, told at once: listens
+    "mbus": ("mbus", "MBus"),  # wired M-Bus, EN 13757-2/-3: asks
+    "iec62056": ("iec62056", "IEC62056"),  # IEC 62056-21 modes A to D: asks or listens
+    "dsmr": ("dsmr", "DSMR"),  # DSMR P1 v2.2 to v5: listens
+    "sml": ("sml", "SML"),  # Smart Message Language, transport version 1: listens
+    "dlms": ("dlms", "DLMS"),  # DLMS push over HDLC: listens
 }
 
 
@@ -78,7 +74,7 @@ def load(protocol):
 
     Raises KeyError when DRIVERS has no such protocol.
     """
-    module, name, _ = DRIVERS[protocol]
+    module, name = DRIVERS[protocol]
     return getattr(__import__("drivers." + module, None, None, (name,)), name)
 
 
@@ -94,13 +90,22 @@ def load_map(name):
         return __import__("maps." + name, None, None, ("MAP",)).MAP
 
 
+def drop(*names):
+    """Drop modules of ours that were needed once: their RAM is free when nobody holds them."""
+    package = sys.modules["drivers"]
+    for name in names:
+        sys.modules.pop("drivers." + name, None)
+        if hasattr(package, name):
+            delattr(package, name)
+
+
 def forget_maps():
     """Drop the modules of all maps read so far; their tables go once no driver holds them.
 
     A gateway reads each map once, at its start, and a table of fifty points takes 8 KB of RAM.
     A driver's module may have a function `forget`, which is told.
     """
-    for module, _, _ in DRIVERS.values():
+    for module, _ in DRIVERS.values():
         forget = getattr(sys.modules.get("drivers." + module), "forget", None)
         if forget:
             forget()

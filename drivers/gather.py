@@ -16,7 +16,6 @@ choosing points, scaling and dealing with units.
 from micropython import const
 
 from drivers.reading import GOOD, KIND_NAMES, MISSING, OVERFLOW, TEXT, UNAVAILABLE, Point, Reading
-from drivers.units import relation
 
 NOT_WANTED = const(-1)  # the map has no point for this code
 NEW = const(-2)  # there is no map: every value makes its point
@@ -133,7 +132,11 @@ class Gather:
             value = None
             quality = UNAVAILABLE
         elif value is not None:
-            power = relation(unit, point.unit)
+            power = 0
+            if unit != point.unit:
+                from drivers.units import relation  # 5 KB that a map with the wire's units saves
+
+                power = relation(unit, point.unit)
             if power is None:
                 return
             if exponent + power != point.exponent:

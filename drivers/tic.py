@@ -21,11 +21,11 @@ settings hold. Codes of a map are labels; "STGE.tariff" is a field of the status
 
 from micropython import const
 
+from drivers import drop
 from drivers.errors import BadFrame
 from drivers.gather import NEW, NOT_WANTED, Gather
 from drivers.reading import BAD_FRAME, COUNTER, GOOD, IMPLAUSIBLE, MISSING, STATE, TEXT
 from drivers.tic_data import horodate, number, slashed, united
-from drivers.tic_labels import STGE, look_up
 from drivers.ticks import ticks_diff
 
 _HT = const(0x09)
@@ -66,10 +66,22 @@ def _begins(line, stop, label):
     return True
 
 
+def _labels():
+    """Return the module of the labels: 8 KB, wanted while meters are made, and at a desk."""
+    from drivers import tic_labels
+
+    return tic_labels
+
+
+def forget():
+    """Let the labels go (drivers.forget_maps): every meter knows its own."""
+    drop("tic_labels")
+
+
 def _key(code):
     """Return the label of a map's code."""
     label = code.split(".")[0].encode()
-    if look_up(label) is None:
+    if _labels().look_up(label) is None:
         raise ValueError("points: TIC has no label %s" % code)
     return label
 
@@ -79,11 +91,11 @@ class _Spec:
 
     def __init__(self, code):
         label, _, part = code.partition(".")
-        self.name, self.unit, self.kind, self.width, self.base = look_up(label.encode())
+        self.name, self.unit, self.kind, self.width, self.base = _labels().look_up(label.encode())
         self.shift = 0
         self.mask = 0  # 0: the whole number
         if part:
-            for name, low, count in STGE:
+            for name, low, count in _labels().STGE:
                 if name == part and label == "STGE":
                     self.shift = low
                     self.mask = (1 << count) - 1
@@ -292,7 +304,7 @@ class TIC:
 
     def _show(self, label, begin, end, time, now_ms, emit):
         """Without a map: make a point of this group."""
-        spec = look_up(label)
+        spec = _labels().look_up(label)
         if spec is None:
             raise ValueError("no label %s is known" % label.decode())
         if label in self._seen:
@@ -314,7 +326,7 @@ class TIC:
             quality = GOOD if end - begin == width else IMPLAUSIBLE
         gather.put(NEW, code, value, exponent, unit, kind, time, quality, name)
         if code == "STGE":
-            for field, low, count in STGE:
+            for field, low, count in _labels().STGE:
                 gather.put(
                     NEW,
                     "STGE." + field,

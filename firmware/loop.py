@@ -9,7 +9,7 @@ import asyncio
 
 from agent.names import Names
 from agent.watch import Watch
-from firmware import carrier, net
+from firmware import carrier
 from firmware.link import Link
 
 _REOPEN_MS = 2000
@@ -34,7 +34,10 @@ async def _main(app, hal):
     rows.append(("uplink", carrier.run, (app, hal, names, link)))
     rows.append(("app", _house, (app, hal)))
     rows.append(("net", link.keep, ()))
-    rows.append(("time", net.keep_time, (app, hal, names)))
+    if app.timekeeper:
+        from firmware import timekeeping
+
+        rows.append(("time", timekeeping.keep_time, (app, hal, names)))
     watch = Watch(app.buses + [app.uplink, app], hal.ticks_ms())
     feed = hal.start_watchdog(_WATCHDOG_MS)
     tasks = [asyncio.create_task(_forever(app, *row)) for row in rows]

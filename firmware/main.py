@@ -1,24 +1,21 @@
 """The composition root: board + config + hal -> App -> loop."""
 
 import gc
-import sys
 
-import agent
+from agent import forget
 from agent import log as log_
 from agent.app import App
 from agent.clock import Clock
 from agent.journal import Journal
 from agent.log import Log
-from agent.settings import Settings
-from agent.slots import Slots
 from agent.store import Files
-from agent.upgrade import Upgrade
 from firmware import hal as hal_
 from firmware import loop
 
 VERSION = "0.1.0"
 _WAIT_S = 3600
 _SAY_S = 10
+_LOG_LINES = 16
 
 
 def start(platform, slot, state):
@@ -27,9 +24,9 @@ def start(platform, slot, state):
     platform: what boot.py runs on, with its root. slot: where this firmware is, "" when it is
     frozen into the image. state: boot.py's, as read_state() returns it.
     """
-    log = Log(sink=print)
+    log = Log(_LOG_LINES, sink=print)
     root = platform.root
-    settings = Settings(root)
+    slots, settings = _pairs(root, slot, state)
     config = _configured(settings, log)
     if config is None:
         if not slot or state[1] != slot:  # else boot.py counts it: the firmware may be to blame
@@ -64,9 +61,18 @@ def start(platform, slot, state):
             settings.roll_back(str(error))
             platform.reset()
         return
-    slots = Slots(root, slot, state)
+    if config["clock"]["ntp"]:
+        from agent.timekeeper import Timekeeper
+
+        app.timekeeper = Timekeeper(config["clock"]["ntp"], hal.random)
     identity["version"] = slots.version() or VERSION
-    app.upgrade = Upgrade(app, slots, bytes.fromhex(config["uplink"]["key"]), files, settings)
+    app.make_upgrade = lambda: _upgrade(app, root, slot, state, files)
+    if _has_news(slots) or _has_news(settings):
+        from agent.upgrade import Upgrade
+
+        app.upgrade = Upgrade(app, slots, bytes.fromhex(config["uplink"]["key"]), files, settings)
+    settings = slots = None  # type: ignore[assignment]
+    forget("recovery", "settings", "slots", "upgrade")
     wall_ms = hal.wall_ms()
     if app.floor.trusts(wall_ms):
         clock.set_wall(wall_ms, now_ms, "board")
@@ -74,6 +80,29 @@ def start(platform, slot, state):
     gc.collect()
     gc.threshold(gc.mem_free() // 4)  # boot.py's is for loading, and dear for what runs
     loop.run(app, hal)
+
+
+def _pairs(root, slot, state):
+    """Return the firmware's Slots and the Settings. Imported here: nobody else holds them."""
+    from agent.settings import Settings
+    from agent.slots import Slots
+
+    return Slots(root, slot, state), Settings(root)
+
+
+def _has_news(pair):
+    """Tell whether there is something to say, to try or to fetch."""
+    return bool(pair.state[5] or pair.is_on_trial or pair.state[3] or pair.is_newer)
+
+
+def _upgrade(app, root, slot, state, files):
+    """Make what changes firmware and configuration: 13 KB that a gateway at rest saves."""
+    from agent.upgrade import Upgrade
+
+    slots, settings = _pairs(root, slot, state)
+    settings.look()
+    settings.running = settings.state[0]
+    return Upgrade(app, slots, bytes.fromhex(app.config["uplink"]["key"]), files, settings)
 
 
 def _configured(settings, log):
@@ -108,9 +137,7 @@ def _validated(tree):
     from agent.config import validate
 
     found = validate(tree)
-    del sys.modules["agent.config"]
-    if hasattr(agent, "config"):
-        del agent.config
+    forget("config")
     return found
 
 

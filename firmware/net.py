@@ -1,7 +1,7 @@
-"""Sockets for loop.py: look a name up, connect, ask a time server; nothing waits inside C.
+"""Sockets for loop.py: look a name up, connect, exchange datagrams; nothing waits inside C.
 
-Not policy: agent/names.py says whom to ask for an address, agent/timekeeper.py what time is
-believed. `getaddrinfo`, which waits inside C, is given numbers only.
+Not policy: agent/names.py says whom to ask for an address. `getaddrinfo`, which waits inside C, is
+given numbers only.
 """
 
 import asyncio
@@ -11,13 +11,13 @@ from errno import ECONNREFUSED, EINPROGRESS, ETIMEDOUT
 
 import tls
 
-from agent.dns import PACKET_BYTES
-from agent.timekeeper import ANSWER_MS, SOURCE, split_server
+from agent import forget
+from agent.names import split_server
 from drivers.ticks import ticks_diff
 
 IN_PROGRESS = (EINPROGRESS, 11, 36)  # EAGAIN of the ports
 _STEP_MS = 10
-_LONGEST_WAIT_MS = 60000
+_PACKET_BYTES = 512  # agent/dns.py
 
 
 def _address(numeric, port, kind):
@@ -32,7 +32,8 @@ async def resolve(names, hal, host, goes_on):
     if not names.is_fixed:
         names.servers = hal.name_servers()
     lookup = names.begin(host)
-    packet = bytearray(PACKET_BYTES)
+    forget("lookup", "dns")  # their RAM goes with this lookup
+    packet = bytearray(_PACKET_BYTES)
     while goes_on():
         length = lookup.request(packet)
         if not length:
@@ -41,7 +42,7 @@ async def resolve(names, hal, host, goes_on):
         try:
             server, port = split_server(lookup.server, 53)
             there = (server, port)
-            await _exchange(names, hal, there, question, packet, lookup.answered, lookup.wait_ms)
+            await exchange(names, hal, there, question, packet, lookup.answered, lookup.wait_ms)
         except (OSError, ValueError) as error:
             lookup.failed("%s: %s" % (lookup.server, error))
     return lookup.address()
@@ -102,52 +103,7 @@ def _content(path):
         return file.read()
 
 
-async def keep_time(app, hal, names):
-    """Ask the configured time servers for ever; without any, sleep."""
-    keeper = app.timekeeper
-    packet = bytearray(48)
-    while True:
-        wait = keeper.wait_ms(hal.ticks_ms())
-        if wait is None or wait > 0:
-            await asyncio.sleep_ms(min(wait or _LONGEST_WAIT_MS, _LONGEST_WAIT_MS))
-            continue
-        keeper.begin(hal.ticks_ms())
-        for index in range(len(keeper.servers)):
-            try:
-                await _ask(keeper, index, packet, hal, names)
-            except OSError as error:
-                keeper.failed("%s: %s" % (keeper.servers[index][0], error))
-        now_ms = hal.ticks_ms()
-        wall_ms = keeper.finish(app.clock, now_ms)
-        if wall_ms is None:
-            app.log.info("time", "not set: %s", keeper.why)
-        else:
-            app.set_wall(wall_ms, now_ms, SOURCE)
-            hal.set_wall(wall_ms)
-            app.floor.known()
-
-
-async def _ask(keeper, index, packet, hal, names):
-    host, port = keeper.servers[index]
-    begun = hal.ticks_ms()
-
-    def goes_on():
-        return ticks_diff(hal.ticks_ms(), begun) < _LONGEST_WAIT_MS
-
-    def take(data, count, now_ms):
-        keeper.answered(data, count, now_ms)
-        return True
-
-    server = (await resolve(names, hal, host, goes_on), port)
-    keeper.request(index, packet, hal.ticks_ms())
-    try:
-        await _exchange(names, hal, server, packet, packet, take, ANSWER_MS)
-    except OSError:
-        names.failed(host)
-        raise
-
-
-async def _exchange(names, hal, server, question, answer, take, wait_ms):
+async def exchange(names, hal, server, question, answer, take, wait_ms):
     """Send a datagram to a server in numbers; give what it answers to take(), until it is true.
 
     Raises OSError, ETIMEDOUT after wait_ms.

