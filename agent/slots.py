@@ -28,7 +28,6 @@ class Pair:
 
     FILE = "/slot"
     TRIES = 3  # starts of a trial
-    is_newer = False  # whether an unfinished one lies in the target
     WHAT = "update"
 
     def __init__(self, root, running, state):
@@ -45,6 +44,11 @@ class Pair:
     def is_on_trial(self):
         """Tell whether what runs is on trial."""
         return self.running != "" and self.state[1] == self.running
+
+    @property
+    def is_newer(self):
+        """Tell whether half of a newer one lies in the target: of a firmware only."""
+        return False
 
     def write(self, state):
         """Replace the line, by littlefs in one commit. Raises OSError."""

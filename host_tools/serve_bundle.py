@@ -19,7 +19,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 
 from agent.commands import seal
-from agent.mac import Mac
+from agent.mac import TAG_BYTES, Mac
 from host_tools.bundle import OFFER_BYTES
 from host_tools.problems import NETWORK, Problem
 
@@ -108,11 +108,19 @@ class BundleServer:
 
     def _on_message(self, client: mqtt.Client, _: Any, message: mqtt.MQTTMessage) -> None:
         _, _, gateway, leaf = message.topic.split("/")
+        payload = message.payload
+        if gateway not in self.heard:
+            return
+        if leaf == "birth":
+            mac = Mac(self._keys[gateway])
+            if not mac.check(b"birth" + gateway.encode(), payload, 0, len(payload)):
+                return  # somebody else's words
+            payload = payload[:-TAG_BYTES]
         try:
-            tree = json.loads(message.payload)
+            tree = json.loads(payload)
         except ValueError:
             return
-        if gateway not in self.heard or not isinstance(tree, dict):
+        if not isinstance(tree, dict):
             return
         heard = self.heard[gateway]
         with self._came:

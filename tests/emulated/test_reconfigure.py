@@ -78,7 +78,7 @@ def test_a_good_one_stays_a_wrong_one_is_answered_and_one_that_cuts_off_returns(
         world.until(lambda: heard.births > births and heard.birth["site"] == "school")
         world.until(lambda: _settings(world)[5] == "")  # said upstream
         assert "/config-a.json" not in image.listing(world.image)
-        assert any("rolled back from a" in row for row in _events(world))
+        world.until(lambda: any("rolled back from a" in row for row in _events(world)))
         assert world.board.starts == 4
 
 
