@@ -85,7 +85,7 @@ class DLMS:
         self._values = Values(table, options)
         self.points = self._values.gather.points
         self.line = None
-        size = options.get("size", _SIZE if table else 4 * _SIZE)  # a desk has room
+        size = options.get("size", _SIZE)
         if size < 64:
             raise ValueError("size: %d bytes hold no notification" % size)
         transport = options.get("transport", "hdlc")
@@ -195,6 +195,8 @@ class DLMS:
 
         Return whether it is none of HDLC's: no frame of that is open, or one of M-Bus is.
         """
+        if self._bare_length == len(self._bare) and self._is_bare():
+            self._shift_bare(resume, now_ms, emit)
         if self._bare_length < len(self._bare):
             self._bare[self._bare_length] = byte
             self._bare_length += 1
@@ -215,6 +217,21 @@ class DLMS:
             if not self._bare_length:
                 raise
         return True
+
+    def _shift_bare(self, resume, now_ms, emit):
+        """Read the whole notifications that were kept; keep the last, which is cut here."""
+        bare = self._bare
+        length = len(bare)
+        start = 0
+        try:
+            while start < length:
+                start = self._notify(bare, start, length, resume, now_ms, emit)
+        except (BadFrame, Refused):
+            if not start:
+                return  # the first one is longer than the buffer, or none
+        for i in range(start, length):
+            bare[i - start] = bare[i]
+        self._bare_length = length - start
 
     def _take_mbus(self, byte, resume, now_ms, emit):
         """Take a byte of M-Bus: 68 L L 68 C A CI source destination data CS 16.

@@ -79,15 +79,18 @@ class Values(Items):
         if data[start]:
             self.gather.time = self._seconds(start + 1)
         at = start + 1 + data[start]
-        behind = self._skip(at, 0)  # all must be well formed before anything is believed
-        if self._is_compact:
-            from drivers.dlms_compact import expand
+        try:
+            behind = self._skip(at, 0)  # all must be well formed before anything is believed
+            if self._is_compact:
+                from drivers.dlms_compact import expand
 
-            self._data = expand(data, at, end, 4 * self._size)
-            self._end = len(self._data)
-            at = 0
-            self._skip(at, 0)
-        self._list(at, 0)
+                self._data = expand(data, at, end, 4 * self._size)
+                self._end = len(self._data)
+                at = 0
+                self._skip(at, 0)
+            self._list(at, 0)
+        finally:
+            self._data = b""  # what was decrypted or expanded is not kept
         return behind
 
     def _is_code(self, at):

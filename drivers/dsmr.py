@@ -51,7 +51,7 @@ class DSMR:
         self._text = Text(table, options)
         self.points = self._text.gather.points
         self.line = None
-        size = options.get("size", _SIZE if table else 4 * _SIZE)  # a desk has room
+        size = options.get("size", _SIZE)
         if size < 64:
             raise ValueError("size: %d bytes hold no P1 telegram" % size)
         self._frame = bytearray(size)

@@ -13,8 +13,7 @@ to accept (default 9600); "settle_ms", pause between the acknowledge and the cha
 (default 300: some meters need 200 to 400); "wake", zero bytes sent ahead of the sign-on (an
 Ultraheat: 40); "bcc": False where modes A to C come without a checksum; "min_interval_s", least
 pause between two read-outs (an Ultraheat spends half an
-hour of its battery on each: give 900 or more); "size" of a read-out in bytes (default
-2048, 65536 at a desk).
+hour of its battery on each: give 900 or more); "size" of a read-out in bytes (default 2048).
 
 A meter that acknowledges a speed and never changes is read at 300 baud on the retry. At a desk
 a read-out whose checksum is wrong is shown too, each value IMPLAUSIBLE, and the error is raised.
@@ -70,7 +69,7 @@ class IEC62056:
         self._baud = options.get("baud", 9600)
         if self._baud not in _SPEEDS:
             raise ValueError("baud: %d is not one of 300, 600 .. 19200" % self._baud)
-        size = options.get("size", _SIZE if table else 32 * _SIZE)  # a desk has room
+        size = options.get("size", _SIZE)
         if size < 64:
             raise ValueError("size: %d bytes hold no read-out" % size)
         self.settle_ms = options.get("settle_ms", 300)

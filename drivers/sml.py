@@ -45,7 +45,7 @@ class SML:
         self._values = SMLValues(table, options)
         self.points = self._values.gather.points
         self.line = None
-        size = options.get("size", _SIZE if table else 4 * _SIZE)  # a desk has room
+        size = options.get("size", _SIZE)
         if size < 64:
             raise ValueError("size: %d bytes hold no SML telegram" % size)
         self._frame = bytearray(size)

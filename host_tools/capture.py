@@ -20,6 +20,8 @@ from host_tools.capture_text import bytes_of
 from host_tools.problems import INPUT, USAGE, Problem
 from host_tools.values import Value, Values
 
+# of one telegram, notification, read-out: a desk has room for load profiles of months
+_SIZES = {"dsmr": 8192, "sml": 8192, "dlms": 8192, "iec62056": 262_144}
 _PIECE = 256  # bytes fed at once, as a gateway's port gives them
 _SPELLINGS = {
     "p1": "dsmr",
@@ -58,7 +60,8 @@ class Parser:
         """protocol: a row of DRIVERS. options: of the driver. identities: show meter numbers."""
         name = protocol_of(protocol)
         try:
-            self._driver = load(name)(None, dict(options or {}))
+            given = {"size": _SIZES[name]} if name in _SIZES else {}
+            self._driver = load(name)(None, given | (options or {}))
         except (ValueError, TypeError, KeyError) as error:
             raise Problem(f"{name}: {error}", "correct the --option", code=USAGE) from None
         self._values = Values(name, identities=identities)

@@ -28,7 +28,7 @@ from drivers.errors import BadFrame, Refused
 from drivers.modbus_plan import Plan
 from drivers.reading import NO_REPLY, VALUE_MAX, VALUE_MIN, Point, Reading, decimal_text
 from tests.closing import close
-from tests.vectors.frames import BODIES, CLOSE, FRAMES
+from tests.vectors.frames import BODIES, CLOSE, FRAMES, OTHERS
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "build" / "fuzz"
@@ -48,7 +48,12 @@ _MADE: dict[str, tuple[tuple[str | None, dict[str, Any]], ...]] = {
     ),
     "dsmr": ((None, {}), ("landis_gyr_e350", {}), (None, {"size": 64})),
     "sml": ((None, {}), ("emh_ed300l", {}), (None, {"size": 64})),
-    "dlms": ((None, {}), ("kaifa_ma304", {}), (None, {"size": 64})),
+    "dlms": (
+        (None, {}),
+        ("kaifa_ma304", {}),
+        ("kaifa_ma304", {"transport": "mbus"}),
+        (None, {"size": 64}),
+    ),
     "iec62056": (
         (None, {}),
         ("itron_em214", {}),
@@ -56,8 +61,14 @@ _MADE: dict[str, tuple[tuple[str | None, dict[str, Any]], ...]] = {
         (None, {"size": 64}),
     ),
     "mbus": ((None, {}), ("engelmann_sensostar2", {"address": 5}), (None, {"address": 5})),
-    "tic": ((None, {}), ("linky_standard", {}), ("tic_historique", {})),
-    "radar": ((None, {}), ("icoms_tma", {}), ("icoms_tma_ascii", {})),
+    "tic": ((None, {}), ("linky_standard", {}), ("tic_historique", {}), ("pme_pmi", {})),
+    "radar": (
+        (None, {}),
+        ("icoms_tma", {}),
+        ("icoms_tma_ascii", {}),
+        ("houston_dr500", {}),
+        ("omnipresense_ops243", {}),
+    ),
     "pulse": ((None, {}), ("s0_electricity", {"pulses": 800}), ("pulse_volume", {"input": 2})),
     "contact": ((None, {}), ("contact_door", {"hold_s": 0}), ("contact_flood", {})),
     "level": ((None, {}), ("a02yyuw", {"empty_mm": 1650, "full_mm": 150}), ("maxbotix_lv", {})),
@@ -213,22 +224,24 @@ def _damage(data: bytes, chance: random.Random) -> bytes:
 
 def make_input(protocol: str, chance: random.Random) -> list[Call]:
     """Return calls: a stream of good, damaged and random bytes in random pieces."""
-    stream = b""
-    for _ in range(chance.randrange(1, 9)):
+    frames = FRAMES[protocol] + OTHERS.get(protocol, ())
+    is_long = protocol != "modbus"  # its turns, below, are what counts
+    parts = []
+    for _ in range(chance.randrange(1, 40 if is_long else 9)):
         kind = chance.randrange(6)
         if kind == 0:
-            stream += chance.randbytes(chance.randrange(60))
+            parts.append(chance.randbytes(chance.randrange(600 if is_long else 60)))
         elif kind == 1:
-            stream += chance.choice(FRAMES[protocol])
+            parts.append(chance.choice(frames) * chance.choice((1, 1, 2, 9)))
         elif kind == 2:
-            stream += _damage(chance.choice(FRAMES[protocol]), chance)
+            parts.append(_damage(chance.choice(frames), chance))
         elif kind == 3:
-            stream += bytes((chance.choice(chance.choice(FRAMES[protocol])),)) * chance.choice(
-                (1, 5, 300, 2100)
-            )
+            byte = chance.choice(chance.choice(frames))
+            parts.append(bytes((byte,)) * chance.choice((1, 5, 300, 2100)))
         else:
             body = _damage(chance.choice(BODIES[protocol]), chance)[:250]
-            stream += CLOSE[protocol](body.ljust(2, b"\0"))
+            parts.append(CLOSE[protocol](body.ljust(2, b"\0")))
+    stream = b"".join(parts)
     calls: list[Call] = [["request"]] if chance.randrange(2) else []
     while stream:
         size = chance.choice((1, 2, 7, 64, 256, 4000))

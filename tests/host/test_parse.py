@@ -95,6 +95,14 @@ def test_an_encrypted_push_needs_its_key(tmp_path: Path) -> None:
     assert _eclor("dlms", str(path), "--key", "12").returncode == 2
 
 
+def test_a_load_profile_of_months_is_read_whole() -> None:
+    rows = b"".join(b"(%05d.5)(%05d.25)\r\n" % (i, i) for i in range(6000))
+    data = b"P.01(1220823161500)(08)(15)(2)(1.5)(kW)(2.5)(kW)\r\n" + rows
+    values = list(Parser("iec62056").values(b"/LGZ5id\r\n" + data + b"!\r\n"))
+    assert len(values) == 12_001 and values[-1].value == "5999.25"
+    assert (values[1].time, values[-1].time) == ("2022-08-23T14:15:00Z", "2022-10-25T02:00:00Z")
+
+
 def test_the_columns_of_the_table_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "line.bin"
     path.write_bytes(b"\xff\x00\x05\x04\xff\x07\xa1\xa7")

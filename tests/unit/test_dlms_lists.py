@@ -261,6 +261,13 @@ def test_a_desk_tells_the_transports_apart():
     assert [row[1] for row in got.rows[0]] == [0x7E7E, 0x68], got.errors
 
 
+def test_notifications_without_frames_may_follow_each_other():
+    body = b"\x01\x02\x02\x02" + _CODE + b"\x12\x7e\x7e\x02\x02" + _CODE + b"\x11\x68"
+    for count in (2, 9, 40):
+        got = Collected(DLMS(None, {"size": 128})).feed(_push(body) * count).silence()
+        assert len(got.rows) == count and not got.errors, (count, got.errors)
+
+
 def test_a_tag_without_encryption_is_checked_too():
     try:
         from drivers.gcm import GCM

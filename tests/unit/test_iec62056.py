@@ -121,11 +121,3 @@ def test_a_malformed_line_costs_a_desk_no_other():
     table = {"points": (("energy", "Wh", 3, "counter", "6.8"),)}
     got = Collected(IEC62056(table, {"mode": "D"})).feed(data).silence()
     assert not got.rows and len(got.errors) == 1  # a gateway believes all of it or nothing
-
-
-def test_a_desk_reads_profiles_longer_than_a_gateways_buffer():
-    rows = b"".join([b"(%05d.5)(%05d.25)\r\n" % (i, i) for i in range(150)])
-    data = b"P.01(1220823161500)(08)(15)(2)(1.5)(kW)(2.5)(kW)\r\n" + rows
-    got = Collected(IEC62056(None, {})).feed(b"/LGZ5id\r\n" + data + b"!\r\n").silence()
-    assert len(data) > 2048 and len(got.rows[0]) == 301 and got.rows[0][300][1] == 14925
-    assert got.rows[0][300][5] == got.rows[0][1][5] + 149 * 900
