@@ -1,7 +1,7 @@
 """Independent decoders of the same frames on CPython, for the ratio; those that are installed.
 
-`pip install eclor-edge[bench]` brings dsmr-parser and pyMeterBus. smllib is under the GPL and no
-dependency of this project; it is measured where somebody installed it.
+`pip install eclor-edge[bench]` brings dsmr-parser and pyMeterBus. amshan, iec62056-21 and smllib
+(under the GPL, no dependency of this project) are measured where somebody installed them.
 """
 
 import time
@@ -37,11 +37,31 @@ def _dsmr() -> Callable[[bytes], object]:
     return lambda data: parser.parse(data.decode("ascii"))
 
 
+def _iec62056() -> Callable[[bytes], object]:
+    from iec62056_21.messages import ReadoutDataMessage
+
+    return lambda data: ReadoutDataMessage.from_bytes(data[data.index(b"\x02") :])
+
+
+def _dlms() -> Callable[[bytes], object]:
+    from han.hdlc import HdlcFrameReader
+    from han.kaifa import decode_frame_content
+
+    def decode(data: bytes) -> object:
+        (frame,) = HdlcFrameReader(False).read(data)
+        return decode_frame_content(frame.payload)
+
+    return decode
+
+
 _DECODERS: tuple[tuple[str, str, Callable[[], Callable[[bytes], object]]], ...] = (
     ("sml", "smllib", _sml),
     ("mbus", "pyMeterBus", _mbus),
     ("dsmr", "dsmr-parser", _dsmr),
+    ("iec62056", "iec62056-21", _iec62056),
+    ("dlms", "amshan", _dlms),
 )
+_KAIFA = 1  # of FRAMES["dlms"]: a list that amshan knows
 
 
 def costs() -> Iterator[tuple[str, str, float | None]]:
@@ -52,7 +72,7 @@ def costs() -> Iterator[tuple[str, str, float | None]]:
         except ImportError:
             yield protocol, name, None
             continue
-        data = FRAMES[protocol][0]
+        data = FRAMES[protocol][_KAIFA if protocol == "dlms" else 0]
         decode(data)
         count = 0
         begun = time.perf_counter()

@@ -4,7 +4,7 @@ import sys
 
 from drivers import load
 from tests.fakes.feeding import feed_every_way
-from tests.vectors.frames import FRAMES
+from tests.vectors.frames import FRAMES, OTHERS
 
 _IS_SMALL = sys.implementation.name == "micropython"
 _BUDGET = 40_000 if _IS_SMALL else 0
@@ -45,6 +45,24 @@ def test_read_outs():
 
 def test_m_bus_answers():
     _feed("mbus")
+
+
+def test_tic_frames():
+    _feed("tic")
+    frame = FRAMES["tic"][0][:-1] + FRAMES["tic"][1][1:-1] + FRAMES["tic"][2][1:]
+    # each group stands alone: of a damaged frame the others are given
+    feed_every_way(lambda: load("tic")(None, {}), frame, False, _BUDGET)
+
+
+def test_distances():
+    _feed("level")
+
+
+def test_notifications_on_m_bus():
+    row, _ = _TABLES["dlms"]
+    table = {"protocol": "dlms", "points": (row,)}
+    for data in OTHERS["dlms"]:
+        feed_every_way(lambda: load("dlms")(table, {"transport": "mbus"}), data, True, _BUDGET)
 
 
 def test_frames_without_a_checksum():
@@ -109,10 +127,12 @@ def test_pushed_dlms_and_read_outs_allocate_nothing_while_bytes_come():
     def emit(reading):
         pass
 
-    for protocol in ("dlms", "iec62056"):
+    for protocol, more in (("dlms", {}), ("dlms", {"transport": "mbus"}), ("iec62056", {})):
         row, options = _TABLES[protocol]
+        options = dict(options)
+        options.update(more)
         driver = load(protocol)({"protocol": protocol, "points": (row,)}, options)
-        data = FRAMES[protocol][0]
+        data = OTHERS[protocol][0] if more else FRAMES[protocol][0]
         end = len(data) - 1
         driver.feed(data, 0, end + 1, 0, emit)
         driver.reset()
