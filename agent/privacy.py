@@ -131,10 +131,10 @@ class Privacy:
             text = "%s: personal, as %s, one reading a day" % (row["name"], self.name(index))
             consent = row.get("consent")
             if consent and consent.get("reference"):
-                text += "; every %d s by consent %s until %d ms" % (
+                text += "; every %d s by consent %s until %s" % (
                     self.interval_s(index, 0),
                     consent["reference"],
-                    consent["until_ms"],
+                    consent["until"],
                 )
             lines.append(text)
         return lines

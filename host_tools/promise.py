@@ -17,11 +17,30 @@ def words(config: Mapping[str, Any]) -> list[str]:
 
 def uplink_words(uplink: Mapping[str, Any]) -> list[str]:
     """Return what the way upstream does and does not promise."""
-    return [_transport(uplink), _memory(uplink), _commands(uplink), *_budget(uplink)]
+    return [
+        _besides(uplink),
+        _transport(uplink),
+        _memory(uplink),
+        _commands(uplink),
+        *_budget(uplink),
+    ]
+
+
+def _besides(uplink: Mapping[str, Any]) -> str:
+    """Say what leaves that is no reading."""
+    if uplink["format"] == "senml":
+        return (
+            "besides: names of gateway, meters and points, contacts and faults as texts, and a "
+            "live state of counters; no line of the log"
+        )
+    return (
+        "besides: names of gateway, site, meters (a personal one's pseudonym) and points; board, "
+        "versions, starts, contacts, faults and their counters; no line of the log"
+    )
 
 
 def _transport(uplink: Mapping[str, Any]) -> str:
-    where = f"{uplink['kind']} to {uplink['host']}:{uplink['port']}"
+    where = f"{uplink['kind']}, {uplink['host']}:{uplink['port']}"
     if not uplink["tls"]:
         return f"transport: {where}, in the clear: whoever is on the way reads and alters it"
     own = "with this gateway's certificate" if uplink["cert"] else "without a certificate of ours"
@@ -36,10 +55,16 @@ def _memory(uplink: Mapping[str, Any]) -> str:
             "is lost, what it delivers twice is there twice"
             + ("; SenML leaves out nulls and their reasons" if uplink["format"] == "senml" else "")
         )
+    if uplink["key"] and uplink["kind"] == "https":
+        return (
+            "memory: freed only when the collector has committed, by an acknowledgement under "
+            "this gateway's key"
+        )
     if uplink["key"]:
         return (
             "memory: freed only when the collector has committed, by an acknowledgement under "
-            "this gateway's key: the broker cannot make it forget"
+            "this gateway's key, which signs each record too: the broker cannot make it forget, "
+            "nor put something else in a reading's place"
         )
     return (
         "memory: freed when the collector has committed; without uplink.key a broker that turns "

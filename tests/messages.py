@@ -85,7 +85,7 @@ TRANSLATED = (
 PRIVACY = (
     (1, "{0}: every reading, under its name"),
     (1, "{0}: personal, as {1}, one reading a day"),
-    (1, "{0}: personal, as {1}, one reading a day; every {2} s by consent {3} until {4} ms"),
+    (1, "{0}: personal, as {1}, one reading a day; every {2} s by consent {3} until {4}"),
 )
 _SAYS = {"say": 1, "Note": 3, "Step": 3, "Problem": 2}
 _TABLES = {"WORDS", "_REMEDIES", "_KIND_NAMES", "NOTHING", "ONE_VALUE", "NO_TEXT"}
@@ -156,7 +156,8 @@ def _of_returns(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """What functions give back that find the right words for a rule."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Return) and node.value is not None:
-            parts = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+            many = isinstance(node.value, ast.Tuple | ast.List)
+            parts = node.value.elts if many else [node.value]
             for part in parts:
                 for inner in part.values if isinstance(part, ast.BoolOp) else [part]:
                     text = _sentence(inner)

@@ -31,6 +31,9 @@ def _words(meter=None, **uplink):
         ({}, "a broker that turns hostile could forge that"),
         ({}, "commands: all are refused"),
         ({"key": KEY}, "the broker cannot make it forget"),
+        ({"key": KEY}, "nor put something else in a reading's place"),
+        ({}, "besides: names of gateway, site, meters"),
+        ({"format": "senml"}, "besides: names of gateway, meters and points"),
         ({"key": KEY}, "only those signed for this gateway"),
         ({"tls": True, "ca": "/ca.der"}, "without a certificate of ours"),
         ({"tls": True, "ca": "/ca.der"}, "127.0.0.1:8883"),
@@ -43,6 +46,12 @@ def _words(meter=None, **uplink):
 )
 def test_each_choice_says_what_it_promises(uplink, said):
     assert any(said in line for line in _words(**uplink)), _words(**uplink)
+
+
+def test_https_promises_no_signature_on_records():
+    said = _words(kind="https", tls=True, ca="/ca.der", key=KEY)
+    assert not any("signs each record" in line for line in said), said
+    assert any("under this gateway's key" in line for line in said), said
 
 
 def test_a_personal_meter_is_shown_under_its_pseudonym():

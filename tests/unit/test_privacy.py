@@ -12,7 +12,12 @@ METERS = [
     {
         "name": "flat-4",
         "personal": True,
-        "consent": {"reference": "2026-1", "until_ms": START + DAY, "interval_s": 600},
+        "consent": {
+            "reference": "2026-1",
+            "until": "2027-03-31",
+            "until_ms": START + DAY,
+            "interval_s": 600,
+        },
     },
 ]
 
@@ -77,4 +82,4 @@ def test_words_say_what_leaves():
     lines = Privacy(METERS, KEY).words()
     assert lines[0] == "school: every reading, under its name"
     assert "one reading a day" in lines[1]
-    assert "every 600 s by consent 2026-1" in lines[2]
+    assert "every 600 s by consent 2026-1 until 2027-03-31" in lines[2]
