@@ -156,8 +156,8 @@ def _of_returns(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """What functions give back that find the right words for a rule."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Return) and node.value is not None:
-            many = isinstance(node.value, ast.Tuple | ast.List)
-            parts = node.value.elts if many else [node.value]
+            value = node.value
+            parts = value.elts if isinstance(value, ast.Tuple | ast.List) else [value]
             for part in parts:
                 for inner in part.values if isinstance(part, ast.BoolOp) else [part]:
                     text = _sentence(inner)
