@@ -1,4 +1,4 @@
-"""`make fuzz` for what comes from the network: MQTT, HTTP, DNS, SNTP, acknowledgements, commands.
+"""`make fuzz` for what a network sends: MQTT, HTTP, DNS, SNTP, acknowledgements, commands, AT.
 
     python -m tests.fuzz_network [--seconds N] [--seed N] [PROTOCOL ...]
 
@@ -18,6 +18,7 @@ from agent import dns, http, mqtt, sntp
 from agent.clock import Clock
 from agent.commands import Commands, seal
 from agent.mac import Mac
+from agent.modem import CONNECTED, FAILED, REFUSED, Modem
 from agent.poster import Poster
 from agent.session import CLOSE, OPEN
 from agent.uplink import Uplink
@@ -67,6 +68,16 @@ _GOOD: dict[str, tuple[bytes, ...]] = {
     "sntp": (b"\x24\x02" + bytes(22) + b"12345678" + bytes(8) + b"\xea\x00\x00\x00" + bytes(4),),
     "command": (_COMMAND, b'{"gateway": "gw"}' + bytes(16)),
 }
+_GOOD["modem"] = (
+    b"\r\nOK\r\n",
+    b"\r\n+CPIN: READY\r\n\r\nOK\r\n",
+    b"+CPIN: SIM PIN\r\n",
+    b"+CSQ: 17,99\r\nOK\r\n",
+    b"+CREG: 0,1\r\nOK\r\n",
+    b"+CREG: 0,3\r\n",
+    b"+CME ERROR: 10\r\n",
+    b"CONNECT 115200\r\n",
+)
 _GOOD["session"] = _GOOD["mqtt"]
 _GOOD["post"] = _GOOD["http"]
 
@@ -154,6 +165,23 @@ def _command(pieces: list[bytes]) -> None:
     assert not done or pieces[0] == _COMMAND, "a forgery ran"
 
 
+def _modem(pieces: list[bytes]) -> None:
+    """Whatever a modem says, the dialogue ends or goes on, and is not led to send a PIN."""
+    modem = Modem("iot.example")
+    out = bytearray(64)
+    now = 0
+    for piece in [*pieces, b""]:
+        length = modem.step(out, now)
+        assert bytes(out[:2]) == b"AT" or not length, bytes(out[:length])
+        assert b"AT+CPIN=" not in out, "a PIN was sent"
+        modem.received(piece, 0, len(piece), now)
+        now += 700
+    for _ in range(600):  # ten minutes of silence end every attempt
+        now += 1000
+        modem.step(out, now)
+    assert modem.state in (CONNECTED, REFUSED, FAILED) and len(modem.why) < 200, modem.state
+
+
 def _session(pieces: list[bytes], kind: type[Uplink] | type[Poster] = Uplink) -> None:
     """Feed a whole session; whatever comes, nothing is freed and the next session begins."""
     journal = MemoryJournal()
@@ -186,6 +214,7 @@ TARGETS: dict[str, Callable[[list[bytes]], None]] = {
     "dns": _dns,
     "sntp": _sntp,
     "command": _command,
+    "modem": _modem,
     "session": _session,
     "post": _post,
 }
