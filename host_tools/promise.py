@@ -12,7 +12,31 @@ from agent.privacy import Privacy
 def words(config: Mapping[str, Any]) -> list[str]:
     """Return one line per promise: meters first, then transport, memory and commands."""
     key = bytes.fromhex(config["privacy"]["key"])
-    return Privacy(config["meters"], key).words() + uplink_words(config["uplink"])
+    thinned = [
+        words
+        for meter in config["meters"]
+        for row in meter["thin"]
+        for words in (_rounded(meter["name"], row), _held(meter["name"], row))
+        if words
+    ]
+    return Privacy(config["meters"], key).words() + thinned + uplink_words(config["uplink"])
+
+
+def _rounded(meter: str, row: Mapping[str, Any]) -> str:
+    points = ", ".join(row["points"]) or "*"
+    if not row["resolution"]:
+        return ""
+    return f"{meter}: {points}: rounded to multiples of {row['resolution']}"
+
+
+def _held(meter: str, row: Mapping[str, Any]) -> str:
+    points = ", ".join(row["points"]) or "*"
+    if not row["deadband"]:
+        return ""
+    return (
+        f"{meter}: {points}: repeated while within {row['deadband']} of the last one reported, "
+        f"for {row['silence_s']} s at most"
+    )
 
 
 def uplink_words(uplink: Mapping[str, Any]) -> list[str]:

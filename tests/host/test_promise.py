@@ -58,6 +58,17 @@ def test_a_personal_meter_is_shown_under_its_pseudonym():
     assert "m: personal, as p-" in _words({"personal": True})[0]
 
 
+def test_what_is_rounded_or_repeated_is_said():
+    rows = [
+        {"points": ["voltage_l1", "power"], "resolution": "10"},
+        {"deadband": "0.5", "silence_s": 600},
+    ]
+    lines = _words({"thin": rows})
+    assert "m: voltage_l1, power: rounded to multiples of 10" in lines
+    held = "m: *: repeated while within 0.5 of the last one reported, for 600 s at most"
+    assert held in lines and len(lines) == len(_words()) + 2
+
+
 def test_what_does_not_go_together_is_a_problem():
     base = {"gateway": "g", "board": "host", "ports": [], "meters": []}
     for uplink in (
