@@ -106,8 +106,8 @@ class Certificates:
         if self._trial:
             raise CannotDo("a trial is under way: drop it first")
         try:
-            data = a2b_base64(text.encode())
-        except (ValueError, AttributeError):
+            data = a2b_base64(text)
+        except (ValueError, TypeError):
             raise CannotDo("der: is not base64")
         if not is_der(data):
             raise CannotDo("der: is no certificate in DER")

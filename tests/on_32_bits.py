@@ -27,12 +27,16 @@ _PROCESSES = 2
 _SLOW = "16 s here, and its arithmetic is that of the others"
 _FILES = "the files of this port answer with numbers of errors of their own"
 LEFT_OUT = {
-    "test_modbus_plan.py": {
-        "test_247_meters_of_one_model_share_one_plan_and_fit_a_gateway": "no collection in a run"
+    "test_forecast.py": {
+        "test_the_estimate_for_files_is_near_what_littlefs_erases": "no littlefs on this port"
+    },
+    "test_modbus_street.py": {
+        "test_247_meters_of_twenty_points_fit_a_gateway": "this port collects between runs only"
     },
     "test_store.py": {
         "test_a_slot_is_replaced_as_a_whole": _FILES,
         "test_segments_are_listed_by_number_and_foreign_files_left_alone": _FILES,
+        "test_segments_of_an_older_firmware_are_found": _FILES,
     },
     "test_tic.py": {
         "test_a_damaged_group_costs_its_own_value_only": _SLOW,
