@@ -62,7 +62,7 @@ def deploy(
     tell: is called from several threads, one at a time. A Problem when the bundle is none.
     """
     read = bundle.read(data)
-    starters = _starters()
+    beside = starters()
     lock = threading.Lock()
 
     def told(port: str, share: float, words: str) -> None:
@@ -72,7 +72,7 @@ def deploy(
     def run(port: str) -> Result:
         try:
             with Prompt(port) as prompt:
-                result = _Deployment(prompt, data, read, starters, told).run()
+                result = _Deployment(prompt, data, read, beside, told).run()
                 if result.is_provisioned and result.changed:
                     prompt.reset()
         except Problem as problem:
@@ -85,7 +85,7 @@ def deploy(
         return list(pool.map(run, ports))
 
 
-def _starters() -> dict[str, bytes]:
+def starters() -> dict[str, bytes]:
     """Return what starts a slot: boot.py compiled, because a board has little heap for it."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "boot.mpy"

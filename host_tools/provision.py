@@ -205,7 +205,7 @@ def push(port: str, plan: Plan) -> dict[str, Any]:
         if identity["gateway"] != plan.gateway:
             here = identity["gateway"] or "no gateway yet"
             raise Problem(
-                f"{port} is {here}, not {plan.gateway}",
+                f"the gateway on {port} is {here}, not {plan.gateway}",
                 "give --gateway, or make it one: eclor provision",
                 code=INPUT,
             )

@@ -34,6 +34,15 @@ def command(
     identities: Annotated[
         bool, typer.Option(help="Show a household's meter numbers instead of pseudonyms.")
     ] = False,
+    via: Annotated[
+        str, typer.Option(help="gateway: --port is its cable, the meter on its own line.")
+    ] = "",
+    uart: Annotated[
+        str, typer.Option(help="With --via: which of its UARTs; else the first.")
+    ] = "",
+    board: Annotated[
+        str, typer.Option(help="With --via: the board, where it is no gateway yet.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a value.")] = False,
 ) -> None:
     """Ask one meter once and show every point: code, name, value, unit, quality.
@@ -61,6 +70,9 @@ def command(
         stop=stop,
         options=options,
         identities=identities,
+        via=via,
+        uart=uart,
+        board=board,
     )
     values = read_meter(request)
     if as_json:

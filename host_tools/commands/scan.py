@@ -31,6 +31,15 @@ def command(
     search: Annotated[
         bool, typer.Option(help="mbus: also by identification, with wildcards.")
     ] = True,
+    via: Annotated[
+        str, typer.Option(help="gateway: --port is its cable, the meter on its own line.")
+    ] = "",
+    uart: Annotated[
+        str, typer.Option(help="With --via: which of its UARTs; else the first.")
+    ] = "",
+    board: Annotated[
+        str, typer.Option(help="With --via: the board, where it is no gateway yet.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a meter.")] = False,
 ) -> None:
     """Ask every address at every likely setting, the likeliest first; show meters as they answer.
@@ -41,10 +50,13 @@ def command(
     """
     from drivers.errors import LinkDown
     from host_tools.desk.scan import SETTINGS, Scan
-    from host_tools.desk.wires import line_text, open_serial, open_socket
+    from host_tools.desk.through import open_through
+    from host_tools.desk.wires import Wire, line_text, open_serial, open_socket
 
     if bool(port) == bool(tcp):
         raise Problem("where is the line?", "give --port DEVICE or --tcp HOST:PORT", code=USAGE)
+    if protocol == "mbus" and via:
+        raise Problem("--via is for modbus", "scan an M-Bus by its own adapter", code=USAGE)
     if protocol == "mbus":
         raise typer.Exit(_scan_mbus(port, tcp, units, bauds, wait_ms, search, as_json))
     if protocol != "modbus":
@@ -60,7 +72,11 @@ def command(
     if not settings:
         raise Problem("no such setting", "leave --bauds or --parities out", code=USAGE)
     show = _Shown(tcp)
-    wire = open_socket(tcp) if tcp else open_serial(port, settings[0][0])
+    wire: Wire
+    if via:
+        wire = open_through(port, settings[0][0], uart, board, via)
+    else:
+        wire = open_socket(tcp) if tcp else open_serial(port, settings[0][0])
     scan = Scan(
         wire,
         settings[:1] if tcp else settings,
@@ -98,6 +114,7 @@ def command(
         hit = told[0]
         place = f"--tcp {tcp}" if tcp else f"--port {port} --baud {hit.line[0]}"
         place += "" if tcp else f" --parity {hit.line[2]}"
+        place += f" --via {via}" if via else ""
         remedy = f"  -> eclor read --map {hit.fits[0].map} {place} --unit {hit.unit}"
         print(remedy, file=sys.stderr)
     raise typer.Exit(code or (OK if scan.hits else DEVICE))

@@ -12,6 +12,7 @@ from typing import Any
 from drivers import load
 from drivers.errors import LinkDown
 from host_tools.desk.master import Master, Turn
+from host_tools.desk.through import open_through
 from host_tools.desk.wires import Line, Wire, line_text, open_serial, open_socket
 from host_tools.map_file import read_map
 from host_tools.problems import DEVICE, NETWORK, USAGE, Problem
@@ -36,6 +37,9 @@ class Request:
     stop: int = 0
     options: dict[str, Any] = field(default_factory=dict)
     identities: bool = False
+    via: str = ""  # "gateway": port is a gateway's cable, the meter is on one of its UARTs
+    uart: str = ""
+    board: str = ""
 
 
 def read_meter(request: Request) -> list[Value]:
@@ -59,7 +63,11 @@ def read_meter(request: Request) -> list[Value]:
         driver = load(protocol)(table, options)
     except (ValueError, TypeError) as error:
         raise Problem(str(error), "correct the --unit, --point or --option", code=USAGE) from None
-    wire: Wire = open_socket(request.tcp) if request.tcp else open_serial(request.port, line)
+    wire: Wire
+    if request.via:
+        wire = open_through(request.port, line, request.uart, request.board, request.via)
+    else:
+        wire = open_socket(request.tcp) if request.tcp else open_serial(request.port, line)
     try:
         turn = Master(wire, line).read(driver)
     except LinkDown as error:

@@ -1,0 +1,198 @@
+"""The acceptance test: what works is said, what does not is named; nobody forges the report."""
+
+import json
+import queue
+import subprocess
+import sys
+from decimal import Decimal
+
+import pytest
+
+from drivers import load_map
+from host_tools import acceptance, acceptance_report, labels, language
+from host_tools import provision as library
+from host_tools.acceptance import FAILED as NO
+from host_tools.acceptance import GOOD, NOTE, SKIPPED, MeterResult, Options, hints
+from host_tools.problems import FAILED, INPUT, OK, Problem
+from host_tools.prompt import Prompt
+from host_tools.sim.lines import LineSettings
+from host_tools.sim.modbus_meter import ModbusMeter
+from host_tools.sim.workbench import SerialBench
+from host_tools.site_file import read_site
+from tests import technicians_hour
+from tests.emulated.bare import ROOT, deployed
+
+PHRASE = "une longue phrase de passe"
+SITE = """
+site: ecole
+gateways:
+  - name: gw-ecole
+    board: host
+    ports: [{name: rs485, uart: uart1, baud: 9600}]
+    meters:
+      - {name: kitchen, port: rs485, protocol: modbus, map: sdm120, options: {unit: 7},
+         points: [voltage]}
+      - {name: gone, port: rs485, protocol: modbus, map: sdm120, options: {unit: 9},
+         points: [voltage]}
+    network: {wifi: [{ssid: mairie}, {ssid: cave}]}
+    uplink: {host: 192.0.2.1}
+"""
+_RADIO = b"""
+class WLAN:
+    def __init__(self, number): pass
+    def active(self, on): pass
+    def scan(self): return [(b'mairie', b'', 6, -88, 3, False), (b'mairie', b'', 1, -80, 3, False)]
+    def isconnected(self): return False
+"""
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """A report of a gateway with two meters in its settings, one of which is not there."""
+    folder = tmp_path_factory.mktemp("accept")
+    (folder / "site.yaml").write_text(SITE)
+    plan = library.plan_for(read_site(folder / "site.yaml"), "")
+    plan.secrets["network.wifi.mairie.key"] = "CANARY-of-the-wifi"
+    meter = ModbusMeter(load_map("sdm120"), 7, lambda name, now_s: Decimal("230.4"))
+    with SerialBench([meter], LineSettings(9600, 8, "N", 1)) as bench:
+        uarts = {"uart1": bench.path}
+        with deployed(folder / "board", tmp_path_factory.getbasetemp(), uarts=uarts) as board:
+            library.provision(board.port, plan, library.Papers(), claims=folder, start=False)
+            with Prompt(board.port) as prompt:
+                prompt.put("network.py", _RADIO)
+                prompt.put("boot.mpy", prompt.read("boot.mpy"))
+            plan.config["block"] = {"flush_s": 7}
+            test = acceptance.Acceptance(plan, Options(reads=3, watch=_deaf))
+            return test.run(board.port)
+
+
+def _deaf(host, port, messages):
+    raise OSError(f"{host} is not here")
+
+
+def test_each_thing_is_looked_at_and_said(report):
+    found = {check.name: check for check in report.checks}
+    states = {name: check.state for name, check in found.items()}
+    assert states == {
+        "identity": GOOD,
+        "firmware": NOTE,
+        "settings": NO,
+        "secrets": NOTE,
+        "signal": NOTE,
+        "flash": GOOD,
+        "kitchen": GOOD,
+        "gone": NO,
+        "uplink": SKIPPED,
+    }
+    assert not report.is_accepted
+    assert "block" in found["settings"].what and "-80 dBm" in found["signal"].what
+    assert found["gone"].hints == ["not a byte comes: look at its supply, its address, A and B"]
+    assert "192.0.2.1:1883" in found["uplink"].what
+    kitchen, gone = report.meters
+    assert (kitchen.reads, kitchen.whole, kitchen.silent) == (3, 3, 0)
+    assert kitchen.values == [("voltage", "230.4", "V")] and len(kitchen.series["voltage"]) == 3
+    assert 0 < min(kitchen.reply_ms) and max(kitchen.reply_ms) < kitchen.allowed_ms
+    assert (gone.whole, gone.silent) == (0, 3)
+    assert "CANARY" not in json.dumps(report.as_dict())
+
+
+def test_the_report_is_signed_and_cannot_be_changed(report, tmp_path):
+    key = acceptance_report.key_at(tmp_path / "me.pem", PHRASE)
+    report.technician = "Élodie \u2013 l\u2019énergie"
+    data = acceptance_report.sealed(report, key)
+    assert acceptance_report.verify(data)["report"]["gateway"] == "gw-ecole"
+    again = acceptance_report.key_at(tmp_path / "me.pem", PHRASE)
+    assert acceptance_report.sealed(report, again) == data, "the key is kept"
+    for old, new in ((b'"accepted": false', b'"accepted": true'), (b'"whole": 3', b'"whole": 2')):
+        assert old in data
+        with pytest.raises(Problem) as error:
+            acceptance_report.verify(data.replace(old, new))
+        assert error.value.code == FAILED
+    with pytest.raises(Problem) as error:
+        acceptance_report.key_at(tmp_path / "me.pem", "another passphrase")
+    assert error.value.code == INPUT
+    for lang in ("en", "fr"):
+        language.use(lang)
+        try:
+            paper = acceptance_report.pdf(data)
+        finally:
+            language.use("en")
+        assert paper.startswith(b"%PDF") and len(paper) > 4000
+    (tmp_path / "report.json").write_bytes(data)
+    label = labels.read(tmp_path / "report.json")
+    assert label.code == f"eclor:02ec10000001:{report.claim}"
+    assert labels.sheet_of([label] * 30, first=20).startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("result", "strays", "says"),
+    [
+        ({"whole": 10, "reply_ms": [30.0]}, 0, []),
+        ({"whole": 10, "reply_ms": [480.0]}, 0, ["slowest"]),
+        ({"whole": 9, "damaged": 1}, 0, ["120 ohm"]),
+        ({"whole": 9, "silent": 1}, 0, ["two masters"]),
+        ({"whole": 0, "damaged": 10}, 3, ["unasked", "A and B swapped"]),
+        ({"whole": 0, "silent": 10}, 0, ["not a byte"]),
+    ],
+)
+def test_the_pattern_of_errors_says_what_to_look_at(result, strays, says):
+    told = hints(MeterResult("m", "sdm120", "9600 8N1", 10, allowed_ms=500, **result), strays)
+    assert len(told) == len(says) and all(
+        word in hint for word, hint in zip(says, told, strict=True)
+    )
+
+
+def _birth(first, next_, cause="soft", journal=5):
+    tree = {"cause": cause, "first": first, "next": next_, "journal": journal}
+    return "birth", json.dumps(tree).encode() + bytes(range(200, 216))
+
+
+def _state(first, wall_ms=0):
+    tree = {
+        "records": [first, 9, 9],
+        "wall_ms": wall_ms,
+        "heap": 80,
+        "heap_free": 20,
+        "journal": 1,
+    }
+    return "state", json.dumps(tree).encode()
+
+
+@pytest.mark.parametrize(
+    ("messages", "states"),
+    [
+        ([], {"uplink": NO}),
+        ([_birth(1, 3), _state(1)], {"uplink": NO, "clock": NOTE}),
+        ([_birth(1, 3), _state(2, 1)], {"uplink": GOOD, "clock": NOTE, "power": NO}),
+        (
+            [_birth(1, 3), _state(2), _birth(2, 4, "power"), _state(3)],
+            {"uplink": GOOD, "health": GOOD, "power": GOOD},
+        ),
+        ([_birth(1, 3), _state(2), _birth(2, 4, "power", 6), _state(3)], {"power": NO}),
+    ],
+    ids=["silent", "not acknowledged", "does not come back", "good", "another journal"],
+)
+def test_what_the_broker_shows_is_judged(report, messages, states):
+    test = acceptance.Acceptance(None, Options(wait_s=0.05, cut=lambda: None))
+    test._report = acceptance.Report("g", "s", "b", "1", "c", "t")
+    heard: queue.Queue = queue.Queue()
+    for message in messages:
+        heard.put(message)
+    test._live(heard)
+    found = {check.name: check.state for check in test._report.checks}
+    assert states.items() <= found.items(), found
+
+
+def test_from_a_bare_board_to_an_accepted_gateway_in_eight_commands(tmp_path):
+    assert len(technicians_hour.SCRIPT.splitlines()) <= 8
+    for step in technicians_hour.run(tmp_path, "fr"):
+        assert step.code == OK, f"{step.command}\n{step.said}"
+    (report,) = tmp_path.glob("gw-ecole-*.json")
+    tree = acceptance_report.verify(report.read_bytes())
+    assert tree["report"]["accepted"] and tree["signer"]["name"] == "Élodie"
+    assert report.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+    assert (tmp_path / "labels.pdf").exists()
+    report.write_bytes(report.read_bytes().replace(b'"reads": 5', b'"reads": 50'))
+    words = ["accept", "--verify", str(report)]
+    done = subprocess.run([sys.executable, "-m", "host_tools", *words], cwd=ROOT, check=False)
+    assert done.returncode == FAILED

@@ -1,0 +1,110 @@
+"""The technician's hour, shortened: from a bare board to an accepted gateway, as typed.
+
+    python -m tests.technicians_hour [FOLDER]        # prints each command and its seconds
+
+Seven commands and a label. The board is real MicroPython on a pseudo-terminal with two simulated
+meters on its line; the broker is nats-server. On a bench `eclor flash` comes first, and `eclor
+mock` not at all.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from host_tools.broker import Broker
+from host_tools.supervisor import Supervisor
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = """\
+site: école
+gateways:
+  - name: gw-ecole
+    board: host
+    ports: [{name: rs485, uart: uart1, baud: 9600}]
+    meters:
+      - {name: chaufferie, port: rs485, protocol: modbus, map: sdm630, interval_s: 5,
+         points: [power, voltage_l1, energy_import], options: {unit: 1}}
+      - {name: cuisine, port: rs485, protocol: modbus, map: sdm120, interval_s: 5,
+         points: [power, voltage], options: {unit: 2}}
+    block: {flush_s: 5}
+    uplink: {host: 127.0.0.1, port: PORT, state_s: 1}
+"""
+SCRIPT = """\
+eclor mock --board bare --site site.yaml
+eclor deploy --board host --port bare/port
+eclor ca create Ville
+eclor provision --port bare/port
+eclor ca open gw-ecole.claim.json --keys keys.json
+eclor collect --broker 127.0.0.1:PORT --keys keys.json &
+eclor accept --port bare/port --reads 5 --technician Élodie
+eclor label gw-ecole.claim.json"""
+
+
+@dataclass
+class Step:
+    """One command, what it said, and how long it took."""
+
+    command: str
+    code: int
+    seconds: float
+    said: str
+
+
+def run(folder: Path, language: str = "en") -> Iterator[Step]:
+    """Type the script in a folder; yield each step as it ends. What it starts is stopped."""
+    environment = os.environ | {
+        "ECLOR_HOME": str(folder / "home"),
+        "ECLOR_PASSPHRASE": "une longue phrase de passe",
+        "ECLOR_LANG": language,
+        "PYTHONPATH": str(ROOT),
+    }
+    with contextlib.ExitStack() as stack:
+        broker = Broker(stack.enter_context(Supervisor()), folder / "broker")
+        broker.start()
+        (folder / "site.yaml").write_text(SITE.replace("PORT", str(broker.mqtt_port)), "utf-8")
+        for line in SCRIPT.replace("PORT", str(broker.mqtt_port)).splitlines():
+            words = [sys.executable, "-m", "host_tools", *line.removesuffix(" &").split()[1:]]
+            begun_s = time.monotonic()
+            if line.endswith(" &"):
+                process = subprocess.Popen(
+                    words, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                )  # fmt: skip
+                stack.callback(process.wait)
+                stack.callback(process.terminate)
+                yield Step(line, 0, time.monotonic() - begun_s, "")
+                continue
+            done = subprocess.run(
+                words, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if "mock" in words:
+                stop = [sys.executable, "-m", "host_tools", "mock", "--board", "bare", "--stop"]
+                stack.callback(subprocess.run, stop, cwd=folder, env=environment, check=False)
+            seconds = time.monotonic() - begun_s
+            yield Step(line, done.returncode, seconds, done.stdout + done.stderr)
+
+
+def main() -> int:
+    """Print each command, what it says, and its seconds."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(made)
+        folder.mkdir(parents=True, exist_ok=True)
+        total_s = 0.0
+        for step in run(folder):
+            print(f"$ {step.command}\n{step.said.rstrip()}\n  [{step.seconds:.1f} s]\n")
+            total_s += step.seconds
+            if step.code:
+                return step.code
+        print(f"{len(SCRIPT.splitlines())} commands, {total_s:.1f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
