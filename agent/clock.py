@@ -1,8 +1,9 @@
 """Uptime that does not wrap, wall time, and whether wall time may be trusted.
 
 Not here: asking a server (agent/sntp.py makes and reads the packets) and the hardware clock.
-Wall time is milliseconds since 1970-01-01 UTC; a board whose epoch is 2000 (ESP32) adds
-EPOCH_2000_S. Wall time never drives a timer: it labels readings.
+Wall time is milliseconds since 1970-01-01 UTC on every port: MicroPython counts from 2000 on
+some chips, so the hal reads and sets their clocks by date (firmware/hal/chip.py). Wall time never
+drives a timer: it labels readings.
 
     clock = Clock(boot=0x1234)
     clock.tick(now_ms)                          # at least every 6 days: ticks wrap after 12.4
@@ -19,7 +20,6 @@ UPTIME_ONLY = const(0)
 TRUSTED = const(1)
 FREE_RUNNING = const(2)
 
-EPOCH_2000_S = const(946684800)  # 1970 to 2000, seconds
 TRUST_MS = 6 * 3600 * 1000  # +-40 ppm of a crystal stay below 1 s this long
 FLOOR_MS = 1767225600000  # 2026-01-01: no reading of this code is older
 BUILT_MS = 0  # the day this program was compiled: host_tools/image.py writes it here

@@ -62,3 +62,18 @@ def test_a_flash_that_cannot_be_written_leaves_tls_a_time():
     assert not floor.trusts(WALL)
     floor.assume(told.append)
     assert told == [FLOOR_MS]
+
+
+def test_a_true_time_that_cannot_be_noted_is_asked_for_again_after_a_restart():
+    ground = MemoryGround()
+    floor = Floor(Clock(1), ground)
+    floor.assume(lambda ms: None)
+    ground.fail = 100
+    floor.known()
+    assert not floor.trusts(WALL)
+    assert not Floor(Clock(2), ground.cut()).trusts(WALL)
+    bare = Floor(Clock(1), None)
+    bare.assume(lambda ms: None)
+    assert not bare.trusts(WALL)
+    bare.known()
+    assert bare.trusts(WALL)

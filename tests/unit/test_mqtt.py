@@ -135,3 +135,19 @@ def test_reading_allocates_nothing():
 
 def _ignore(kind, flags, data, start, end):
     """Take a packet and do nothing."""
+
+
+def test_lengths_beyond_the_standard_and_the_buffer_are_refused_before_a_byte_is_written():
+    out = bytearray(16)
+    for attempt in (
+        lambda: mqtt.length_size(-1),
+        lambda: mqtt.length_size(268435456),
+        lambda: mqtt.connect(out, b"a-name-too-long", 60),
+        lambda: mqtt.subscribe(out, 1, (b"eclor/1/gw/ack",)),
+    ):
+        try:
+            attempt()
+        except ValueError:
+            continue
+        raise AssertionError("no error")
+    assert bytes(out) == bytes(16) and mqtt.length_size(268435455) == 4

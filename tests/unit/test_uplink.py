@@ -306,3 +306,43 @@ def test_the_real_journal_is_drained_and_trimmed():
     pump(uplink, broker, 0)
     assert broker.arrived == list(range(1, begun + 60))
     assert journal.acked == begun + 59
+
+
+def test_a_broker_that_refuses_the_subscription_is_left_for_a_person_to_mend():
+    uplink, _, broker = _make()
+    broker._answer = lambda first, body: setattr(
+        broker,
+        "out",
+        b"\x20\x02\x00\x00" if first >> 4 == 1 else b"\x90\x04" + body[:2] + b"\x80\x80",
+    )
+    pump(uplink, broker, 0)
+    assert uplink.state == "offline: refused: subscription to eclor/1/gw/ack"
+    assert uplink.counters["refused"] == 1 and uplink.counters["sessions"] == 0
+
+
+def test_what_comes_out_of_turn_from_the_transport_is_ignored():
+    uplink, _, broker = _make(1)
+    uplink.opened(0)  # nobody asked for it
+    assert uplink.state == "offline" and uplink.output() == 0
+    pump(uplink, broker, 0)
+    uplink.received(b"\x00\x00", 0, 2, 1)  # nonsense: it wants to be closed
+    assert uplink.action == CLOSE and uplink.step(2) > 0
+    before = dict(uplink.counters)
+    uplink.received(b"\x00\x00", 0, 2, 3)
+    assert uplink.counters == before
+    uplink.closed(4, "closed")
+    uplink.closed(5, "again")
+    assert uplink.state.startswith("offline: broker: ")
+
+
+def test_identifiers_in_flight_are_not_given_again():
+    uplink, journal, broker = _make()
+    pump(uplink, broker, 0)
+    broker.pubacks = False
+    journal.fill(1)
+    pump(uplink, broker, 1)
+    uplink._last_id -= 1
+    broker.pubacks = True
+    journal.fill(1)
+    pump(uplink, broker, 2)
+    assert broker.arrived == [1, 2]
