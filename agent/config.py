@@ -35,9 +35,11 @@ GATEWAY: tuple = (
 )
 PORT: tuple = (
     ("name", str, _REQUIRED, None),
-    ("kind", str, "uart", ("uart", "pins")),
+    ("kind", str, "uart", ("uart", "pins", "tcp")),
     ("uart", str, "", None),
     ("pins", list, [], None),
+    ("host", str, "", None),
+    ("tcp_port", int, 502, (1, 65535)),
     ("baud", int, 9600, _BAUDS),
     ("bits", int, 8, (7, 8)),
     ("parity", str, "N", ("N", "E", "O")),
@@ -149,6 +151,8 @@ def validate(tree):
             problems.append("ports[%d].uart: is required: which one of the board" % i)
         if port["kind"] == "pins" and not 0 < len(port["pins"]) <= 32:
             problems.append("ports[%d].pins: %d inputs, 1 .. 32" % (i, len(port["pins"])))
+        if port["kind"] == "tcp" and not port["host"]:
+            problems.append("ports[%d].host: is required: the meter's address" % i)
     ports = list(kinds)
     for i, meter in enumerate(config["meters"]):
         if meter["port"] not in ports:
@@ -156,7 +160,7 @@ def validate(tree):
                 "meters[%d].port: no port is named %s; there are %s"
                 % (i, meter["port"], ", ".join([str(p) for p in ports]) or "none")
             )
-        elif (meter["protocol"] in _ON_PINS) != (kinds[meter["port"]] == "pins"):
+        elif not _goes_on(meter["protocol"], kinds[meter["port"]]):
             problems.append(
                 "meters[%d].port: %s and a port of kind %s do not go together"
                 % (i, meter["protocol"], kinds[meter["port"]])
@@ -323,6 +327,12 @@ def _fields(tree, fields, where, problems):
             problems.append("%s%s: %s %s" % (where, key, shown, wrong))
             out[key] = default if default is not _REQUIRED else kind()
     return out
+
+
+def _goes_on(protocol, kind):
+    if kind == "tcp":
+        return protocol == "modbus"
+    return (protocol in _ON_PINS) == (kind == "pins")
 
 
 def _wrong(value, kind, rule):

@@ -83,6 +83,8 @@ def make_meters(config):
         port = ports[row["port"]]
         options = dict(row["options"])
         options["points"] = row["points"]
+        if port["kind"] == "tcp":
+            options.setdefault("transport", "tcp")
         options["line"] = (port["baud"], port["bits"], port["parity"], port["stop"])
         try:
             table = load_map(row["map"])

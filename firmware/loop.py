@@ -30,7 +30,7 @@ async def _main(app, hal):
     rows: list = []  # name, function, arguments; those of the watched parts first
     for i, bus in enumerate(app.buses):
         port = app.config["ports"][i]
-        rows.append((port["name"], _port, (bus, port, app, hal)))
+        rows.append((port["name"], _port, (bus, port, names, hal)))
     rows.append(("uplink", carrier.run, (app, hal, names, link)))
     rows.append(("app", _house, (app, hal)))
     rows.append(("net", link.keep, ()))
@@ -61,12 +61,25 @@ async def _forever(app, name, task, args):
         await asyncio.sleep_ms(_REOPEN_MS)
 
 
-async def _port(bus, port, app, hal):
+_PACE_MS = {"uart": 2, "tcp": 5, "pins": 20}  # how often a port is looked at, at the least
+
+
+async def _open(port, names, hal):
+    """Return the wire of a port; raises OSError."""
+    kind = port["kind"]
+    if kind == "tcp":
+        from firmware.tcp_port import open_wire  # most gateways have none
+
+        return await open_wire(names, hal, port)
+    return hal.open_uart(port["uart"]) if kind == "uart" else hal.open_pins(port["pins"])
+
+
+async def _port(bus, port, names, hal):
     """Carry the bytes of one port until it fails."""
-    is_uart = port["kind"] == "uart"
-    what = port["uart"] if is_uart else port["pins"]
+    what = port["host" if port["kind"] == "tcp" else port["kind"]]
+    pace_ms = _PACE_MS[port["kind"]]
     try:
-        uart = hal.open_uart(what) if is_uart else hal.open_pins(what)
+        uart = await _open(port, names, hal)
     except OSError as error:
         bus.failed("%s cannot be opened: %s" % (what, error), hal.ticks_ms())
         bus.up = False
@@ -98,9 +111,12 @@ async def _port(bus, port, app, hal):
             # A sleep of 1 ms may take 2, and the silence of a fast line is 1.75 to 2.0 ms: such a
             # wait only lets the other tasks in.
             wait_ms = wait_us // 1000 if wait_us >= 2500 else 0
-            await asyncio.sleep_ms(min(wait_ms, 2 if is_uart else 20))
+            await asyncio.sleep_ms(min(wait_ms, pace_ms))
     except OSError as error:
         bus.failed("port failed: %s" % error, hal.ticks_ms())
+    finally:
+        if port["kind"] == "tcp":
+            uart.close()
 
 
 async def _house(app, hal):

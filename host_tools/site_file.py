@@ -277,7 +277,9 @@ _REMEDIES = {
     "ssid": "write the network's name as the router shows it",
     "uart": "eclor boards shows the UARTs of each board",
     "pins": "eclor boards shows the inputs of each board",
-    "port": "a pulse or contact needs a port of kind pins, every other meter one of kind uart",
+    "host": "write the meter's address on the network, as host: 192.168.1.20",
+    "port": "a pulse or contact needs a port of kind pins, every other meter one of kind uart; "
+    "Modbus goes on tcp too",
 }
 
 

@@ -75,6 +75,8 @@ def rules(config: dict[str, Any], folder: Path) -> Iterator[Note]:
 def _on_board(config: dict[str, Any], wired: dict[str, Any]) -> Iterator[Note]:
     taken: dict[str, str] = {}
     for i, port in enumerate(config["ports"]):
+        if port["kind"] == "tcp":
+            continue
         is_uart = port["kind"] == "uart"
         key, known = ("uart", wired["uarts"]) if is_uart else ("pins", wired["pins"])
         for place, name in enumerate([port["uart"]] if is_uart else port["pins"]):
@@ -209,6 +211,8 @@ def _driver(
     for port in ports:
         if port["name"] == meter["port"]:
             options["line"] = (port["baud"], port["bits"], port["parity"], port["stop"])
+            if port["kind"] == "tcp":
+                options.setdefault("transport", "tcp")
             wanted = table.get("line")
             if meter["protocol"] != "modbus" and wanted and wanted != options["line"]:
                 yield Note(

@@ -171,6 +171,12 @@ class SimulatedSite:
         meters = [m for m in self.gateway["meters"] if m["port"] == port["name"]]
         if not meters:
             return
+        if port.get("kind") == "tcp":
+            raise Problem(
+                f"{port['name']}: ports of kind tcp are not simulated in a site",
+                "eclor mock --tcp is such a meter",
+                code=INPUT,
+            )
         protocols = {m["protocol"] for m in meters}
         if not (len(protocols) == 1 or protocols == _INPUTS) or not protocols <= set(ATTACH):
             raise Problem(

@@ -116,6 +116,7 @@ class SocketBench:
         """port: 0 takes a free one."""
         self._server = _Server(("127.0.0.1", port), _Connection)
         self._server.meters = meters
+        self._server.connections = set()
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     def __enter__(self) -> Self:
@@ -126,6 +127,12 @@ class SocketBench:
     def port(self) -> int:
         """Where it listens."""
         return int(self._server.server_address[1])
+
+    def hang_up(self) -> None:
+        """Close every connection, as a device does that restarts."""
+        for connection in list(self._server.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def __exit__(
         self,
@@ -142,6 +149,7 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
     meters: Sequence[Meter] = ()
+    connections: set[socket.socket]
 
 
 class _Connection(socketserver.BaseRequestHandler):
@@ -149,6 +157,7 @@ class _Connection(socketserver.BaseRequestHandler):
     request: socket.socket
 
     def handle(self) -> None:
+        self.server.connections.add(self.request)
         for meter in self.server.meters:
             meter.silence()
         with contextlib.suppress(OSError):

@@ -34,6 +34,17 @@ def test_all_problems_are_said_at_once():
     assert len(problems) == 6
 
 
+def test_modbus_meters_may_be_on_the_network_and_no_others():
+    tree = _tree()
+    tree["ports"][0] = {"name": "line", "kind": "tcp"}
+    assert [p.partition(":")[0] for p in validate(tree)[1]] == ["ports[0].host"]
+    tree["ports"][0]["host"] = "192.168.1.20"
+    config, problems = validate(tree)
+    assert problems == [] and config["ports"][0]["tcp_port"] == 502
+    tree["meters"][0]["protocol"] = "tic"
+    assert "tic and a port of kind tcp do not go together" in validate(tree)[1][0]
+
+
 def test_a_secret_is_not_repeated():
     tree = _tree()
     tree["uplink"] = {"key": 123456789}
