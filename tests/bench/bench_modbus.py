@@ -141,18 +141,26 @@ def _ours(table: dict[str, Any]) -> Callable[[SerialBench], None]:
     return read
 
 
-def _on_micropython(name: str) -> Callable[[SerialBench], float | None]:
-    def read(bench: SerialBench) -> float:
+_Took = tuple[float, int]  # seconds and transactions, where the bench cannot count itself
+
+
+def _told(said: str) -> _Took:
+    took_us, count = said.split()
+    return int(took_us) / 1e6, int(count)
+
+
+def _on_micropython(name: str) -> Callable[[SerialBench], _Took | None]:
+    def read(bench: SerialBench) -> _Took:
         script = ("tests/bench/modbus_rivals.py", bench.path, "9600")
-        return int(_micropython(*script, "eclor", name)) / 1e6
+        return _told(_micropython(*script, "eclor", name))
 
     return read
 
 
-def _rivals(rival: Path, reads: list[tuple[int, int, int]]) -> Callable[[SerialBench], float]:
-    def read(bench: SerialBench) -> float:
+def _rivals(rival: Path, reads: list[tuple[int, int, int]]) -> Callable[[SerialBench], _Took]:
+    def read(bench: SerialBench) -> _Took:
         script = ("tests/bench/modbus_rivals.py", bench.path, "9600", "umodbus")
-        return int(_micropython(*script, path=str(rival), told=json.dumps(reads))) / 1e6
+        return _told(_micropython(*script, path=str(rival), told=json.dumps(reads)))
 
     return read
 
@@ -160,7 +168,7 @@ def _rivals(rival: Path, reads: list[tuple[int, int, int]]) -> Callable[[SerialB
 def _full_reads(name: str, rival: Path | None) -> Iterator[Figure]:
     table = load_map(name)
     one, wide = _reads(table)
-    masters: list[tuple[str, Callable[[SerialBench], float | None]]] = [
+    masters: list[tuple[str, Callable[[SerialBench], _Took | None]]] = [
         ("Éclor", _ours(table)),
         ("Éclor on MicroPython", _on_micropython(name)),
         ("pymodbus, a read per point", lambda bench: _peer(bench, one)),
@@ -179,12 +187,12 @@ def _full_reads(name: str, rival: Path | None) -> Iterator[Figure]:
             with SerialBench([meter], LineSettings(9600, 8, "N", 1)) as bench:
                 begun_s = time.monotonic()
                 try:
-                    own_s = read(bench)  # without the start of an interpreter
+                    own = read(bench)  # without the start of an interpreter
                 except subprocess.CalledProcessError as error:
                     print(f"{name}, {who}: {(error.stdout + error.stderr).strip()[-200:]}")
                     continue
-                seconds.append(own_s or time.monotonic() - begun_s)
-                count = len(meter.requests)
+                took_s, count = own or (time.monotonic() - begun_s, len(meter.requests))
+                seconds.append(took_s)
         if seconds:
             took[who] = (count, min(seconds))
     for who, (count, least_s) in took.items():
