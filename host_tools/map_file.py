@@ -304,13 +304,12 @@ class _Check:
             self._say(row, f"a modbus row is ({', '.join(_COLUMNS)}), the last two optional")
             return
         function, address, type_name = values[4:7]
-        if function not in (1, 2, 3, 4):
+        reads = function in (1, 2, 3, 4)
+        if not reads:
             self._say(cells[4], f"function code {function!r} does not read", "1, 2, 3 or 4")
-            return
         if not _is_number(address) or not 0 <= address <= 0xFFFF:
             remedy = "addresses count from 0: 40001 of a manual is address 0 of function 3"
             self._say(cells[5], f"address {address!r} is not within 0 .. 65535", remedy)
-            return
         try:
             kind, size, _ = type_of(str(type_name))
         except ValueError as error:
@@ -318,7 +317,7 @@ class _Check:
 
             self._say(cells[6], str(error), _near(str(type_name), [*TYPES, "text:8", "bit:0"]))
             return
-        if (kind == C) != (function in (1, 2)):
+        if reads and (kind == C) != (function in (1, 2)):
             remedy = "coil goes with function 1 and 2, all other types with 3 and 4"
             self._say(cells[6], f"type {type_name} by function {function}", remedy)
         elif kind != C:

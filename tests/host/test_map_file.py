@@ -89,6 +89,8 @@ def test_a_mistake_is_found_where_it_is(
 def test_all_mistakes_are_told_at_once_and_nothing_is_run(tmp_path: Path) -> None:
     text = _GOOD.replace('"counter"', '"count"').replace('"coil"', '"coils"')
     assert [p.line for p in _check(tmp_path, text)] == [12, 14]
+    row = _GOOD.replace('3, 2, "int16"', '5, 70000, "int61"')
+    assert [(p.line, p.column) for p in _check(tmp_path, row)] == [(13, 37), (13, 40), (13, 47)]
     ran = tmp_path / "ran"
     assert _check(tmp_path, f"MAP = open({str(ran)!r}, 'w')\n" + _GOOD)
     assert not ran.exists()

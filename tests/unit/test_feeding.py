@@ -1,5 +1,7 @@
 """Every driver of a pushed or asked frame, fed each of the project's own vectors in every way."""
 
+# heap: 1m
+
 import sys
 
 from drivers import load
