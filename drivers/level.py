@@ -23,7 +23,7 @@ _HEAD = const(0xFF)
 _R = const(0x52)
 _CR = const(0x0D)
 _FRAME = const(4)
-_DESK = {"frame": "ff", "step_um": 1000, "least": 30, "none": None}
+_DESK = {"frame": "", "step_um": 1000, "least": 30, "none": None}
 
 
 class Level:
@@ -36,7 +36,7 @@ class Level:
     line = None
 
     def __init__(self, table, options):
-        """table: a MAP as the module says, or None: A02YYUW; options: see the module."""
+        """table: a MAP as the module says; None: a desk, which takes both frames."""
         has_depth = "empty_mm" in options or "full_mm" in options
         rows = (("distance", "m", -3, "gauge", "distance"),)
         if table is not None:
@@ -65,7 +65,9 @@ class Level:
             if point.code not in ("distance", "level") or point.kind != GAUGE:
                 raise ValueError("points: %s is no distance and no level" % point.name)
         about = table or _DESK
-        self._is_text = about["frame"] == "R"
+        frame = options.get("frame", about["frame"])
+        self._is_either = not frame  # at a desk: as the first byte says
+        self._is_text = frame == "R"
         self._step_um = options.get("step_um", about["step_um"])
         self._least = options.get("least", about["least"])
         self._none = options.get("none", about["none"])
@@ -101,6 +103,9 @@ class Level:
         frame = self._frame
         for i in range(start, end):
             byte = data[i]
+            if self._is_either and self._length == 0 and byte == _R:
+                self._is_text = True
+                return self._feed_text(data, i, end, now_ms, emit)
             if self._length == 0 and byte != _HEAD:
                 continue  # between frames
             frame[self._length] = byte
@@ -135,7 +140,9 @@ class Level:
                 if length:
                     raise BadFrame("frame cut after %d characters" % length, i + 1)
             elif length == 0:
-                continue
+                if self._is_either and byte == _HEAD:
+                    self._is_text = False
+                    return self.feed(data, i, end, now_ms, emit)
             elif 0x30 <= byte <= 0x39 and length < 6:
                 self._count = self._count * 10 + byte - 0x30
                 self._length += 1
@@ -143,8 +150,18 @@ class Level:
                 self._length = 0
                 if byte != _CR or length < 4:
                     raise BadFrame("0x%02x after %d characters" % (byte, length), i + 1)
-                self._emit(self._count, now_ms, emit)
+                if self._is_either and length == 4:
+                    self._emit_bare(now_ms, emit)
+                else:
+                    self._emit(self._count, now_ms, emit)
         return end
+
+    def _emit_bare(self, now_ms, emit):
+        """At a desk: three digits are inches of one sensor and centimetres of another."""
+        reading = Reading((Point("distance", "", 0, GAUGE, "distance"),))
+        reading.at_ms = now_ms
+        reading.set(0, self._count)
+        emit(reading)
 
     def _emit(self, count, now_ms, emit):
         reading = self._reading

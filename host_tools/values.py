@@ -39,6 +39,7 @@ class Values:
 
     def __init__(self, protocol: str, *, identities: bool = False) -> None:
         self._hidden = set() if identities else _PERSONAL.get(protocol, set())
+        self._is_latin = protocol == "mbus"
         self._key = secrets.token_bytes(16)  # a pseudonym holds within one run
 
     def of(self, reading: Reading) -> list[Value]:
@@ -65,8 +66,10 @@ class Values:
             return "pseudonym-" + hmac.new(self._key, told, hashlib.sha256).hexdigest()[:16]
         if isinstance(value, int):
             return decimal_text(value, exponent)
+        # M-Bus texts are of ISO 8859-1; other octets that are no ASCII are an identity or the like
         text = value.decode("latin-1")
-        return text if text.isprintable() else value.hex()
+        is_text = text.isprintable() and (text.isascii() or self._is_latin)
+        return text if is_text else value.hex()
 
 
 def _iso(time: int | None) -> str | None:

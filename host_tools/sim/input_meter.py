@@ -23,6 +23,7 @@ from host_tools.sim.lines import Piece
 _PULSE_S = 0.06
 _PAUSE_S = 0.09  # between two pulses
 _QUIET_S = 1.0
+_LASTS_MS = 15  # what is shorter was a bounce
 _ROUND_S = 5
 _REPEAT_S = 0.4  # a level is said again: the gateway may just have started
 
@@ -40,7 +41,8 @@ class _Input:
         self.pulses = int(options.get("pulses", table.get("pulses", 1)))
         self.steps = int(options.get("steps", table.get("steps", 1)))
         self.start = int(options.get("start", 0))
-        self.level = 1 - self.active
+        self.level = self.seen = 1 - self.active
+        self.since_ms = 0  # to the witness: how long the level seen lasts
         self.count = 0
         self.intact = self.heard = True  # of the present period, to the witness
 
@@ -157,14 +159,17 @@ class InputTap:
         for one in self._inputs:
             one.intact = one.intact and piece.intact
             one.heard = one.heard and piece.arrived is not None
-        levels = {byte >> 1 & 0x1F: byte & 1 for byte in piece.sent}  # the last of each lasts
-        for one in self._inputs:
-            if levels.get(one.place, one.level) != one.level:
-                one.level = levels[one.place]
-                one.count += one.level == one.active
+        for byte in piece.sent:
+            for one in self._inputs:
+                if byte >> 1 & 0x1F == one.place and byte & 1 != one.seen:
+                    one.seen, one.since_ms = byte & 1, piece.at_ms
 
     def pass_time(self, now_ms: int, meter: str = "") -> None:
         """Enter every period that is over by now, of all meters or of one."""
+        for one in self._inputs:
+            if one.seen != one.level and now_ms - one.since_ms >= _LASTS_MS:
+                one.level = one.seen
+                one.count += one.level == one.active
         for i, one in enumerate(self._inputs):
             while meter in ("", one.name) and now_ms >= self._ends[i]:
                 values: dict[str, int | None] = {}

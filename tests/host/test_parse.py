@@ -103,6 +103,15 @@ def test_a_load_profile_of_months_is_read_whole() -> None:
     assert (values[1].time, values[-1].time) == ("2022-08-23T14:15:00Z", "2022-10-25T02:00:00Z")
 
 
+def test_octets_are_text_only_where_they_are_ascii() -> None:
+    frame = BODIES["sml"][0].replace(b"\x55\x0a\x47\x1d\x53", b"\x05\xe0xSS")
+    assert next(iter(Parser("sml").values(CLOSE["sml"](frame)))).value == "e0785353"
+    frame = BODIES["sml"][0].replace(b"\x55\x0a\x47\x1d\x53", b"\x05EMH1")
+    assert next(iter(Parser("sml").values(CLOSE["sml"](frame)))).value == "EMH1"
+    frame = BODIES["mbus"][1].replace(b"CBA", b"C\xb0A")
+    assert "A\xb0C" in [v.value for v in Parser("mbus").values(CLOSE["mbus"](frame))]
+
+
 def test_the_columns_of_the_table_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "line.bin"
     path.write_bytes(b"\xff\x00\x05\x04\xff\x07\xa1\xa7")

@@ -204,7 +204,8 @@ def test_inputs_their_drivers_and_their_witness_count_the_same(share):
                 periods[str(meter["name"])].append(seen.rows[0][0][1])
             due_s += 10
         data, pause_s = simulated.frame(now_s)
-        tap(Piece(True, data, data, int(now_s * 1000)))
+        for at, byte in enumerate(data):  # a line hands them over in pieces
+            tap(Piece(True, bytes((byte,)), bytes((byte,)), int(now_s * 1000) + 2 * at))
         for byte in data:
             place, level = byte >> 1 & 0x1F, byte & 1
             if levels.get(place) != level:

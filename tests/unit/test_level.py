@@ -68,6 +68,20 @@ def test_text_sensors_speak_millimetres_centimetres_or_inches():
     assert [row[0][1] for row in got.rows] == [1234] and len(got.errors) == 4
 
 
+def test_a_desk_takes_either_frame():
+    got = Collected(Level(None, {})).feed(_GOOD + b"R1234\r" + b"R121\r" + _GOOD)
+    assert [row[0][1:4] for row in got.rows] == [
+        (1953, -3, "m"),
+        (1234, -3, "m"),
+        (121, 0, ""),  # inches or centimetres: the digits do not say
+        (1953, -3, "m"),
+    ]
+    for whole, cut in ways_to_cut(lambda: Level(None, {}), _GOOD + b"R1234\r" + _GOOD):
+        assert whole == cut and len(whole) == 3
+    got = Collected(Level(None, {"frame": "R", "step_um": 25400})).feed(b"R121\r")
+    assert got.rows[0][0][1:4] == (3073, -3, "m")
+
+
 def test_depth_becomes_a_share():
     driver = _a02(empty_mm=1653, full_mm=153)
     assert [p.name for p in driver.points] == ["distance", "level"]
