@@ -65,7 +65,7 @@ DRIVERS = {
     "iec62056": ("iec62056", "IEC62056"),  # IEC 62056-21 modes A to D: asks or listens
     "dsmr": ("dsmr", "DSMR"),  # DSMR P1 v2.2 to v5: listens
     "sml": ("sml", "SML"),  # Smart Message Language, transport version 1: listens
-    "dlms": ("dlms", "DLMS"),  # DLMS push over HDLC: listens
+    "dlms": ("dlms", "DLMS"),  # DLMS push over HDLC or M-Bus: listens
 }
 
 
