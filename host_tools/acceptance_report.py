@@ -83,6 +83,16 @@ def sealed(report: Report, key: Ed25519PrivateKey) -> bytes:
     )
 
 
+def write(report: Report, key: Ed25519PrivateKey, folder: Path) -> list[Path]:
+    """Write a signed report into a folder, as JSON and PDF; return both paths."""
+    data = sealed(report, key)
+    base = folder / f"{report.gateway}-{report.at[:10]}"
+    files = [base.with_suffix(".json"), base.with_suffix(".pdf")]
+    files[0].write_bytes(data)
+    files[1].write_bytes(pdf(data))
+    return files
+
+
 def verify(data: bytes) -> dict[str, Any]:
     """Return the whole of a signed report; a Problem when it is none, or was changed."""
     try:

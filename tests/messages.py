@@ -60,6 +60,7 @@ TRANSLATED = (
     "host_tools/commands/scan.py",
     "host_tools/commands/schema.py",
     "host_tools/commands/site.py",
+    "host_tools/commands/ui.py",
     "host_tools/compliance/page.py",
     "host_tools/compliance/results.py",
     "host_tools/console.py",
@@ -75,6 +76,8 @@ TRANSLATED = (
     "host_tools/labels.py",
     "host_tools/line_record.py",
     "host_tools/map_file.py",
+    "host_tools/page/desk.py",
+    "host_tools/page/work.py",
     "host_tools/permissions.py",
     "host_tools/ports.py",
     "host_tools/promise.py",
@@ -93,7 +96,7 @@ PRIVACY = (
     (1, "{0}: personal, as {1}, one reading a day"),
     (1, "{0}: personal, as {1}, one reading a day; every {2} s by consent {3} until {4}"),
 )
-_SAYS = {"say": 1, "Note": 3, "Step": 3, "Problem": 2}
+_SAYS = {"_card": 1, "_press": 1, "_secret": 1, "say": 1, "Note": 3, "Step": 3, "Problem": 2}
 _TABLES = {"WORDS", "_REMEDIES", "_KIND_NAMES", "NOTHING", "ONE_VALUE", "NO_TEXT"}
 _TURNED = re.compile(r"%[-0-9]*[srdx]")
 

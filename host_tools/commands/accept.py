@@ -85,11 +85,7 @@ def command(
             place, lambda share, words: bars.tell(place, share, say(words))
         )
     report.technician = technician
-    data = acceptance_report.sealed(report, signer)
-    base = out / f"{plan.gateway}-{report.at[:10]}"
-    files = [base.with_suffix(".json"), base.with_suffix(".pdf")]
-    files[0].write_bytes(data)
-    files[1].write_bytes(acceptance_report.pdf(data))
+    files = acceptance_report.write(report, signer, out)
     if as_json:
         print(json.dumps({**report.as_dict(), "files": list(map(str, files))}, ensure_ascii=False))
     else:

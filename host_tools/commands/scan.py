@@ -80,7 +80,7 @@ def command(
     scan = Scan(
         wire,
         settings[:1] if tcp else settings,
-        _units(units),
+        units_of(units),
         transport="tcp" if tcp else "rtu",
         wait_ms=max(wait_ms, 500) if tcp else wait_ms,
         identify=identify,
@@ -129,7 +129,7 @@ def _scan_mbus(
     from host_tools.desk.wires import line_text, open_serial, open_socket
 
     rates = [int(baud) for baud in bauds.split(",") if baud.isdigit()] if bauds else list(BAUDS)
-    addresses = _units(units) if units else list(ADDRESSES)
+    addresses = units_of(units) if units else list(ADDRESSES)
     if not rates or max(addresses) > 250:
         raise Problem(
             "no such rate or address", "rates as 300,2400; addresses are 0 .. 250", code=USAGE
@@ -197,7 +197,7 @@ def _line(hit: Hit, tcp: str) -> str:
     return f"{place}  unit {hit.unit}  {hit.answer}  {maps}"
 
 
-def _units(text: str) -> list[int]:
+def units_of(text: str) -> list[int]:
     found: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.record import EVENT, pack_record
 from host_tools.demo import Demo, load_site
 from host_tools.monitor import Line, Picture
 from host_tools.problems import DEVICE, MISSING, NETWORK
@@ -47,6 +48,16 @@ def test_meters_and_values_through_the_broker(tmp_path):
 def test_no_broker_and_a_silent_one_are_said():
     done = _eclor("monitor", "--broker", "127.0.0.1:9", "--seconds", "1")
     assert done.returncode == NETWORK and "no broker at 127.0.0.1:9" in done.stderr
+
+
+def test_a_gateway_that_proves_its_words_is_followed():
+    picture, record = Picture(), bytearray(64)
+    length = pack_record(record, EVENT, 1, 7, b"{}", 0, 2)
+    proof = bytes(range(200, 216))
+    schema = b'{"schema": {"meters": [{"name": "m", "points": []}]}}'
+    picture.take("eclor/1/g/birth", schema + proof)
+    picture.take("eclor/1/g/rec", bytes(record[:length]) + proof)
+    assert picture.refused == 0
 
 
 def test_nonsense_on_the_broker_is_counted():
