@@ -14,8 +14,8 @@ from binascii import crc32
 
 from micropython import const
 
-from agent.codec_rows import CELLS_MAX, BadBlock
-from agent.codec_write import Writer
+from agent.codec_rows import BadBlock
+from agent.codec_write import ODD, ROW, Writer
 
 VERSION_1 = const(1)  # the first byte
 VERSION_2 = const(2)  # the others in its high half; the low half: the clock in two bits, and
@@ -42,7 +42,7 @@ class Block:
     """
 
     def __init__(self, points_count, size_bytes):
-        room = 13 * (points_count + 1)  # a reading of nothing but jumps
+        room = 20 * (points_count + 1)  # a reading of nothing but jumps, and what is known before
         self.size_bytes = max(size_bytes, _HEAD_MAX + room + _CRC)
         self.data = bytearray(self.size_bytes + 2 * room)
         self.clock = 0
@@ -53,7 +53,6 @@ class Block:
         self._points = points_count
         self._head = bytearray(_HEAD)
         self._boot = 0
-        self._rows_max = 0
 
     def open(self, config_hash, meter, clock, boot):
         """Begin an empty block.
@@ -68,6 +67,7 @@ class Block:
         head[6] = self._points
         self.clock = clock
         self.count = 0
+        self.rows.step_ms = None
         self._boot = boot
 
     def add(self, at_ms, values, quality):
@@ -77,23 +77,25 @@ class Block:
         values   int or None for each point
         quality  a code, 0 .. 127, for each point (drivers/reading.py)
         """
-        if not self.count:
-            rows = self.rows
-            rows.unit_ms = 1 if rows.is_odd_time or at_ms % 1000 else 1000
-            rows.limit = self.size_bytes - 3 - _CRC
-            rows.begin(self.data, _HEAD_MAX, len(self.data), values, quality)
-            self._rows_max = CELLS_MAX // (self._points + 1)
-            self.first_at_ms = self.last_at_ms = at_ms
-            self.count = 1
-            return True
-        if self.count >= self._rows_max:
-            return False
-        if self.rows.put(at_ms - self.last_at_ms, values, quality):
-            self.last_at_ms = at_ms
-            self.count += 1
-            return True
-        self._rows_max = 0
-        return False
+        rows = self.rows
+        found = ODD
+        if at_ms - self.last_at_ms == rows.step_ms and quality == rows.usual:
+            code, state, slots, table, work, row, data, count, lows = rows.fast
+            try:
+                found = code(state, slots, table, work, row, data, count, ROW, values, lows)
+            except TypeError:  # a point without a value
+                pass
+        if found != 1:
+            if not self.count:
+                rows.unit_ms = 1 if rows.is_odd_time or at_ms % 1000 else 1000
+                end = len(self.data)
+                rows.begin(self.data, _HEAD_MAX, end, self.size_bytes - 3 - _CRC, values, quality)
+                self.first_at_ms = at_ms
+            elif not rows.put(at_ms - self.last_at_ms, values, quality, found):
+                return False
+        self.last_at_ms = at_ms
+        self.count += 1
+        return True
 
     def seal(self):
         """Finish the block; return its length. data[0:length] is valid until open()."""

@@ -36,7 +36,7 @@ _CARRIED = const(10)
 _MARK_LOW = const(11)
 _MARK_SPAN = const(12)
 _WATCHED = const(13)
-_WORDS = const(15)
+_WORDS = const(17)
 _CHANNEL = const(29)
 _LEVEL = const(4)
 _TREND = const(5)
@@ -69,12 +69,17 @@ _SLOTS = const(184)
 _LEVEL_MAX = const(0xFFFFFFF)
 _MEAN_FIRST = const(40)
 _VALUE_BITS = const(66)
+_LENGTH_BITS = const(7)
 _GRID_BITS = const(20)
 _TERMS = const(3)
 _READ = const(1)
 _INNER = const(2)
 _NOTE = const(4)
 _EVEN = const(8)
+_TREE = const(16)
+
+# Words of a channel that begin at 0: the values, level, trend, slow mean, steps, sum, scores.
+_NONE_YET = (0, 1, 2, 3, _LEVEL, _TREND, _SLOW, _STEP, _OLD, _SUM_Y, _SCORE, _SCORE + 1)
 
 CELLS_MAX = const(262144)  # rows times channels of a block: bounds what a reader may need
 _VALUE_MIN = -(1 << 63)
@@ -107,6 +112,10 @@ class Kernel:
         self.table = table()
         self.shared, self.time, self.value = odds()
         self.work = array("I", bytes(4 * _GUESSES))
+        self.blank = array("I", bytes(4 * _CHANNEL))  # a channel that stands still at 0
+        for i in _NONE_YET:
+            self.blank[i] = _BIAS
+        self.blank[_MEAN] = _MEAN_FIRST
         # Read once: the module's 2 KB go.
         forget("codec_odds")
 
@@ -149,7 +158,7 @@ class Rows:
         self._tails = [0] * channels  # those of the last value
         self._is_wide = False
         self._quality = bytearray(points)
-        self._parts: tuple = (None,) * 6
+        self._parts: tuple = (None,) * 7
         self._mode = 0
         self._plain = 1
         self._odd_ms = None  # the step of the row, where it was a jump
@@ -163,15 +172,15 @@ class Rows:
             start = _SHARED + channel * _SLOTS
             slots[start : start + _SLOTS] = kernel.value if channel else kernel.time
             self._forms[channel] = 128
-            self._known[channel] = self._wide[channel] = 0
+            self._bases[channel] = self._known[channel] = self._wide[channel] = 0
         state = self.state
-        for i in range(len(state)):
+        for i in range(_WORDS):
             state[i] = 0
         state[_SPAN] = 0xFFFFFF
         state[_AT] = at
         state[_END] = end
         state[_WATCHED] = watched
-        self._parts = (state, slots, kernel.table, kernel.work, self.row, data)
+        self._parts = (kernel.code, state, slots, kernel.table, kernel.work, self.row, data)
         self._mode = mode
         self._plain = 1
         self._is_wide = False
@@ -180,11 +189,8 @@ class Rows:
                 state[_CODE] = (state[_CODE] << 8) | (data[i] if i < end else 0)
             state[_AT] = at + 3
         for channel in range(self.points + 1):
-            self._settle(channel, 0)
             place = _WORDS + channel * _CHANNEL
-            state[place + _MEAN] = _MEAN_FIRST
-            for i in (_OLD, _SUM_Y, _SCORE, _SCORE + 1):
-                state[place + i] = _BIAS
+            state[place : place + _CHANNEL] = kernel.blank
             self._habits(channel, place)
         self._known[0] = 1
 
@@ -228,8 +234,9 @@ class Rows:
         return (value << wide) + self._tails[channel] if wide else value
 
     def _code(self, count, mode):
-        state, slots, table, work, row, data = self._parts
-        return self.kernel.code(state, slots, table, work, row, data, count, mode | self._mode)
+        code, state, slots, table, work, row, data = self._parts
+        mode |= self._mode
+        return code(state, slots, table, work, row, data, count, mode, None, None)
 
     # --- what is not plain: the first row, other qualities, points that come and go, jumps
 
@@ -260,6 +267,7 @@ class Rows:
             if forms[channel] & 128:
                 jumped = self._place(channel, value, jumped)
             self._quality[channel - 1] = forms[channel] & 127
+        self.state[_ANSWER] = 0
         found = self._code(self.points + 1, _INNER)
         if self._is_wide:
             self._put_tails(values)
@@ -354,10 +362,11 @@ class Rows:
     # --- single decisions
 
     def _bit(self, slot, answer):
-        self.state[_SLOT] = slot
-        self.state[_ANSWER] = answer
-        self._code(0, 0)
-        return self.state[_ANSWER]
+        code, state, slots, table, work, row, data = self._parts
+        state[_SLOT] = slot
+        state[_ANSWER] = answer
+        code(state, slots, table, work, row, data, 0, self._mode, None, None)
+        return state[_ANSWER]
 
     def _even(self, value, size):
         """Write or read size bits of even odds, high bits first."""
@@ -378,10 +387,11 @@ class Rows:
         size = 0
         while value >> size:
             size += 1
-        node = 1
-        for i in range(6, -1, -1):
-            node = (node << 1) | self._bit(_LENGTH + node, (size >> i) & 1)
-        size = node & 127
+        state = self.state
+        state[_SLOT] = _LENGTH
+        state[_ANSWER] = size
+        self._code(_LENGTH_BITS, _TREE)
+        size = state[_ANSWER] & 127
         if size == 0:
             return 0
         if size > _VALUE_BITS:

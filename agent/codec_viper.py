@@ -30,7 +30,9 @@ _MARK_LOW = const(11)
 _MARK_SPAN = const(12)
 _WATCHED = const(13)
 _EVENTS = const(14)
-_WORDS = const(15)
+_LEFT = const(15)
+_ROOM = const(16)
+_WORDS = const(17)
 
 # Words of a channel.
 _X1 = const(0)
@@ -109,15 +111,33 @@ def code(
     data: ptr8,  # noqa: F821
     count: int,
     mode: int,
+    values,
+    lows,
 ) -> int:
     """Code the decision asked and, when its answer is 1, a row of count channels.
 
-    Returns the decision; 2 is added when a value went far from its base, 4 when the watch is over.
-    mode: 1 reads, 0 writes; 2 added: the row alone, no decision before it; 4 added: note where
-    the coder stands; 8: only plain bits, count of them (0 .. 24), in and out of the word _ANSWER.
+    Returns the decision; 2 is added when a value went far from its base, 4 when the watch is
+    over, 8 when the bytes passed the room; 16 alone: nothing was done, the row is no plain one.
+    mode: 1 reads, 0 writes; added: 2 the row alone, no decision before it; 4 note where the coder
+    stands; 8 only plain bits, count of them (0 .. 24), in and out of the word _ANSWER; 16 one of a
+    tree's leaves, count decisions deep, likewise; 32 a plain row of these values: from each is
+    taken what lows has for its channel, and what is left has lows[0] bits, or TypeError is raised.
     state, work, row: arrays of words; slots, table: of 16 bits (codec_odds.py); data: a bytearray.
     row has a value for each channel, _OFFSET added, or _ABSENT.
     """
+    n = 1
+    if mode & 32:
+        if state[_LEFT] == 0:
+            return 16
+        bits = lows[0]
+        while n < count:
+            small = values[n - 1] - lows[n]
+            if small >> bits:
+                return 16
+            row[n] = int(small)
+            n += 1
+        state[_LEFT] -= 1
+        state[_ANSWER] = 1
     low = state[_LOW]
     span = state[_SPAN]
     at = state[_AT]
@@ -138,12 +158,16 @@ def code(
         left = count
         plain = 0 if decode else state[_ANSWER]
         count = 0
+    elif mode & 16:
+        left = count
+        count = 0
+    leaf = 1
     channel = -1
     base = _WORDS - _CHANNEL
     first = _SHARED - _SLOTS
     near = side = 0
     bit = 1
-    a = b = s = p = j = e = n = 0
+    a = b = s = p = j = e = 0
     x = x1 = c2 = c3 = guess = hope = seen = ref = hint = last = 0
     grid = i = k = size = goal = rest = below = upper = node = 0
     while True:
@@ -339,6 +363,10 @@ def code(
         elif step == _ASKED:
             a = state[_SLOT]
             bit = state[_ANSWER]
+            if left:
+                left -= 1
+                a += leaf
+                bit = (bit >> left) & 1
         elif step == _ON_GRID:
             a = first + _GRID_A
             bit = 1 if (x - x1) % grid == 0 else 0
@@ -488,6 +516,12 @@ def code(
             step = _CHOOSE
             continue
         elif step == _ASKED:
+            if mode & 16:
+                leaf = (leaf << 1) | bit
+                if left:
+                    continue
+                state[_ANSWER] = leaf
+                break
             state[_ANSWER] = bit
             if not bit:
                 break
@@ -599,6 +633,10 @@ def code(
                     j = state[base + _SUM_Y] - _BIAS
                     state[base + _SUM_Y] = j + e - (j >> 5) + _BIAS
                     state[base + _SUM_X] += seen - (state[base + _SUM_X] >> 5)
+    if mode & 32:
+        state[_SLOT] = 1
+        if at > state[_ROOM]:
+            state[_FAR] |= 8
     state[_LOW] = low
     state[_SPAN] = span
     state[_AT] = at

@@ -8,7 +8,7 @@ from array import array
 
 from micropython import const
 
-from agent.codec_rows import Rows
+from agent.codec_rows import CELLS_MAX, Rows
 
 _BIAS = const(0x20000000)
 _OFFSET = const(0x400000)
@@ -28,13 +28,28 @@ _MARK_LOW = const(11)
 _MARK_SPAN = const(12)
 _WATCHED = const(13)
 _EVENTS = const(14)
-_WORDS = const(15)
+_LEFT = const(15)
+_ROOM = const(16)
+_WORDS = const(17)
 _CHANNEL = const(29)
 _C2 = const(2)
 _C3 = const(3)
 _MISS = const(21)
 _SCORE = const(26)
 _NOTE = const(4)
+ROW = const(36)  # the mode for a row that the kernel does alone
+
+# What the kernel answers.
+_FAR_OFF = const(2)
+_WATCH_OVER = const(4)
+_FULL = const(8)
+ODD = const(16)
+
+# Slots of `plain`.
+_ODD_BEFORE = const(0)
+_PLAIN_BEFORE = const(1)
+
+_COUNT_MAX = const(0xFFFF)  # rows of a block
 
 _EVENTS_MIN = const(8)  # of a channel, to say what it follows
 _STEADY_ROWS = const(12)
@@ -49,18 +64,23 @@ _SMALL_SUM = const(20)
 class Writer(Rows):
     """Rows, in the direction from values to bytes.
 
-    limit        index in the data that a row must not pass; set before the first
     is_odd_time  a step was no whole number of units
+    step_ms      a row so long after the one before, of the usual qualities, is for the kernel
+                 alone: found = code(*fast[:8], ROW, values, fast[8]); None: no row is
+    usual        the qualities of the row before
     """
 
     def __init__(self, points):
         super().__init__(points)
-        self.limit = 0
         self.is_odd_time = False
+        self.step_ms = None
+        self.usual = self._quality
+        self.fast: tuple = ()
         channels = points + 1
         self._data = b""
-        # The value that is 0 in a row; None: the point has none now, or is wide.
-        self._lows: list = [None] * points
+        # The bits of a value in a row; then the value that is 0 there; None: the point has none
+        # now, or is wide.
+        self._lows: list = [_SMALL_BITS] + [None] * points
         self._jumps = bytearray(channels)  # of this block
         self._steady = bytearray(channels)  # rows since a wide channel moved widely
         self._watched = 1  # the channel whose turns are compared with those of others
@@ -71,54 +91,69 @@ class Writer(Rows):
         self._divisors = array("I", bytes(4 * channels))
         self._differences = bytearray(channels)
 
-    def begin(self, data, at, end, values, quality):
-        """Start a block at the index `at` of data, that may be used up to end."""
+    def begin(self, data, at, end, room, values, quality):
+        """Start a block with its first row.
+
+        data  from the index `at` it may be used up to end; no later row may pass room
+        """
         self._conclude_block(values)
         for i in range(self.points + 1):
             self._jumps[i] = self._steady[i] = 0
         self._data = data
         self._begin(data, at, end, 0, self._watched)
-        self.state[_EVENTS] = self._events
-        self._odd_row(0, values, quality, True)
-        self._attend(0)
-
-    def put(self, step_ms, values, quality):
-        """Write one row, step_ms after the row before; false when it ends beyond `limit`.
-
-        Then the bytes are as before the row, and what was learnt is of no more use.
-        """
-        step = step_ms
-        if self.unit_ms != 1:
-            step = step_ms // self.unit_ms
-            if step * self.unit_ms != step_ms:
-                self.is_odd_time = True
-                return self._put_odd(step_ms, values, quality)
-        step += _OFFSET - self._bases[0]
-        if step >> _SMALL_BITS or quality != self._quality:
-            return self._put_odd(step_ms, values, quality)
-        row = self.row
-        row[0] = step
-        lows = self._lows
-        i = 0
-        try:
-            for value in values:
-                small = value - lows[i]
-                if small >> _SMALL_BITS:
-                    return self._put_odd(step_ms, values, quality)
-                i += 1
-                row[i] = small
-        except TypeError:  # a point without a value, now or before, or a wide one
-            if not self._put_small(values):
-                return self._put_odd(step_ms, values, quality)
         state = self.state
-        state[_SLOT] = self._plain  # slot 0 or 1
-        state[_ANSWER] = self._plain = 1
+        state[_EVENTS] = self._events
+        state[_LEFT] = min(_COUNT_MAX, CELLS_MAX // (self.points + 1)) - 1
+        state[_ROOM] = room
+        self.fast = self._parts + (self.points + 1, self._lows)
+        self.step_ms = None
+        self._odd_row(0, values, quality, True)
+        state[_SLOT] = _PLAIN_BEFORE
+        self._note_lows()
+
+    def put(self, step_ms, values, quality, found):
+        """Write a row, step_ms after the row before, or finish the one that gave found.
+
+        False when it ends beyond the room: then the bytes are as before the row, and what was
+        learnt is of no more use.
+        """
+        state = self.state
+        if found == ODD:
+            if not state[_LEFT]:
+                return False
+            state[_LEFT] -= 1
+            self.step_ms = None
+            found = self._put_slowly(step_ms, values, quality)
+            if state[_AT] > state[_ROOM]:
+                found |= _FULL
+        if found & _FULL:
+            self._take_back()
+            self.step_ms = None
+            state[_LEFT] = 0
+            return False
+        if found & (_FAR_OFF | _WATCH_OVER):
+            self._attend(found)
+        return True
+
+    def _put_slowly(self, step_ms, values, quality):
+        """Write a row; let the kernel take the next of its kind alone."""
+        step = step_ms // self.unit_ms
+        if step * self.unit_ms != step_ms:
+            self.is_odd_time = True
+            return self._put_odd(step_ms, values, quality)
+        step += _OFFSET - self._bases[0]
+        if step >> _SMALL_BITS or quality != self.usual or not self._put_small(values):
+            return self._put_odd(step_ms, values, quality)
+        state = self.state
+        self.row[0] = step
+        state[_ANSWER] = 1
         found = self._code(self.points + 1, _NOTE)
+        state[_SLOT] = _PLAIN_BEFORE
         if self._is_wide:
             self._put_tails(values)
-        if found != 1:
-            self._attend(found)
-        return state[_AT] <= self.limit or self._take_back()
+        if None not in self._lows:
+            self.step_ms = step_ms
+        return found
 
     def _put_small(self, values):
         """Fill the row where some points have no value; false when it is no plain row."""
@@ -147,22 +182,27 @@ class Writer(Rows):
 
     def _put_odd(self, step_ms, values, quality):
         state = self.state
-        state[_SLOT] = self._plain
-        state[_ANSWER] = self._plain = 0
+        state[_ANSWER] = 0
         self._code(0, _NOTE)
-        self._attend(self._odd_row(step_ms, values, quality, False))
-        return state[_AT] <= self.limit or self._take_back()
+        found = self._odd_row(step_ms, values, quality, False)
+        state[_SLOT] = _ODD_BEFORE
+        self._note_lows()
+        return found
 
     def _attend(self, found):
         """Do what the kernel asked for after a row."""
-        if found & 2:
+        if found & _FAR_OFF:
             self._rebase()
-        if found & 4:
+            self._note_lows()
+            self.step_ms = None
+        if found & _WATCH_OVER:
             self._conclude()
         self.state[_FAR] = 0
-        for i in range(self.points):
-            has = self._forms[i + 1] & 128 and not self._wide[i + 1]
-            self._lows[i] = self._bases[i + 1] - _OFFSET if has else None
+
+    def _note_lows(self):
+        for channel in range(1, self.points + 1):
+            has = self._forms[channel] & 128 and not self._wide[channel]
+            self._lows[channel] = self._bases[channel] - _OFFSET if has else None
 
     def _take_back(self):
         """Put the coder back to where it stood before the row."""
@@ -173,7 +213,6 @@ class Writer(Rows):
         state[_AT] = at
         state[_LOW] = state[_MARK_LOW]
         state[_SPAN] = state[_MARK_SPAN]
-        return False
 
     # --- a wide channel
 

@@ -119,3 +119,14 @@ def test_a_block_spliced_from_two_is_noticed():
                 except BadBlock:
                     continue
                 raise AssertionError(f"accepted a splice at {cut}")
+
+
+def test_a_block_refuses_more_rows_than_its_count_can_say():
+    block = Block(0, 4000)
+    block.open(bytes(4), 0, 1, 0)
+    count = 0
+    while block.add(count * 1000, (), b""):
+        count += 1
+    assert count == 0xFFFF
+    start, _ = block.close()
+    assert int.from_bytes(block.data[start + 15 : start + 17], "big") == count

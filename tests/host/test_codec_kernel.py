@@ -29,11 +29,15 @@ def test_both_kernels_are_the_same_text():
 
 
 class _Checked(ast.NodeTransformer):
-    """Put every result of an operation through `small`."""
+    """Put every result of an operation on words through `narrow`; values may be of any size."""
 
     def _checked(self, node):
         self.generic_visit(node)
-        call = ast.Call(ast.Name("small", ast.Load()), [node], [])
+        if {"values", "small"} & {
+            part.id for part in ast.walk(node) if isinstance(part, ast.Name)
+        }:
+            return node
+        call = ast.Call(ast.Name("narrow", ast.Load()), [node], [])
         return ast.copy_location(call, node)
 
     def visit_BinOp(self, node):
@@ -45,12 +49,14 @@ class _Checked(ast.NodeTransformer):
     def visit_AugAssign(self, node):
         self.generic_visit(node)
         load = ast.parse(ast.unparse(node.target), mode="eval").body
-        value = ast.Call(ast.Name("small", ast.Load()), [ast.BinOp(load, node.op, node.value)], [])
+        value = ast.Call(
+            ast.Name("narrow", ast.Load()), [ast.BinOp(load, node.op, node.value)], []
+        )
         return ast.copy_location(ast.Assign([node.target], value), node)
 
 
 def _checked_kernel():
-    def small(value):
+    def narrow(value):
         assert -_SMALL <= value < _SMALL, value
         return value
 
@@ -58,7 +64,7 @@ def _checked_kernel():
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
             _Checked().visit(node)
-    space = {"small": small}
+    space = {"narrow": narrow}
     exec(compile(ast.fix_missing_locations(tree), "checked", "exec"), space)
     return space["code"]
 
