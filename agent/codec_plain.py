@@ -372,6 +372,8 @@ def code(state, slots, table, work, row, data, count, mode, values, lows):
                 if j >> n:
                     j = (1 << n) - 1
                 value -= span * j
+                if value >= span:  # no writer's
+                    value = span - 1
                 plain = (plain << n) | j
             else:
                 low += span * ((plain >> left) & ((1 << n) - 1))

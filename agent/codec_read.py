@@ -19,45 +19,67 @@ _FAR = const(8)
 _NOBODY = const(0xFFFF)
 _ABSENT = const(0x1000000)
 _READ = const(1)
+_BIAS = const(0x20000000)
+_WORDS = const(17)
+_CHANNEL = const(29)
+_FAR_OFF = const(2)
 
 
 class Reader(Rows):
     """Rows, in the direction from bytes to values."""
 
+    def __init__(self, points):
+        super().__init__(points)
+        # For each point the word that its value is in and what to add; no word: it has no value.
+        self._places: list = []
+        self._usual = b""
+
     def begin(self, data, at, end):
         """Start at the index `at` of data, of which end is the first byte beyond the rows."""
         self._begin(data, at, end, _READ, _NOBODY)
 
-    def get(self, values, quality, is_first=False):
-        """Read one row into values (list) and quality (bytearray); return the step, ms."""
-        row = self.row
-        forms = self._forms
-        for i in range(self.points + 1):
-            row[i] = 0 if forms[i] & 128 else _ABSENT
+    def get(self, is_first=False):
+        """Read one row; return the step in ms, the values (list) and the qualities (bytes)."""
         state = self.state
-        self._odd_ms = 0 if is_first else None
+        step_ms = None
         found = 0
         if not is_first:
             state[_SLOT] = self._plain  # slot 0 or 1
             found = self._code(self.points + 1, 0)
             self._plain = found & 1
-            if found & 1 and self._is_wide:
-                self._put_tails(None)
         if not found & 1:
+            self._odd_ms = 0 if is_first else None
             found = self._odd_row(0, None, None, is_first)
+            step_ms = self._odd_ms
+        elif self._is_wide:
+            self._put_tails(None)
         if state[_BAD]:
             raise BadBlock("a value beyond what can be written")
-        for i in range(self.points):
-            form = forms[i + 1]
-            quality[i] = form & 127
-            values[i] = self._last(i + 1) if form & 128 else None
-        step_ms = self._odd_ms
         if step_ms is None:
             step_ms = self._last(0) * self.unit_ms
-        if found & 2:
-            self._rebase()
+        if found != 1:
             state[_FAR] = 0
-        return step_ms
+            if found & _FAR_OFF:
+                self._rebase()
+            self._find_places()
+        if self._is_wide:
+            forms = self._forms
+            values = [
+                self._last(i + 1) if forms[i + 1] & 128 else None for i in range(self.points)
+            ]
+        else:
+            values = [add + state[word] if word else None for word, add in self._places]
+        return step_ms, values, self._usual
+
+    def _find_places(self):
+        self._places = []
+        self.row[0] = 0
+        for channel in range(1, self.points + 1):
+            has = self._forms[channel] & 128
+            self.row[channel] = 0 if has else _ABSENT
+            word = _WORDS + channel * _CHANNEL if has else 0
+            self._places.append((word, self._bases[channel] - _BIAS))
+        self._usual = bytes(self._quality)
 
 
 class Decoded:
@@ -66,6 +88,8 @@ class Decoded:
     version, config_hash (4 bytes), meter, clock, boot (0 where the clock was set), points
     rows  list of (at_ms, values, quality): int; list of int or None; bytes
     """
+
+    reader = Reader  # a host may put a faster one in
 
     def __init__(self, data):
         self.version = VERSION_1 if data[0] == VERSION_1 else data[0] >> 4
@@ -105,15 +129,14 @@ class Decoded:
 
     def _read(self, data, at, end, at_ms, count, unit_ms):
         points = self.points
-        rows = Reader(points)
+        rows = self.reader(points)
         rows.unit_ms = unit_ms
         rows.begin(data, at, end)
         for i in range(count):
-            values: list = [None] * points
-            quality = bytearray(points)
-            at_ms += rows.get(values, quality, i == 0)
+            step_ms, values, quality = rows.get(i == 0)
+            at_ms += step_ms
             if not 0 <= at_ms < 1 << 63:
                 raise BadBlock("row %d is of %d ms" % (i, at_ms))
-            self.rows.append((at_ms, values, bytes(quality)))
+            self.rows.append((at_ms, values, quality))
         if rows.state[_AT] < end:
             raise BadBlock("%d bytes after the last row" % (end - rows.state[_AT]))

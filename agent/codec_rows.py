@@ -140,9 +140,9 @@ class Rows:
     kernel = None
 
     def __init__(self, points):
-        if Rows.kernel is None:
+        if self.kernel is None:
             Rows.kernel = Kernel()
-        kernel = Rows.kernel
+        kernel = self.kernel
         self.points = points
         self.unit_ms = 1  # of time steps; set before begin()
         channels = points + 1
@@ -187,6 +187,7 @@ class Rows:
         if mode:
             for i in range(at, at + 3):
                 state[_CODE] = (state[_CODE] << 8) | (data[i] if i < end else 0)
+            state[_CODE] = min(state[_CODE], 0xFFFFFE)
             state[_AT] = at + 3
         for channel in range(self.points + 1):
             place = _WORDS + channel * _CHANNEL

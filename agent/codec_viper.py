@@ -380,6 +380,8 @@ def code(
                 if j >> n:
                     j = (1 << n) - 1
                 value -= span * j
+                if value >= span:  # no writer's
+                    value = span - 1
                 plain = (plain << n) | j
             else:
                 low += span * ((plain >> left) & ((1 << n) - 1))

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from agent.codec import BadBlock, decode
+from host_tools.codec_fast import Pace
 from host_tools.collect import tables as t
 from host_tools.collect.dates import CLOCK_UNSET, arrive, known_fixes, wall_ms
 from host_tools.collect.messages import Refused
@@ -18,9 +19,12 @@ from host_tools.collect.numbers import split
 from host_tools.collect.schemas import Layout, layout
 from host_tools.collect.transaction import PARKED, Transaction
 
+_pace = Pace()
+
 
 def take_blocks(to: Transaction, blocks: Sequence[tuple[int, str, bytes]]) -> None:
     """Store blocks given as (record id, gateway, bytes)."""
+    _pace.count(len(blocks))
     layouts: dict[tuple[int, str], Layout | None] = {}
     readings: list[tuple[object, ...]] = []
     values: list[tuple[object, ...]] = []

@@ -12,6 +12,7 @@ from host_tools.problems import INPUT, Problem
 NAME = "codec"
 app = typer.Typer(help="Compress a series of readings, read it back, compare.")
 
+_MANY_BYTES = 300_000  # of blocks: compiling a kernel for them takes less than it saves
 _RUNTIMES = ("cpython", "micropython")
 Runtime = Annotated[str, typer.Option(help="Who encodes: cpython or micropython.")]
 
@@ -45,12 +46,14 @@ def decode(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Else standard output.")] = None,
 ) -> None:
     """Write the CSV that a file of blocks was made of."""
-    from host_tools import series
+    from host_tools import codec_fast, series
 
     try:
         data = file.read_bytes()
     except OSError as error:
         raise Problem(f"{file}: {error.strerror}", "give a file of blocks", code=INPUT) from None
+    if len(data) > _MANY_BYTES:
+        codec_fast.speed_up()
     text = series.csv_text(series.decode_file(data, str(file)))
     if out:
         out.write_text(text)
