@@ -1,8 +1,11 @@
 """Series of decimals as CSV, as integers, and as a file of blocks.
 
 The CSV: a first column `t`, epoch seconds with up to three decimals, then columns of decimals; an
-empty cell is a missing value. The file of blocks is what a gateway sends: one SCHEMA record, then
-BLOCK records (agent/README.md), so that each block decodes alone.
+empty cell is a missing value. A column whose cells drop trailing zeros (1.5, 2 or 1.5, 2.0), lines
+that end with CR LF, and some lines written otherwise (-0, +5, 007) come back as they were.
+
+The file of blocks is what a gateway sends: one SCHEMA record, then BLOCK records
+(agent/README.md), so that each block decodes alone.
 
     series = read_csv(Path("meter.csv"))
     data = encode(series, rows=60)
@@ -11,10 +14,11 @@ BLOCK records (agent/README.md), so that each block decodes alone.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,6 +33,13 @@ BLOCK_BYTES = 4000  # what a record's payload holds at most
 _JOURNAL = 1
 _HEAD = 12  # of a record; its payload's length is at 2
 _TIME_DECIMALS = 3
+_POINTS_MAX = 255
+_SHOWN = 40  # characters of a cell in a message
+_VALUE_MIN = -(1 << 63)
+_VALUE_MAX = (1 << 64) - 1
+_VERBATIM_MAX = 2000  # bytes of a schema that lines as they were may take
+_DIGITS_MAX = 60  # of a cell
+_DECIMAL = re.compile(r" *([-+]?)(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))? *")
 
 Row = tuple[int, list[int | None]]  # ms since 1970 UTC, integers of each column's resolution
 
@@ -41,67 +52,118 @@ class Series:
     names: list[str]
     decimals: list[int]
     rows: list[Row]
+    # Per column, the least decimals of a cell: trailing zeros beyond them are dropped.
+    least: list[int] = field(default_factory=list)
+    line_end: str = "\n"
+    # Lines that csv_text() would write otherwise, by their index after the head.
+    verbatim: dict[int, str] = field(default_factory=dict)
 
 
 def _scaled(cell: str, decimals: int, where: str) -> int:
-    whole, _, part = cell.partition(".")
-    digits = whole + part.ljust(decimals, "0")
-    try:
-        return int(digits)
-    except ValueError:
+    found = _DECIMAL.fullmatch(cell)
+    if not found or len(cell) > _DIGITS_MAX:
+        shown = cell if len(cell) < _SHOWN else cell[:_SHOWN] + "..."
+        raise Problem(f"{shown!r} is no decimal", "write digits, a point", code=INPUT, where=where)
+    value = int(found[1] + (found[2] or "0") + (found[3] or "").ljust(decimals, "0"))
+    if not _VALUE_MIN <= value <= _VALUE_MAX:
         raise Problem(
-            f"{cell!r} is no decimal", "write digits, a point", code=INPUT, where=where
-        ) from None
+            f"a value of {value.bit_length()} bits", "64 are kept", code=INPUT, where=where
+        )
+    return value
+
+
+def _lines(path: Path) -> tuple[list[str], str]:
+    """Return the lines of a file, and what ends them."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(f"{path}: {error}", "give a CSV file", code=INPUT) from None
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    return text.replace("\r\n", "\n").split("\n"), line_end
 
 
 def read_csv(path: Path, first: int | None = None) -> Series:
-    """Read a CSV, or its first rows; a Problem names the line that cannot be."""
-    try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Problem(f"{path}: {error}", "give a CSV file", code=INPUT) from None
-    if not lines or lines[0].split(",")[0] != "t":
-        raise Problem("the first column is not t", "put the epoch seconds first", where=str(path))
+    """Read a CSV, or its first rows; a Problem names the line and column that cannot be."""
+    lines, line_end = _lines(path)
     names = lines[0].split(",")
-    cells = [line.split(",") for line in lines[1:] if line]
+    if names[0] != "t":
+        raise Problem(
+            f"the first column is {names[0]!r}, not t",
+            "put the epoch seconds first, under t",
+            code=INPUT,
+            where=f"{path}:1",
+        )
+    if len(names) - 1 > _POINTS_MAX:
+        raise Problem(
+            f"{len(names) - 1} columns, a block has {_POINTS_MAX} at most",
+            "split the file",
+            code=INPUT,
+            where=f"{path}:1",
+        )
+    cells = [(number, line.split(",")) for number, line in enumerate(lines[1:], 2) if line]
     cells = cells[:first] if first else cells
-    for number, row in enumerate(cells, 2):
+    for number, row in cells:
         if len(row) != len(names) or not row[0]:
             raise Problem(
-                f"{len(row)} cells, the head has {len(names)}",
+                f"{len(row)} cells, the head has {len(names)}" if row[0] else "no time",
                 "give every row its time and all its cells",
                 code=INPUT,
                 where=f"{path}:{number}",
             )
-    decimals = [
-        max((len(row[column].partition(".")[2]) for row in cells), default=0)
-        for column in range(len(names))
-    ]
+    columns = [[row[i] for _, row in cells if row[i]] for i in range(len(names))]
+    decimals = [max(map(_decimals, column), default=0) for column in columns]
     if decimals[0] > _TIME_DECIMALS:
         raise Problem("a time finer than 1 ms", "round it", code=INPUT, where=str(path))
     rows: list[Row] = []
-    for number, row in enumerate(cells, 2):
-        where = f"{path}:{number}"
+    for number, row in cells:
+        where = [f"{path}:{number}, column {name}" for name in names]
         values = [
-            _scaled(cell, places, where) if cell else None
-            for cell, places in zip(row[1:], decimals[1:], strict=True)
+            _scaled(cell, decimals[i], where[i]) if cell else None
+            for i, cell in enumerate(row[1:], 1)
         ]
-        rows.append((_scaled(row[0], _TIME_DECIMALS, where), values))
-    return Series(path.stem, names, decimals, rows)
+        at_ms = _scaled(row[0], _TIME_DECIMALS, where[0])
+        if not 0 <= at_ms < 1 << 63:
+            raise Problem("a time before 1970", "t is epoch seconds", code=INPUT, where=where[0])
+        rows.append((at_ms, values))
+    least = [min(map(_decimals, column), default=0) for column in columns]
+    series = Series(path.stem, names, decimals, rows, least, line_end)
+    for index, (_, row) in enumerate(cells):
+        line = ",".join(row)
+        if _line(series, *rows[index]) != line:
+            series.verbatim[index] = line
+    return series
+
+
+def _decimals(cell: str) -> int:
+    return len(cell.partition(".")[2])
+
+
+def _cell(value: int, places: int, least: int) -> str:
+    text = decimal_text(value, -places)
+    if least < places:
+        whole, _, part = text.partition(".")
+        part = part.rstrip("0").ljust(least, "0")
+        text = f"{whole}.{part}" if part else whole
+    return text
+
+
+def _line(series: Series, at_ms: int, values: list[int | None]) -> str:
+    least = series.least or series.decimals
+    places = series.decimals[0]
+    cells = [_cell(at_ms // 10 ** (_TIME_DECIMALS - places), places, least[0])]
+    cells += [
+        "" if value is None else _cell(value, series.decimals[i], least[i])
+        for i, value in enumerate(values, 1)
+    ]
+    return ",".join(cells)
 
 
 def csv_text(series: Series) -> str:
     """Return the CSV of a series."""
     lines = [",".join(series.names)]
-    for at_ms, values in series.rows:
-        time = at_ms // 10 ** (_TIME_DECIMALS - series.decimals[0])
-        cells = [decimal_text(time, -series.decimals[0])]
-        cells += [
-            "" if value is None else decimal_text(value, -places)
-            for value, places in zip(values, series.decimals[1:], strict=True)
-        ]
-        lines.append(",".join(cells))
-    return "\n".join(lines) + "\n"
+    for index, row in enumerate(series.rows):
+        lines.append(series.verbatim.get(index) or _line(series, *row))
+    return series.line_end.join(lines) + series.line_end
 
 
 def _schema(series: Series) -> tuple[bytes, bytes]:
@@ -110,7 +172,17 @@ def _schema(series: Series) -> tuple[bytes, bytes]:
         [name, "", -places, 0, ""]
         for name, places in zip(series.names[1:], series.decimals[1:], strict=True)
     ]
-    meter = {"name": series.name, "time_decimals": series.decimals[0], "points": points}
+    meter: dict[str, object] = {
+        "name": series.name,
+        "time_decimals": series.decimals[0],
+        "points": points,
+    }
+    if series.least not in ([], series.decimals):
+        meter["least_decimals"] = series.least
+    if series.line_end != "\n":
+        meter["line_end"] = series.line_end
+    if series.verbatim and len(json.dumps(series.verbatim)) < _VERBATIM_MAX:
+        meter["verbatim"] = series.verbatim
     tree: dict[str, object] = {"gateway": "", "site": "", "meters": [meter]}
     digest = sha256(json.dumps(tree).encode()).digest()[:4]
     return digest, json.dumps(tree | {"config": digest.hex()}).encode()
@@ -217,6 +289,11 @@ def _payloads(data: bytes, where: str) -> Iterator[tuple[int, bytes]]:
         at = end
 
 
+def head_of(data: bytes) -> Series:
+    """Return what the schema of a file of blocks says, without rows."""
+    return decode_file(data[: OVERHEAD + int.from_bytes(data[2:4], "big")])
+
+
 def decode_file(data: bytes, where: str = "") -> Series:
     """Return the series of a file of blocks; a Problem when it is damaged."""
     series: Series | None = None
@@ -229,6 +306,9 @@ def decode_file(data: bytes, where: str = "") -> Series:
                 ["t", *(point[0] for point in meter["points"])],
                 [meter["time_decimals"], *(-point[2] for point in meter["points"])],
                 [],
+                meter.get("least_decimals", []),
+                meter.get("line_end", "\n"),
+                {int(index): line for index, line in meter.get("verbatim", {}).items()},
             )
         elif kind == BLOCK and series is not None:
             try:

@@ -34,10 +34,15 @@ def encode(
     from host_tools import series
 
     found = series.read_csv(file)
-    text = file.read_text()
-    if series.csv_text(found) != text:
-        print("eclor: decimals differ within a column: the CSV comes back padded", file=sys.stderr)
-    out.write_bytes(series.encode(found, rows, _on_device(runtime)))
+    data = series.encode(found, rows, _on_device(runtime))
+    out.write_bytes(data)
+    schema = series.head_of(data)
+    schema.rows = found.rows
+    back, text = series.csv_text(schema), file.read_bytes().decode()
+    if back != text:
+        pairs = zip(back.splitlines(), text.splitlines(), strict=False)
+        line = next((i for i, (one, other) in enumerate(pairs, 1) if one != other), "end")
+        print(f"eclor: {file}:{line} will come back otherwise written", file=sys.stderr)
 
 
 @app.command("decode")
@@ -56,9 +61,9 @@ def decode(
         codec_fast.speed_up()
     text = series.csv_text(series.decode_file(data, str(file)))
     if out:
-        out.write_text(text)
+        out.write_bytes(text.encode())
     else:
-        sys.stdout.write(text)
+        sys.stdout.buffer.write(text.encode())
 
 
 @app.command("stats")
