@@ -291,6 +291,7 @@ class App:
     # --- what time asks for
 
     now_ms = 0
+    health = words = None  # agent/health.Health, agent/last_words.LastWords: the loop's
 
     def step(self, now_ms):
         """Ask due meters, seal aged blocks, save, report; return ms until the next call."""

@@ -100,6 +100,7 @@ SECTIONS: dict = {
         ("cert", str, "", None),  # this gateway's own, with its key
         ("cert_key", str, "", None),
         ("keepalive_s", int, 60, (5, 3600)),
+        ("dead_h", int, 24, (0, 8760)),  # 0: no cure for a dead uplink
         ("window", int, 8, (1, 64)),
         ("ahead", int, 64, (1, 1024)),
         ("acknowledge", str, "application", ("application", "puback")),

@@ -114,6 +114,7 @@ class Report:
                 "uplink": app.uplink.state,
                 "commands": app.orders.report(),
                 "withheld": app.privacy.withheld if app.privacy else 0,
+                "cures": app.health.counts if app.health else None,
                 "purge": app.purge.state if app.purge else "",
                 "update": app.upgrade.report() if app.upgrade else None,
                 "meters": [

@@ -26,6 +26,7 @@ class Watch:
         self._cured = [None] * len(parts)
         self.restarts = 0
         self.may_feed = True
+        self.is_told = False  # the loop has kept its last words
         for part in parts:
             part.alive_ms = now_ms
 

@@ -52,8 +52,9 @@ async def run(app, hal, names, link):
             why = str(error)
         except ValueError as error:  # so TLS says that a certificate is refused
             why = "certificate refused: %s%s" % (error, app.floor.words())
-        if sock:
-            sock.close()
+        finally:  # also when this task is started anew
+            if sock:
+                sock.close()
         uplink.closed(hal.ticks_ms(), why)
         app.log.info("uplink", "%s, trying again", uplink.why or why)
 

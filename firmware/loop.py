@@ -7,6 +7,7 @@ when that does not help, the watchdog is fed no more (agent/watch.py).
 
 import asyncio
 
+from agent.health import BOARD, INTERFACE, Health, has_room
 from agent.names import Names
 from agent.watch import Watch
 from firmware import carrier
@@ -15,6 +16,7 @@ from firmware.link import Link
 _REOPEN_MS = 2000
 _FEED_MS = 500
 _WATCHDOG_MS = 8000
+_ROOM_BYTES = 12288  # a TLS handshake's largest piece
 
 
 def run(app, hal):
@@ -39,17 +41,46 @@ async def _main(app, hal):
 
         rows.append(("time", timekeeping.keep_time, (app, hal, names)))
     watch = Watch(app.buses + [app.uplink, app], hal.ticks_ms())
+    app.health = Health(app.journal, app.config["uplink"]["dead_h"], _has_room)
     feed = hal.start_watchdog(_WATCHDOG_MS)
     tasks = [asyncio.create_task(_forever(app, *row)) for row in rows]
+
+    def renew(index):
+        """Start a task anew."""
+        tasks[index].cancel()
+        tasks[index] = asyncio.create_task(_forever(app, *rows[index]))
+
+    uplink = len(app.buses)  # the row of the uplink's task; the interface's is two further on
     while True:
         stuck = watch.step(hal.ticks_ms())
         if stuck is not None:
             app.log.error("loop", "%s stands still: started anew", rows[stuck][0])
-            tasks[stuck].cancel()
-            tasks[stuck] = asyncio.create_task(_forever(app, *rows[stuck]))
-        if feed and watch.may_feed:
-            feed()
+            if stuck == uplink:
+                app.uplink.closed(hal.ticks_ms(), "it stood still")
+            renew(stuck)
+        if watch.may_feed:
+            if feed:
+                feed()
+            cure, why = app.health.step(app.clock.uptime_ms // 1000)
+            if cure:
+                app.log.error("health", "%s: the %s is started anew", why, cure)
+                app.note_event("cure", "%s: %s" % (cure, why))
+            if cure == BOARD:
+                app.orders.restart(hal.ticks_ms())
+            elif cure:
+                app.uplink.closed(hal.ticks_ms(), why)
+                renew(uplink)
+                if cure == INTERFACE:
+                    renew(uplink + 2)
+            app.words.step(app.clock.uptime_ms // 1000)
+        elif not watch.is_told:
+            watch.is_told = True
+            app.words.keep("a part stands still: the watchdog will bite")
         await asyncio.sleep_ms(_FEED_MS)
+
+
+def _has_room():
+    return has_room(_ROOM_BYTES)
 
 
 async def _forever(app, name, task, args):
@@ -58,6 +89,7 @@ async def _forever(app, name, task, args):
             await task(*args)
         except Exception as error:
             app.log.error("loop", "%s: %s: %s", name, type(error).__name__, error)
+            app.health.failed(app.clock.uptime_ms // 1000)
         await asyncio.sleep_ms(_REOPEN_MS)
 
 
@@ -129,6 +161,7 @@ async def _house(app, hal):
         if led:
             led(shines)
         if app.orders.is_restart_due(now_ms):
+            app.words.keep("restart")
             app.save(now_ms)
             app.journal.sync()
             hal.reset()

@@ -7,6 +7,7 @@ from agent import log as log_
 from agent.app import App
 from agent.clock import Clock
 from agent.journal import Journal
+from agent.last_words import LastWords
 from agent.log import Log
 from agent.store import Files
 from firmware import hal as hal_
@@ -77,6 +78,9 @@ def start(platform, slot, state):
     if app.floor.trusts(wall_ms):
         clock.set_wall(wall_ms, now_ms, "board")
     app.start(now_ms, hal.cause)
+    words = LastWords(log, files, getattr(hal, "memory", None))
+    words.tell(app.note_event)
+    app.words = words  # type: ignore[assignment]
     gc.collect()
     gc.threshold(gc.mem_free() // 4)  # boot.py's is for loading, and dear for what runs
     loop.run(app, hal)

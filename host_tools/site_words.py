@@ -89,6 +89,7 @@ WORDS = {
     "uplink.cert": "File, DER: this gateway's own certificate.",
     "uplink.cert_key": "File, DER: its key.",
     "uplink.keepalive_s": "A dead connection is noticed within about so many seconds.",
+    "uplink.dead_h": "Hours without a confirmed record after which the gateway restarts; at half of them its interface does. 0: never.",
     "uplink.window": "Records sent before the first must be confirmed.",
     "uplink.ahead": "Records sent before the collector must have stored the first.",
     "uplink.acknowledge": "application: kept until the collector has stored it. puback: until the broker has it, a weaker promise.",

@@ -25,6 +25,8 @@ class Hal:
     def remount(self)           # mount the file system anew after an OSError
     def open_journal(self)      # the block device of the board's `journal` region, which no file
                                 # system uses (agent/ring.py); OSError where there is none
+    def memory(self, data=None) # optional: bytes that survive a reset, a hang and a crash, but no
+                                # power cut; () reads them, (data) replaces them, 500 at most
     def led(self, on)           # optional: the LED that says "here I am"
     def reset(self)             # start again; does not return
 

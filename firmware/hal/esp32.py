@@ -32,6 +32,13 @@ class Hal(Chip):
     def _mark_reset(self):
         machine.RTC().memory(_WANTED + machine.RTC().memory()[len(_WANTED) :])
 
+    def memory(self, data=None):
+        """Read or replace what survives a reset, behind the mark."""
+        kept = machine.RTC().memory()
+        if data is not None:
+            machine.RTC().memory((kept + bytes(len(_WANTED)))[: len(_WANTED)] + data)
+        return kept[len(_WANTED) :]
+
     def remount(self):
         """Mount the file system anew."""
         found = Partition.find(Partition.TYPE_DATA, label="vfs")

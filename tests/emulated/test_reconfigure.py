@@ -80,6 +80,7 @@ def test_a_good_one_stays_a_wrong_one_is_answered_and_one_that_cuts_off_returns(
         assert "/config-a.json" not in image.listing(world.image)
         world.until(lambda: any("rolled back from a" in row for row in _events(world)))
         assert world.board.starts == 4
+        assert any("last_words" in row and "restart" in row for row in _events(world))
 
 
 def test_power_cuts_at_any_moment_leave_one_of_the_two_whole(world):

@@ -331,3 +331,13 @@ def test_an_interface_that_the_board_lacks_is_an_error():
             raise AssertionError("no error")
         except OSError:
             pass
+
+
+def test_an_esp32_keeps_words_beside_its_mark_through_a_reset():
+    _chip()
+    hal = esp32.Hal(_Platform(), POE)
+    assert hal.memory()[:5] != b"last:"
+    hal.memory(b"last:words")
+    assert hal.memory() == b"last:words"
+    hal._mark_reset()
+    assert hal.memory() == b"last:words"
