@@ -60,7 +60,7 @@ def sources() -> list[Path]:
         path.relative_to(ROOT)
         for package in PACKAGES
         for path in sorted((ROOT / package).rglob("*.py"))
-        if path.name not in _AT_ROOT
+        if path.name not in _AT_ROOT and "images" not in path.parts
     ]
 
 

@@ -37,6 +37,7 @@ class Heard:
     state: dict[str, Any] = field(default_factory=dict)
     birth: dict[str, Any] = field(default_factory=dict)
     births: int = 0
+    states: int = 0
     wants: int = 0
     sent_bytes: int = 0
 
@@ -126,6 +127,7 @@ class BundleServer:
         with self._came:
             if leaf == "state":
                 heard.state = tree
+                heard.states += 1
             elif leaf == "birth":
                 heard.birth = tree
                 heard.births += 1

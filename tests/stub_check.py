@@ -15,11 +15,13 @@ HOST_ONLY = ("firmware/hal/host.py", "firmware/host_start.py")
 
 def device_files(port: str) -> list[str]:
     """Return the device files that run on the port, relative to the project."""
-    absent = {*HOST_ONLY, f"firmware/hal/{PORTS[port]}.py"}
+    # manifests are of another language: tests/host/test_manifest.py reads them
+    absent = {*HOST_ONLY, "firmware/manifest.py", f"firmware/hal/{PORTS[port]}.py"}
     files = [
         path.relative_to(ROOT).as_posix()
         for room in ("drivers", "agent", "boards", "firmware")
         for path in sorted((ROOT / room).rglob("*.py"))
+        if "images" not in path.parts
     ]
     return [name for name in files if name not in absent]
 

@@ -62,7 +62,7 @@ def command(
     from host_tools.collect.store import Store
 
     read = read_rules(rules) if rules else Rules()
-    known = _read_keys(keys) if keys else {}
+    known = read_keys(keys) if keys else {}
     host, port = _address(broker, "broker")
     tls = _context(certificate, client_ca)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s")
@@ -120,7 +120,8 @@ def _moment(text: str) -> datetime:
     return found
 
 
-def _read_keys(path: Path) -> dict[str, bytes]:
+def read_keys(path: Path) -> dict[str, bytes]:
+    """Return the keys of a file, one of 32 bytes or two of them for each gateway."""
     try:
         tree = json.loads(path.read_text())
         found = {str(gateway): bytes.fromhex(key) for gateway, key in tree.items()}

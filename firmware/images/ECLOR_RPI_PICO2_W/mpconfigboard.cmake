@@ -1,0 +1,3 @@
+# RPI_PICO2_W of upstream, with the gateway frozen in; CMAKE_SOURCE_DIR is ports/rp2.
+include(${CMAKE_SOURCE_DIR}/boards/RPI_PICO2_W/mpconfigboard.cmake)
+set(MICROPY_FROZEN_MANIFEST ${MICROPY_BOARD_DIR}/manifest.py)

@@ -1,0 +1,5 @@
+"""What upstream freezes into RPI_PICO_W, and the gateway."""
+
+include("$(PORT_DIR)/boards/manifest.py")
+require("ssl")
+include("../../manifest.py", port="rp2", board="rpi_pico_w")

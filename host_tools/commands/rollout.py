@@ -1,0 +1,91 @@
+"""`eclor rollout`: a signed firmware to a fleet in waves, by the broker; it stops by itself."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from host_tools.language import say
+from host_tools.problems import FAILED as NO
+from host_tools.problems import OK, USAGE, Problem
+
+NAME = "rollout"
+_LOOK_S = 1.0
+
+
+def command(
+    file: Annotated[Path, typer.Argument(help="The bundle, as eclor bundle made it.")],
+    broker: Annotated[str, typer.Option(metavar="HOST:PORT", help="The gateways' broker.")],
+    keys: Annotated[
+        Path, typer.Option(help="Each gateway's key, as eclor collect has them: who takes part.")
+    ],
+    public: Annotated[
+        Path, typer.Option(help="NAME.pub of the release key: what is not signed is not offered.")
+    ],
+    state: Annotated[
+        Path, typer.Option(help="Where it is written how far it is; it goes on from there.")
+    ] = Path("rollout.json"),
+    waves: Annotated[
+        str, typer.Option(help="Rising shares of the fleet, in percent.")
+    ] = "5,25,100",
+    bad: Annotated[
+        int, typer.Option(help="Percent of a wave that may fail before all stops.")
+    ] = 0,
+    hours: Annotated[
+        float, typer.Option(help="How long a gateway may take to fetch and prove it.")
+    ] = 4.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per change.")] = False,
+) -> None:
+    """Offer a firmware to a few gateways, then to more, as long as each wave proves itself.
+
+    A gateway has proved it when it runs it, has had something acknowledged, and as many meters
+    answer as before. Exit code 1 when it stopped; Ctrl-C, and it goes on later.
+    """
+    from host_tools import release
+    from host_tools.commands.collect import read_keys
+    from host_tools.rollout import DONE, GOING, Rollout
+    from host_tools.serve_bundle import BundleServer
+
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise Problem(f"{file}: {error.strerror}", "give a bundle", code=USAGE) from None
+    release.verify(data, release.read_public(public))
+    known = {gateway: key[:32] for gateway, key in read_keys(keys).items()}
+    try:
+        shares = [int(share) for share in waves.split(",")]
+        host, _, port = broker.rpartition(":")
+        number = int(port)
+    except ValueError:
+        raise Problem(
+            "a share or a port is no number", "--waves 5,25,100 --broker HOST:1883", code=USAGE
+        ) from None
+    rollout = Rollout(data, sorted(known), shares, state, bad_percent=bad, limit_s=hours * 3600)
+    shown: dict[str, str] = {}
+    with BundleServer(host or "127.0.0.1", number, data, known) as server:
+        while rollout.state == GOING:
+            for gateway in rollout.step(server.heard, time.time()):
+                server.offer(gateway, int(time.time()))
+            for member in rollout.members:
+                if shown.get(member.gateway, "waiting") != member.status:
+                    shown[member.gateway] = member.status
+                    row = {"wave": member.wave + 1, "gateway": member.gateway}
+                    row |= {"status": member.status, "why": member.why}
+                    print(json.dumps(row) if as_json else _words(row), flush=True)
+            if rollout.state == GOING:
+                time.sleep(_LOOK_S)
+    if as_json:
+        print(json.dumps({"state": rollout.state, "why": rollout.why}))
+    elif rollout.state == DONE:
+        print(say("done: every gateway runs {version}", version=rollout.bundle.version))
+    else:
+        print(say("stopped: {why}", why=rollout.why))
+    raise typer.Exit(OK if rollout.state == DONE else NO)
+
+
+def _words(row: dict[str, object]) -> str:
+    why = f": {row['why']}" if row["why"] else ""
+    wave = say("wave {number}", number=row["wave"])
+    return f"{wave}  {row['gateway']:20} {row['status']}{why}"
