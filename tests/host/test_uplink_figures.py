@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.bench import peers, storm, wire
+from tests.bench import clients, peers, storm, wire
 
 
 def test_jitter_brings_a_fleet_back_sooner_and_without_a_peak(tmp_path):
@@ -53,3 +53,9 @@ def test_what_pip_does_not_reach_is_no_peer(mocker, tmp_path):
     opened.return_value.__enter__.return_value = archive.open("rb")
     with pytest.raises(ValueError, match="not the archive"):
         peers.fetch(unknown)
+
+
+def test_the_bench_still_runs_the_device_of_today():
+    with clients.Track(tls=True) as track:
+        assert track.ours(20, 8) > 0
+        assert 8_000 < track.heap < 40_000 and track.library > 16_000
