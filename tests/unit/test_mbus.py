@@ -152,3 +152,18 @@ def test_the_search_finds_every_meter_behind_collisions():
             answer = b"\x68\x55\x54"
         search.heard(answer, 0, len(answer))
     assert sorted(search.found) == sorted(meters)
+
+
+def test_two_whole_answers_to_one_selection_are_a_collision():
+    search = Search()
+    out = bytearray(32)
+    search.request(out)
+    search.heard(b"\xe5", 0, 1)  # two meters at once may look like one
+    search.request(out)
+    both = _long(b"") + _long(b"", head=b"\x79" + _ID[1:] + b"\x01\x00\x00\x00")
+    assert not search.heard(both, 0, len(both)) and search.found == []
+    assert search.mask == "0FFFFFFF"
+    for _ in range(10):
+        search.request(out)
+        search.heard(b"", 0, 0)
+    assert search.request(out) == 0 and search.mask == "" and search.collided == []
