@@ -3,7 +3,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench size powercut faults years fuzz forge chaos sites compliance claims clean
+.PHONY: help setup run test check format bench size powercut faults soak years fuzz forge chaos sites compliance claims clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ powercut: $(READY) ## power cuts in the journal, N=1000000 for a release; goes o
 
 faults: $(READY) ## faults seeded into the journal's source: the power cuts must find each
 	@$(PY) -m tests.seeded_faults
+
+soak: $(READY) ## appends and trims in one life of the journal, N=10000000: its heap stays whole
+	@$(PY) -m tests.soak $(N)
 
 years: $(READY) ## gateway-years of field life, N=1000 for a release; goes on where it was
 	@$(PY) -m tests.years $(N)
