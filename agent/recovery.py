@@ -168,12 +168,12 @@ def _sealed_in_segments(journal, found, page, oldest, sealed, meter_at):
         while at < length:
             try:
                 size = record_length(page, at, length)
-                kind, seq, _, start, _ = check_record(page, at, at + size)
+                kind, seq, _, start, end = check_record(page, at, at + size)
                 at += size
             except BadRecord:
                 at = next_record(page, at + 1, length, journal.journal_id)
                 found.in_doubt = True
                 continue
-            if kind == BLOCK:
+            if kind == BLOCK and end - start > meter_at:
                 sealed.append((page[start + meter_at], seq + 1))
         i -= 1

@@ -279,12 +279,10 @@ class Ring:
 
     def _keep(self, slot, parts):
         """Make parts the content of a slot: the blocks of the old content are free."""
-        what = _SLOT + SLOTS.index(slot)
         for block, _, _ in self._saved.get(slot, ()):
-            if self._what[block] == what:
-                self._what[block] = _FREE
+            self._what[block] = _FREE
         for block, _, _ in parts:
-            self._what[block] = what
+            self._what[block] = _SLOT + SLOTS.index(slot)
         self._saved[slot] = parts
 
     def _block_of(self, number):
@@ -305,6 +303,7 @@ class Ring:
         block, at, length = self._new[-1]
         whole = sum([part[2] for part in self._new]) + self._left
         parts = (whole + self.segment_size - 1) // self.segment_size
+        self._stock = max(self._stock, parts)
         what = _SLOT + SLOTS.index(self._slot)
         self._seal(what, block, at - HEAD, len(self._new) - 1, max(1, parts), 0, length)
 

@@ -5,6 +5,7 @@
 
 import json
 
+from agent.purge import Purge
 from agent.record import BLOCK, LOST
 from tests.system.test_personal_meters import _World
 
@@ -60,3 +61,16 @@ def test_one_error_of_the_flash_costs_no_reading():
             assert world.grounds[0].fail == 0 and not world.app.journal.degraded
         _, lost = _collected(world)
         assert lost == 0 and world.app.journal.errors == late
+
+
+def test_a_purge_waits_while_the_flash_is_dead():
+    world = _World()
+    app = world.app
+    purge = Purge(app, [world.grounds[0]])
+    world.read(5)
+    purge.begin()
+    _collected(world)
+    world.grounds[0].fail = 1_000_000
+    app.save(world.now_ms)
+    purge.step(True)
+    assert purge.state == "waits for acknowledgements" and app.journal.degraded

@@ -372,6 +372,120 @@ def test_a_flash_that_cannot_be_read_at_start_is_not_overwritten():
     assert _all(_journal(ground.cut())[0]) == [(1, b"kept")]
 
 
+class _Brittle(MemoryGround):
+    """A ground on which room ends, and what makes room fails `breaks` times."""
+
+    breaks = 0
+    unreadable = 0
+    is_away = False
+
+    def write_segment(self, number, data, start, end):
+        try:
+            super().write_segment(number, data, start, end)
+        except OSError:
+            self.fail = self.breaks
+            self.breaks = 0
+            raise
+
+    def read_segment(self, number, out):
+        if self.unreadable:
+            self.unreadable -= 1
+            raise OSError(5, "EIO")
+        return super().read_segment(number, out)
+
+    def recover(self):
+        super().recover()
+        if self.is_away:
+            raise OSError(5, "EIO")
+
+
+def test_an_error_while_room_is_made_is_overcome_too():
+    ground = _Brittle(room=6)
+    journal, _ = _journal(ground)
+    for i in range(200):
+        if i == 150:
+            ground.breaks = 1
+        _put(journal, b"r%d" % i + b"." * 300)
+        journal.sync()
+    assert not journal.degraded and journal.errors == 1 and ground.recovered == 1
+    held = _all(journal)
+    assert held[0][2] == "full" and held[-1][0] == 200
+
+
+def test_a_file_system_that_cannot_be_mounted_anew_degrades():
+    ground = _Brittle()
+    journal, _ = _journal(ground)
+    _put(journal, "a")
+    ground.is_away = True
+    ground.fail = 2
+    journal.sync()
+    assert journal.degraded and journal.errors == 4, "two writes and two mounts"
+
+
+def test_a_segment_that_cannot_be_read_is_declared_and_may_come_back():
+    ground = _Brittle()
+    journal, _ = _journal(ground)
+    for i in range(60):
+        _put(journal, b"%d" % i + b"." * 300)
+    journal.sync()
+    first, behind = journal.segments[0], journal.segments[1]
+    ground.unreadable = 1
+    assert _all(journal)[0][0] == first, "mounted anew it could be read"
+    journal._window.forget()
+    ground.unreadable = 2
+    length = journal.read_from(1, _OUT)
+    assert length[0] == behind - 1, "all of it is one LOST record"
+    assert not journal.degraded and journal.errors == 3
+
+
+def test_records_of_another_journal_in_a_slot_are_passed_over():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    _put(journal, "ours")
+    journal.sync()
+    other = MemoryGround()
+    foreign = Journal(other, lambda: 99, 16 * 4096)
+    foreign.start()
+    for _ in range(5):
+        _put(foreign, "theirs")
+    foreign.sync()
+    ground.slots["delta"] = other.slots["base"]
+    again, _ = _journal(ground.cut())
+    assert _all(again) == [(1, b"ours")] and again.next == 2
+
+
+def test_damage_in_the_mark_costs_no_number_and_no_open_block():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    _put(journal, "one")
+    journal.save_open(0, [(1, b"open", 0, 4)])
+    mark = bytearray(ground.slots["mark"])
+    mark[10] ^= 1
+    ground.slots["mark"] = bytes(mark)
+    again, found = _journal(ground.cut())
+    assert found.torn == 1 and found.opens == [(1, b"open")] and again.next == 2
+
+
+def test_damage_among_older_segments_puts_the_open_blocks_in_doubt():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    journal.save_open(0, [(1, b"open", 0, 4)])
+    for i in range(60):
+        _put(journal, b"%d" % i + b"." * 300)
+    _put(journal, b"?", BLOCK)  # too short to say of which meter it is
+    journal.sync()
+    assert len(journal.segments) > 2
+    number = journal.segments[1]
+    data = bytearray(ground.files[number])
+    for at in range(400):  # the header of its second record, and more
+        data[330 + at] ^= 0xFF
+    again_ground = ground.cut()
+    again_ground.files[number] = bytes(data)
+    assert _journal(ground.cut())[1].opens == [(1, b"open")]
+    _, found = _journal(again_ground)
+    assert found.opens == [] and found.in_doubt
+
+
 def _random(state):
     state[0] = (state[0] * 1103515245 + 12345) & 0x3FFFFFFF
     return state[0] >> 8

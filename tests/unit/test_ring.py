@@ -249,3 +249,48 @@ def test_a_journal_lives_on_it_and_its_price_is_what_is_claimed():
         journal.housekeep(0, True)
     assert (flash.programmed - programmed) / (300 * 512) < 1.10
     assert (flash.erased - erased) / (300 * 512) < 1.20
+
+
+class _Refusing(NorFlash):
+    """A device that answers an erase with a number instead of raising, as partitions do."""
+
+    refuses = 0
+
+    def ioctl(self, op, argument):
+        if op == 6 and self.refuses:
+            self.refuses -= 1
+            return -5
+        return super().ioctl(op, argument)
+
+
+def test_an_erase_that_is_refused_with_a_number_is_an_error():
+    flash = _Refusing(bytearray(b"\xff" * (_BLOCKS * 4096)))
+    ring = _ring(flash)
+    flash.refuses = 1
+    assert _errno(ring.write_segment, 5, _text(1, 100), 0, 100) == EIO
+    ring.recover()
+    ring.write_segment(5, _text(1, 100), 0, 100)
+    assert _segment(ring, 5) == _text(1, 100)
+    flash.refuses = 1
+    pieces = 0
+    while ring.scrub():
+        pieces += 1
+    assert pieces == _BLOCKS - 2, "one is bad, one is live"
+    assert _segment(ring, 5) == _text(1, 100)
+
+
+def test_blocks_are_erased_in_advance_for_the_longest_save_so_far():
+    flash = _flash()
+    ring = _ring(flash)
+    assert not ring.is_ready
+    while ring.prepare():
+        pass
+    assert ring.is_ready
+    _save(ring, "open", _text(2, 9000))  # three blocks
+    while ring.prepare():
+        pass
+    assert ring.is_ready
+    before = sum(flash.wear)
+    ring.renew()
+    _save(ring, "open", _text(3, 9000))
+    assert sum(flash.wear) == before and _load(ring, "open") == _text(3, 8000)[:8000]

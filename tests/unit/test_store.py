@@ -175,3 +175,67 @@ def test_on_a_file_system_that_others_filled_the_oldest_records_go():
         found, _ = journal.read_from(seq, out)
         assert found == seq and bytes(out[12:15]) == b"%03d" % (seq - 1)
     os.umount("/filled")
+
+
+def _raised(work, *args):
+    try:
+        work(*args)
+    except OSError:
+        return True
+    return False
+
+
+class _File:
+    """A file whose close() says that there is no room."""
+
+    closed = 0
+
+    def write(self, data):
+        raise OSError(28, "ENOSPC")
+
+    def close(self):
+        self.closed += 1
+        if self.closed == 1:
+            raise OSError(28, "ENOSPC")
+
+
+def test_errors_that_are_no_absence_reach_the_caller():
+    ground = _fresh("errors")
+    os.mkdir(ground.root + "/folder")
+    out = bytearray(8)
+    assert _raised(ground.load, "folder", out) or ground.load("absent", out) == 0
+    assert _raised(ground._remove, "folder") or not ground._is_there(ground.root + "/folder")
+    if ground._is_there(ground.root + "/folder"):
+        os.rmdir(ground.root + "/folder")
+    with open(ground.root + "/plain", "w") as file:
+        file.write("no folder")
+    assert _raised(Files(ground.root + "/plain/journal").open)
+
+
+def test_a_file_without_room_is_closed_and_is_no_wreck():
+    ground = _fresh("room")
+    ground.begin("base")
+    file = _File()
+    file.closed = 1
+    real = ground._files.pop()
+    real.close()
+    ground._files.append(file)
+    assert _raised(ground.put, b"data", 0, 4) and not ground._files and file.closed == 2
+    ground._files.append(_File())
+    assert _raised(ground.commit) and not ground._files and ground.wrecks == 0
+
+
+class _Full(Files):
+    """A file system without room, on a flash that fails."""
+
+    def _free_blocks(self):
+        return 0
+
+    def _fill(self, blocks):
+        raise OSError(5, "EIO")
+
+
+def test_a_scrub_on_a_failing_flash_says_so():
+    ground = _Full(_ROOT + "/scrub")
+    ground.open()
+    assert _raised(ground.scrub)
