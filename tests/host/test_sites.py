@@ -31,7 +31,10 @@ print(sorted(n for n in set(sys.modules) - before if n.startswith("drivers.")))
 # what a protocol's module may bring beside itself: the vocabulary all of them share, and its own
 _SHARED = {"gather", "units", "civil", "checksums", "ticks", "reading", "errors", "maps"}
 _OWN = {
-    "modbus": {"modbus", "modbus_frame", "modbus_plan", "modbus_values", "modbus_decode"},
+    "modbus": {
+        *("modbus", "modbus_frame", "modbus_model", "modbus_plan"),
+        *("modbus_values", "modbus_decode"),
+    },
     "tic": {"tic", "tic_data"},
     "mbus": {"mbus", "mbus_link", "mbus_records", "mbus_vif", "mbus_date", "floats"},
     "iec62056": {"iec62056", "obis"},
