@@ -32,7 +32,7 @@ def has_room(size_bytes):
     gc.collect()
     try:
         bytearray(size_bytes)
-    except MemoryError:
+    except (MemoryError, OverflowError):  # beyond a machine word
         return False
     return True
 

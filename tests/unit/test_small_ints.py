@@ -17,7 +17,7 @@ def _extremes(count):
     values = []
     for i in range(count):
         near = (i * 7919) % 0x3FFFFF - 0x1FFFFF
-        values.append([near, -near if i & 1 else near, (i % 5) << 40 if i > count // 2 else i])
+        values.append([near, -near if i & 1 else near, (i % 5) << 26 if i > count // 2 else i])
     return values
 
 
@@ -28,10 +28,10 @@ def test_the_kernel_makes_no_large_integer():
 
     from agent.codec_plain import code
 
-    def locked(state, slots, table, work, row, data, count, mode):
+    def locked(state, slots, table, work, row, data, count, mode, values, lows):
         heap_lock()
         try:
-            return code(state, slots, table, work, row, data, count, mode)
+            return code(state, slots, table, work, row, data, count, mode, values, lows)
         finally:
             heap_unlock()
 
