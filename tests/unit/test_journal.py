@@ -412,6 +412,24 @@ def test_an_error_while_room_is_made_is_overcome_too():
     assert held[0][2] == "full" and held[-1][0] == 200
 
 
+def test_what_a_full_journal_gave_up_is_kept_before_it_goes_also_after_an_error():
+    for fail in (0, 1):
+        ground = _Brittle()
+        journal, _ = _journal(ground, segments=6)
+        number = 0
+        while not journal.lost_last:
+            full = len(journal.segments) == 6 and journal.tail.cut
+            ground.fail = fail if full else 0
+            journal.housekeep(0, True)
+            if not full:
+                number += 1
+                _put(journal, b"r%d" % number + b"." * 300)
+        while len(journal.segments) == 6:
+            journal.housekeep(0, True)
+        held = _all(_journal(ground.cut(), segments=6)[0])
+        assert held[0][2] == "full", (fail, held[0])
+
+
 def test_a_file_system_that_cannot_be_mounted_anew_degrades():
     ground = _Brittle()
     journal, _ = _journal(ground)
