@@ -1,14 +1,16 @@
 """The technician's hour, shortened: from a bare board to an accepted gateway, as typed.
 
-    python -m tests.technicians_hour [FOLDER]        # prints each command and its seconds
+    python -m tests.technicians_hour [--lang fr] [--svg session.svg]
 
 Seven commands and a label. The board is real MicroPython on a pseudo-terminal with two simulated
 meters on its line; the broker is nats-server. On a bench `eclor flash` comes first, and `eclor
 mock` not at all.
 """
 
+import argparse
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
 
 from host_tools.broker import Broker
 from host_tools.supervisor import Supervisor
@@ -82,29 +87,51 @@ def run(folder: Path, language: str = "en") -> Iterator[Step]:
                 continue
             done = subprocess.run(
                 words, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-                capture_output=True, text=True, check=False,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
             )  # fmt: skip
             if "mock" in words:
                 stop = [sys.executable, "-m", "host_tools", "mock", "--board", "bare", "--stop"]
                 stack.callback(subprocess.run, stop, cwd=folder, env=environment, check=False)
             seconds = time.monotonic() - begun_s
-            yield Step(line, done.returncode, seconds, done.stdout + done.stderr)
+            yield Step(line, done.returncode, seconds, done.stdout)
 
 
 def main() -> int:
-    """Print each command, what it says, and its seconds."""
+    """Print each command, what it says, and its seconds; draw the session if asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lang", default="en", choices=("en", "fr"))
+    parser.add_argument("--svg", type=Path, help="draw the session into this file")
+    options = parser.parse_args()
+    console = Console(record=True, highlight=False, soft_wrap=True, width=112)
+    total_s = 0.0
     with tempfile.TemporaryDirectory() as made:
-        folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(made)
-        folder.mkdir(parents=True, exist_ok=True)
-        total_s = 0.0
-        for step in run(folder):
-            print(f"$ {step.command}\n{step.said.rstrip()}\n  [{step.seconds:.1f} s]\n")
+        for step in run(Path(made), options.lang):
+            console.print(f"[bold]$ {escape(step.command)}[/]")
+            console.print(_coloured(step.said.replace(f"{made}/", "")))
             total_s += step.seconds
             if step.code:
                 return step.code
-        print(f"{len(SCRIPT.splitlines())} commands, {total_s:.1f} s")
+    console.print(f"[dim]{len(SCRIPT.splitlines())} commands, {total_s:.0f} s[/]")
+    if options.svg:
+        options.svg.parent.mkdir(parents=True, exist_ok=True)
+        # No font of somebody else's server: a picture shows without a network.
+        drawn = re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title="eclor"), flags=re.S)
+        options.svg.write_text(re.sub(r"<!--.*?-->\s*", "", drawn), "utf-8")
     return 0
 
+
+def _coloured(said: str) -> str:
+    """Return what a command said, its verdicts in the colours that a terminal shows."""
+    lines = []
+    for line in said.rstrip().splitlines():
+        word = line.partition(" ")[0].rstrip(":")
+        style = _STYLES.get(word, "cyan" if line.lstrip().startswith("->") else "")
+        lines.append(f"[{style}]{escape(line)}[/]" if style else escape(line))
+    return "\n".join(lines) + "\n"
+
+
+_STYLES = {"good": "green", "bon": "green", "note": "yellow", "remarque": "yellow", "not": "dim"}
+_STYLES |= {"non": "dim", "gw-ecole": "bold green"}
 
 if __name__ == "__main__":
     raise SystemExit(main())
