@@ -36,7 +36,7 @@ _READY = b"raw REPL; CTRL-B to exit\r\n"
 _CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D = b"\x01", b"\x02", b"\x03", b"\x04"
 _START_S = 5.0  # from a reset to a prompt
 _POLL_S = 0.3
-_STEP_S = 3.0
+_STEP_S = 5.0
 ANSWER_S = 10.0  # of silence, then the board has gone
 _LONG_S = 60.0  # for a hash of a slot on a slow flash
 
@@ -144,7 +144,7 @@ class _Transport(SerialTransport):
 class Prompt:
     """The raw prompt of one board, from the first Ctrl-C to the last Ctrl-B."""
 
-    def __init__(self, port: str, *, wait_s: float = 10.0) -> None:
+    def __init__(self, port: str, *, wait_s: float = 15.0) -> None:
         """port: a serial port. wait_s: how long the board may take to come to its prompt."""
         self.port = port
         self._wait_s = wait_s

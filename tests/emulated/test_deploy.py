@@ -107,15 +107,17 @@ def test_a_slot_whose_listing_lies_is_not_used(boards):
 
 
 def test_a_gateway_whose_watchdog_runs_is_updated_and_starts_again(boards):
-    board = boards(watchdog_s=1.0)
+    board = boards(watchdog_s=5.0)
     _one(board, SMALL)
     with Prompt(board.port) as prompt:
         prompt.put("hang", b"no")
         prompt.put("settings", b"a")
         prompt.reset()
     _await(board, b"FIRMWARE a")
+    starts = board.starts
     result = _one(board, NEXT)
     assert result.code == OK and result.is_provisioned
+    assert board.starts == starts + 2, "into maintenance, and out of it"
     _await(board, b"FIRMWARE b")
     assert board.bites == 0, "it was in maintenance"
 
