@@ -36,6 +36,7 @@ package(
         "main.py",
         "net.py",
         "provision.py",
+        "tcp_port.py",
         "timekeeping.py",
     ),
     base_path="..",

@@ -30,7 +30,10 @@ LEAST = 48 * 1024  # of a 32-bit heap of 128 KB
 _GROWTH = 1024
 _UNIT = 32  # bytes of the collector's unit on 64 bits
 _MODULES = (
-    *("agent/" + name for name in ("journal", "outage", "record", "recovery", "saves", "tail")),
+    *(
+        "agent/" + name
+        for name in ("__init__", "journal", "outage", "record", "recovery", "saves", "tail")
+    ),
     *("agent/" + name for name in ("window", "ring", "heads", "pages", "store")),
     *("drivers/ticks", "tests/system/journal_soak"),
 )

@@ -95,7 +95,7 @@ def test_a_full_journal_declares_what_it_dropped():
     tree["journal"] = {"size_kb": 32, "max_loss_s": 30}
     site = Site(8, tree)
     site.network = False
-    site.run(12 * HOUR)
+    site.run(20 * HOUR)
     assert site.app.journal.lost_last > 0
     site.settle()
     verdict = _assert_whole(site, 8)
