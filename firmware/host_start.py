@@ -27,12 +27,18 @@ class ImageDevice:
         self._file.readinto(buffer)
 
     def writeblocks(self, block, buffer, offset=0):
-        """Write the buffer; an erase comes by ioctl."""
+        """Write the buffer into what an erase left."""
         self._file.seek(block * self._size + offset)
         self._file.write(buffer)
 
     def ioctl(self, operation, argument):
-        """Answer count (4) and size (5) of blocks; init, sync and erase need nothing here."""
+        """Answer count (4) and size (5) of blocks, erase (6) one as flash does: all of it.
+
+        Old bytes behind what is written next would be there for whoever reads the image.
+        """
+        if operation == 6:
+            self._file.seek(argument * self._size)
+            self._file.write(b"\xff" * self._size)
         if operation == 4:
             return self._blocks
         if operation == 5:
