@@ -18,6 +18,7 @@ import json
 import os
 import sys
 from binascii import a2b_base64, b2a_base64
+from errno import ENOENT
 from hashlib import sha256
 
 from agent.certificates import is_der
@@ -233,7 +234,12 @@ def _empty(folder):
     except OSError:
         return
     for name in names:
-        os.remove(folder + "/" + name)
+        _empty(folder + "/" + name)  # a folder in it, as the journal has; a file is none
+        try:
+            os.remove(folder + "/" + name)
+        except OSError as error:
+            if error.errno != ENOENT:
+                raise
     os.rmdir(folder)
 
 

@@ -300,13 +300,14 @@ def test_forgetting_leaves_a_bare_board_and_overwrites_what_was_freed():
     board.ask(provision.request, "gw-a")
     board.take(config=CONFIG, secrets=SECRETS, release_keys="ab" * 384)
     os.mkdir(board.root + "/journal")
-    with open(board.root + "/journal/00000001", "wb") as file:
+    os.mkdir(board.root + "/journal/segments")
+    with open(board.root + "/journal/segments/00000001", "wb") as file:
         file.write(b"readings")
     Ground.scrubs = 0
     assert board.ask(provision.forget)["ok"] and Ground.scrubs == 3
     assert not board.identity()["provisioned"] and board.identity()["key"] == ""
     assert board.files("/certs") == board.files("/state") == []
-    assert board.files("/journal") == ["00000001"]
+    assert board.files("/journal/segments") == ["00000001"]
     board.ask(provision.forget, journal=True)
     assert board.files() == []
     board.close()
