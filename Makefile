@@ -25,7 +25,7 @@ run: $(READY) ## a simulated site, a gateway on MicroPython, broker, collector, 
 	@$(PY) -m host_tools demo
 
 test: $(READY) ## all tests, on CPython and on MicroPython
-	$(PY) -m pytest -n 2 --junitxml=build/tests.xml
+	$(PY) -m pytest -n 3 --junitxml=build/tests.xml
 	$(PY) -m tests.on_micropython
 	@$(PY) -m tests.on_32_bits
 	@$(PY) -m tests.powercut
