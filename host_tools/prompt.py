@@ -211,8 +211,10 @@ class Prompt:
                 port.write(b"\r" + _CTRL_C + _CTRL_C)
                 port.reset_input_buffer()
                 port.write(b"\r" + _CTRL_A)
-                heard += self._transport.read_until(1, _READY, timeout=0.7, timeout_overall=2)
-                if heard.endswith(_READY) and self._is_in_step():
+                # This attempt's alone: silence after an earlier banner is no banner.
+                said = self._transport.read_until(1, _READY, timeout=0.7, timeout_overall=2)
+                heard += said
+                if said.endswith(_READY) and self._is_in_step():
                     self._transport.in_raw_repl = True
                     return
         shown = " ".join(heard[-120:].decode(errors="replace").split())
