@@ -39,6 +39,7 @@ WATCHDOG_S = 8.0
 _MARK = "\x00\x01started\x00"
 _LOOK_S = 0.2
 _PATIENCE_S = 0.5  # for a host that reads slowly; then nobody listens
+_SAFE_S = 0.5  # to find it where a Ctrl-C does no harm
 _RAW, _FRIENDLY, _INTERRUPT = b"\x01", b"\x02", b"\x03"
 _BOOT_PY = b"# This file is executed on every boot (including wake-boot from deepsleep)\n"
 
@@ -307,9 +308,18 @@ class BareBoard:
         # The unix port ends at a second one before it has taken the first; chips do not.
         if time.monotonic() - self._interrupted_s < 10.0:
             return
-        # It stands still meanwhile: a signal that it no longer catches would end it.
-        child.send_signal(signal.SIGSTOP)
-        catches = _catches(child.pid)
+        # It stands still meanwhile: a signal that it no longer catches would end it. And the unix
+        # port leaves what it does in the very handler: a lock that it holds there stays locked,
+        # and it waits for that lock for ever (futex_do_wait, after the OK of the raw prompt).
+        # So it is interrupted in a system call; chips interrupt between two bytecodes.
+        until_s = time.monotonic() + _SAFE_S
+        while True:
+            child.send_signal(signal.SIGSTOP)
+            catches = _catches(child.pid)
+            if not catches or _is_in_call(child.pid) or time.monotonic() > until_s:
+                break
+            child.send_signal(signal.SIGCONT)
+            time.sleep(0.0005)
         if catches:
             self._interrupted_s = time.monotonic()
             child.send_signal(signal.SIGINT)
@@ -371,6 +381,14 @@ def _catches(pid: int) -> bool:
             return bool(int(fields["SigCgt"], 16) >> signal.SIGINT - 1 & 1)
         time.sleep(0.001)
     return False
+
+
+def _is_in_call(pid: int) -> bool:
+    """Whether a stopped process stands in a system call; also where that is not told."""
+    try:
+        return not Path(f"/proc/{pid}/syscall").read_text().startswith("-1")
+    except OSError:
+        return True
 
 
 def start_alone(folder: Path, site: Path | None = None, gateway: str = "") -> str:
