@@ -139,7 +139,7 @@ def seen(claim: Claim, closing: Path, bench: Path) -> dict[str, str] | None:
         return None
     rooms = json.loads(bench.read_text())
     found = [
-        f"{figure['name']}: {figure['value']:.4g} {figure['unit']}"
+        f"{figure['name']}: {figure['value']:.4g} {figure['unit']}".rstrip()
         for room, begin in claim.bench
         for figure in rooms.get(room, ())
         if figure["name"].startswith(begin)
