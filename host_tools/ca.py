@@ -1,20 +1,21 @@
 """A certificate authority of one's own: it says which gateways and brokers belong together.
 
 A folder that only its owner can read: ca.key (PKCS#8, locked by a passphrase), ca.pem and ca.der
-(public, for brokers and gateways), issued/ (the certificates it gave), seal.key and seal.pub (for
-what only the office may read: claim.py). A gateway makes its own key and hands over a request, so
-no gateway's key is ever here (host_tools/provision.py).
+(public, for brokers and gateways), issued/ (the certificates it gave), revoked.crl (those that are
+good no more, for brokers), seal.key and seal.pub (for what only the office may read: claim.py). A
+gateway makes its own key and hands over a request: no gateway's key is ever here (provision.py).
 
     authority = create(folder, "Ville de X", passphrase)
     authority = load(folder, passphrase)
     certificate = authority.sign_request(request_der, "gw-ecole")
     authority.der(certificate)
+    authority.revoke("gw-ecole")                # all of its certificates, into revoked.crl
 
 Not here: release keys of firmware (release.py), which are another matter and kept off line.
 """
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,8 @@ from host_tools.secret_words import write_secret
 CA_YEARS = 30  # a gateway is alone for ten, and its authority must outlive it
 YEARS = 12
 _DAY = datetime.timedelta(days=1)
+_YEAR = 365 * _DAY
+REVOKED = "revoked.crl"
 _PEM = serialization.Encoding.PEM
 _DER = serialization.Encoding.DER
 
@@ -45,6 +48,7 @@ class Row:
     serial: str
     until: str  # 2038-11-28
     fingerprint: str  # SHA-256 of the DER, hexadecimal
+    revoked: str = ""  # the day, "" while it is good
 
 
 class Authority:
@@ -76,7 +80,14 @@ class Authority:
         key = asked.public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey):
             raise Problem("the request is not for a key on P-256", code=INPUT)
-        return self._issue(name, key, ExtendedKeyUsageOID.CLIENT_AUTH, (), years)
+        certificate = self._issue(name, key, ExtendedKeyUsageOID.CLIENT_AUTH, (), years * _YEAR)
+        return self._kept(name, certificate)
+
+    def make_visitor(self, name: str) -> tuple[x509.Certificate, bytes]:
+        """Return a client's certificate of one day and its key, PKCS#8 in PEM; nothing is kept."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        usage = ExtendedKeyUsageOID.CLIENT_AUTH
+        return self._issue(name, key.public_key(), usage, (), _DAY), _plain(key)
 
     def make_server(
         self, name: str, other_names: Iterable[str] = (), years: int = YEARS
@@ -87,12 +98,42 @@ class Authority:
         """
         key = ec.generate_private_key(ec.SECP256R1())
         names = [general_name(each) for each in (name, *other_names)]
-        certificate = self._issue(
-            name, key.public_key(), ExtendedKeyUsageOID.SERVER_AUTH, names, years
+        usage = ExtendedKeyUsageOID.SERVER_AUTH
+        certificate = self._issue(name, key.public_key(), usage, names, years * _YEAR)
+        return self._kept(name, certificate), _plain(key)
+
+    def revoke(self, name: str) -> list[Row]:
+        """Declare certificates good no more; return them. Brokers are told by revoked.crl.
+
+        name: whose, or the serial number of one. A Problem when there is none that is good.
+        """
+        rows_ = [row for row in rows(self.folder)[1:] if name in (row.name, row.serial)]
+        wanted = [row for row in rows_ if not row.revoked]
+        if not wanted:
+            state = "is revoked already" if rows_ else "has no certificate of this authority"
+            raise Problem(f"{name} {state}", "eclor ca show lists them", code=INPUT)
+        # A list that runs out would shut out every gateway, so it holds as long as the authority.
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(_now() - _DAY)
+            .next_update(self.certificate.not_valid_after_utc)
         )
-        return certificate, key.private_bytes(
-            _PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        for old in _revoked(self.folder):
+            builder = builder.add_revoked_certificate(old)
+        for row in wanted:
+            builder = builder.add_revoked_certificate(
+                x509.RevokedCertificateBuilder()
+                .serial_number(int(row.serial, 16))
+                .revocation_date(_now())
+                .build()
+            )
+        data = builder.sign(self._key, hashes.SHA256()).public_bytes(_PEM)
+        fresh = self.folder / (REVOKED + ".new")
+        fresh.write_bytes(data)
+        fresh.replace(self.folder / REVOKED)
+        serials = {row.serial for row in wanted}
+        return [row for row in rows(self.folder) if row.serial in serials]
 
     def _issue(
         self,
@@ -100,11 +141,11 @@ class Authority:
         key: ec.EllipticCurvePublicKey,
         usage: x509.ObjectIdentifier,
         names: Iterable[x509.GeneralName],
-        years: int,
+        lasts: datetime.timedelta,
     ) -> x509.Certificate:
         mine = self.certificate.public_key()
         assert isinstance(mine, ec.EllipticCurvePublicKey)
-        until = min(_now() + 365 * years * _DAY, self.certificate.not_valid_after_utc)
+        until = min(_now() + lasts, self.certificate.not_valid_after_utc)
         builder = (
             _builder(name, self.certificate.subject, key, until)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -116,12 +157,21 @@ class Authority:
         names = list(names)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        certificate = builder.sign(self._key, hashes.SHA256())
+        return builder.sign(self._key, hashes.SHA256())
+
+    def _kept(self, name: str, certificate: x509.Certificate) -> x509.Certificate:
         issued = self.folder / "issued"
         issued.mkdir(exist_ok=True)
         path = issued / f"{name}-{certificate.serial_number:x}.pem"
         path.write_bytes(certificate.public_bytes(_PEM))
         return certificate
+
+
+def default_folder() -> Path:
+    """Return where this computer's authority is, or would be."""
+    from host_tools.images import folder
+
+    return folder() / "ca"
 
 
 def create(folder: Path, name: str, passphrase: str) -> Authority:
@@ -133,7 +183,7 @@ def create(folder: Path, name: str, passphrase: str) -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _name(name)
     certificate = (
-        _builder(name, subject, key.public_key(), _now() + 365 * CA_YEARS * _DAY)
+        _builder(name, subject, key.public_key(), _now() + CA_YEARS * _YEAR)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_USAGE, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -183,13 +233,39 @@ def public(folder: Path) -> x509.Certificate:
 
 def rows(folder: Path) -> list[Row]:
     """Return the authority and all that it has issued."""
-    found = [_row(public(folder), "authority")]
+    found = [_row(public(folder), "authority", {})]
+    gone = {
+        revoked.serial_number: revoked.revocation_date_utc.date().isoformat()
+        for revoked in _revoked(folder)
+    }
     for path in sorted((folder / "issued").glob("*.pem")):
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         role = "server" if ExtendedKeyUsageOID.SERVER_AUTH in usage else "gateway"
-        found.append(_row(certificate, role))
+        found.append(_row(certificate, role, gone))
     return found
+
+
+def revoked_names(folder: Path) -> set[str]:
+    """Return who has had certificates and has no good one left; nobody without an authority."""
+    if not (folder / REVOKED).exists():
+        return set()
+    good = {row.name for row in rows(folder) if not row.revoked}
+    return {row.name for row in rows(folder) if row.revoked} - good
+
+
+def _revoked(folder: Path) -> list[x509.RevokedCertificate]:
+    """Return what the list of revoked certificates names. A Problem when it is not whole."""
+    path = folder / REVOKED
+    if not path.exists():
+        return []
+    try:
+        found = x509.load_pem_x509_crl(path.read_bytes())
+    except ValueError:
+        raise Problem(
+            f"{path} is no list of an authority", "take a copy of it", code=INPUT
+        ) from None
+    return list(found)
 
 
 def is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
@@ -255,7 +331,11 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _row(certificate: x509.Certificate, role: str) -> Row:
+def _plain(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+def _row(certificate: x509.Certificate, role: str, gone: Mapping[int, str]) -> Row:
     (name,) = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return Row(
         str(name.value),
@@ -263,6 +343,7 @@ def _row(certificate: x509.Certificate, role: str) -> Row:
         f"{certificate.serial_number:x}",
         certificate.not_valid_after_utc.date().isoformat(),
         certificate.fingerprint(hashes.SHA256()).hex(),
+        gone.get(certificate.serial_number, ""),
     )
 
 

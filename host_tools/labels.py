@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from host_tools.acceptance_report import plain, qr, sheet
+from host_tools.acceptance.paper import FONT, plain, qr, sheet
 from host_tools.language import say
 from host_tools.problems import INPUT, Problem
 
@@ -68,8 +68,8 @@ def sheet_of(labels: Sequence[Label], first: int = 1) -> bytes:
         )
         y = top + 10
         for style, size, text in rows:
-            paper.set_font("Helvetica", style, size)
-            shown = plain(text)
+            paper.set_font(FONT, style, size)
+            shown = plain(paper, text)
             while paper.get_string_width(shown) > _WIDTH - 37 and len(shown) > 4:
                 shown = shown[:-2] + "."
             paper.text(left + 34, y, shown)

@@ -20,10 +20,12 @@ from host_tools.problems import INPUT, Problem
 SAYS = ("rec", "birth", "state", "will", "result", "senml")
 HEARS = ("ack", "cmd")
 COLLECTOR = "collector"
+VISITOR = "VISITOR"  # who tests a gateway (eclor accept): no gateway has a name in capitals
+SHOWS = ("birth", "state")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _USER = """\
   {{ user: "CN={name}", allowed_connection_types: ["MQTT"], permissions: {{
-      publish: {{ allow: [{says}] }}
+      publish: {{ {says} }}
       subscribe: {{ allow: [{hears}] }} }} }}
 """
 
@@ -44,8 +46,15 @@ def nats_users(gateways: Iterable[str]) -> str:
             raise Problem(f"{name!r} cannot be a gateway's name", remedy, code=INPUT)
         topics = Topics(name)
         lines.append(
-            _USER.format(name=name, says=_subjects(topics, SAYS), hears=_subjects(topics, HEARS))
+            _USER.format(
+                name=name,
+                says=f"allow: [{_subjects(topics, SAYS)}]",
+                hears=_subjects(topics, HEARS),
+            )
         )
+    shown = _subjects(Topics("*"), SHOWS)
+    # To nats-server an empty list of what is allowed allows everything.
+    lines.append(_USER.format(name=VISITOR, says='deny: [">"]', hears=shown))
     return "users: [\n" + "".join(lines) + "]\n"
 
 
@@ -55,6 +64,8 @@ def mosquitto_acl() -> str:
     lines = [f"pattern write {getattr(topics, leaf).decode()}" for leaf in SAYS]
     lines += [f"pattern read {getattr(topics, leaf).decode()}" for leaf in HEARS]
     lines += ["", f"user {COLLECTOR}", "topic readwrite eclor/1/#"]
+    lines += ["", f"user {VISITOR}"]
+    lines += [f"topic read {getattr(Topics('+'), leaf).decode()}" for leaf in SHOWS]
     return "\n".join(lines) + "\n"
 
 

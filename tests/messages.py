@@ -23,8 +23,11 @@ TRANSLATED = (
     "agent/privacy.py",
     "agent/thin.py",
     "host_tools/__main__.py",
-    "host_tools/acceptance.py",
-    "host_tools/acceptance_report.py",
+    "host_tools/acceptance/__init__.py",
+    "host_tools/acceptance/findings.py",
+    "host_tools/acceptance/paper.py",
+    "host_tools/acceptance/running.py",
+    "host_tools/acceptance/standing.py",
     "host_tools/archive.py",
     "host_tools/bootloader.py",
     "host_tools/bundle.py",
@@ -117,7 +120,7 @@ def messages(path: Path) -> Iterator[tuple[int, str]]:
         yield from _of_rules(tree)
     if path.name == "privacy.py":
         yield from PRIVACY
-    if path.name in ("promise.py", "site_file.py", "site_rules.py", "thin.py"):
+    if path.name in ("findings.py", "promise.py", "site_file.py", "site_rules.py", "thin.py"):
         yield from _of_returns(tree)
     yield from _of_tables(tree)
 
@@ -133,7 +136,7 @@ def _of_call(node: ast.Call) -> Iterator[tuple[int, str]]:
     for keyword in node.keywords:
         if name in ("Option", "Argument", "Typer") and keyword.arg in ("help", "epilog"):
             yield node.lineno, _sentence(keyword.value)
-    if name in ("_add", "_say", "append") and len(node.args) > 1:
+    if name in ("add", "_say", "append") and len(node.args) > 1:
         for argument in node.args[1:]:
             yield node.lineno, _sentence(argument)
     first = 1 if name in ("Note", "Step") else 0

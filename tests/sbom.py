@@ -23,7 +23,7 @@ from packageurl import PackageURL
 from host_tools import image
 
 PROJECT = "eclor-edge"
-EXTRAS = ("export", "flash")  # what is shipped to people, beside the plain requirements
+EXTRAS = ("export", "flash", "report")  # what is shipped to people, beside the plain requirements
 
 
 def shipped() -> dict[str, set[str]]:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from host_tools.problems import FAILED, INPUT, OK, USAGE, Problem
 
 if TYPE_CHECKING:
     from host_tools.acceptance import Report
+    from host_tools.acceptance.running import Watch
+    from host_tools.provision import Plan
 
 NAME = "accept"
 _STYLES = {"good": "green", "note": "yellow", "failed": "bold red", "not tested": "dim"}
@@ -40,6 +43,10 @@ def command(
         typer.Option(help="NAME.pem of our certificate for the broker; NAME.key beside it."),
     ] = None,
     wait_s: Annotated[float, typer.Option(help="For the broker to hear of it.")] = 60.0,
+    without_uplink: Annotated[
+        bool,
+        typer.Option("--without-uplink", help="Accept it unproved; report and signature say so."),
+    ] = False,
     power_cut: Annotated[
         bool, typer.Option("--power-cut", help="Ask for a power cut, and look what follows.")
     ] = False,
@@ -55,9 +62,11 @@ def command(
 ) -> None:
     """Test firmware, settings, secrets, meters, line, uplink, clock and health; write a report.
 
-    The gateway stands still for a minute and then starts. Exit code 1 when it is not accepted.
+    The gateway stands still for a minute and then starts. Exit code 1 when it is not accepted:
+    something failed, or its uplink was not proved.
     """
-    from host_tools import acceptance, acceptance_report
+    from host_tools import acceptance
+    from host_tools.acceptance import paper
     from host_tools.bars import Bars
     from host_tools.ports import choose
     from host_tools.provision import plan_for
@@ -69,23 +78,27 @@ def command(
         return
     if not out.is_dir():
         raise Problem(f"{out} is no folder", "give --out FOLDER", code=INPUT)
+    if without_uplink and power_cut:
+        raise Problem(
+            "what a power cut does shows on the broker alone",
+            "leave --power-cut or --without-uplink out",
+            code=USAGE,
+        )
+    paper.sheet()  # what is missing is said before the test, not after it
     plan = plan_for(read_site(site), gateway)
     place = choose(port).port
-    signer = acceptance_report.key_at(key or _default_key(), passphrase())
-    options = acceptance.Options(reads, public, broker, wait_s, _ask if power_cut else None)
-    if broker_ca:
-        papers = (
-            (str(broker_papers), str(broker_papers.with_suffix(".key"))) if broker_papers else ()
-        )
-        options.watch = lambda host, number, messages: acceptance.watcher(
-            host, number, messages, str(broker_ca), papers
-        )
+    signer = paper.key_at(key or _default_key(), passphrase())
+    options = acceptance.Options(
+        reads, public, broker, wait_s, _ask if power_cut else None, without_uplink=without_uplink
+    )
+    if not without_uplink:
+        options.watch = _way(plan, broker_ca, broker_papers)
     with Bars([place], quiet=as_json) as bars:
-        report = acceptance.Acceptance(plan, options).run(
-            place, lambda share, words: bars.tell(place, share, say(words))
+        report = acceptance.run(
+            place, plan, options, lambda share, words: bars.tell(place, share, say(words))
         )
     report.technician = technician
-    files = acceptance_report.write(report, signer, out)
+    files = paper.write(report, signer, out)
     if as_json:
         print(json.dumps({**report.as_dict(), "files": list(map(str, files))}, ensure_ascii=False))
     else:
@@ -93,6 +106,23 @@ def command(
         for file in files:
             print(file)
     raise typer.Exit(OK if report.is_accepted else FAILED)
+
+
+def _way(plan: "Plan", broker_ca: Path | None, broker_papers: Path | None) -> "Watch":
+    """Return how the broker is listened to: with the papers given, or as our own visitor."""
+    from host_tools import ca
+    from host_tools.acceptance import running
+    from host_tools.secret_words import passphrase
+
+    if broker_ca:
+        papers: tuple[str, ...] = ()
+        if broker_papers:
+            papers = str(broker_papers), str(broker_papers.with_suffix(".key"))
+        return partial(running.watcher, authority=str(broker_ca), papers=papers)
+    if running.is_ours(plan, ca.default_folder()):
+        words = passphrase(what="Passphrase of the authority")
+        return running.as_visitor(ca.default_folder(), words)
+    return running.watcher
 
 
 def _default_key() -> Path:
@@ -116,35 +146,36 @@ def _show(report: "Report") -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from host_tools.acceptance.paper import verdict_state
+
     console = Console(highlight=False, soft_wrap=True)
     for check in report.checks:
         state = f"[{_STYLES[check.state]}]{say(check.state):10}[/]"
         console.print(f"{state} {escape(say(check.name)):14} {escape(translated(check.what))}")
         for hint in check.hints:
             console.print(f"{'':25} -> {escape(translated(hint))}")
-    verdict = say("accepted") if report.is_accepted else say("not accepted")
-    style = _STYLES["good" if report.is_accepted else "failed"]
-    console.print(f"[{style}]{escape(report.gateway)}: {verdict}[/]")
+    style = _STYLES[verdict_state(report.as_dict())]
+    console.print(f"[{style}]{escape(report.gateway)}: {escape(translated(report.verdict))}[/]")
 
 
 def _verify(path: Path, as_json: bool) -> None:
-    from host_tools import acceptance_report
+    from host_tools.acceptance.paper import verify
 
     try:
-        tree = acceptance_report.verify(path.read_bytes())
+        tree = verify(path.read_bytes())
     except OSError as error:
         raise Problem(f"{path}: {error.strerror}", "give a report", code=INPUT) from None
-    signer = tree["signer"]
+    signer, report = tree["signer"], tree["report"]
     if as_json:
-        print(json.dumps({"signer": signer, "accepted": tree["report"]["accepted"]}))
+        told = {name: report[name] for name in ("accepted", "verdict", "without_uplink")}
+        print(json.dumps({"signer": signer, **told}, ensure_ascii=False))
     else:
-        verdict = say("accepted") if tree["report"]["accepted"] else say("not accepted")
         print(
             say(
                 "{gateway}: {verdict}, signed by {name}, key {key}",
-                gateway=tree["report"]["gateway"],
-                verdict=verdict,
-                name=signer["name"] or "-",
+                gateway=report["gateway"],
+                verdict=translated(report["verdict"]),
+                name=report["technician"] or "-",
                 key=signer["ed25519"][:16],
             )
         )

@@ -29,7 +29,7 @@ def create(
     from host_tools import ca
     from host_tools.secret_words import passphrase
 
-    place = folder or default_folder()
+    place = folder or ca.default_folder()
     ca.create(place, name, passphrase(confirm=True))
     if as_json:
         print(json.dumps({"folder": str(place), **asdict(ca.rows(place)[0])}))
@@ -43,14 +43,40 @@ def show(folder: _Folder = None, as_json: _Json = False) -> None:
     """List the authority and the certificates that it has given; no passphrase is needed."""
     from host_tools import ca
 
-    for row in ca.rows(folder or default_folder()):
+    for row in ca.rows(folder or ca.default_folder()):
         if as_json:
             print(json.dumps(asdict(row)))
         else:
             role = say(row.role)
-            print(
-                f"{row.name:24} {role:10} {row.until}  {row.serial[:16]}  {row.fingerprint[:16]}"
-            )
+            state = say("revoked {day}", day=row.revoked) if row.revoked else row.until
+            print(f"{row.name:24} {role:10} {state}  {row.serial[:16]}  {row.fingerprint[:16]}")
+
+
+@app.command("revoke")
+def revoke(
+    name: Annotated[str, typer.Argument(help="Whose certificates, or the serial number of one.")],
+    folder: _Folder = None,
+    as_json: _Json = False,
+) -> None:
+    """Declare certificates good no more: of a gateway that was stolen or thrown away.
+
+    revoked.crl is for brokers: crlfile of mosquitto, --client-crl of eclor collect. nats-server
+    reads no such list: write its permissions anew, which leave the gateway out.
+    """
+    from host_tools import ca
+    from host_tools.secret_words import passphrase
+
+    place = folder or ca.default_folder()
+    ca.public(place)
+    for row in ca.load(place, passphrase()).revoke(name):
+        if as_json:
+            print(json.dumps({"file": str(place / ca.REVOKED), **asdict(row)}))
+        else:
+            print(say("{name}: certificate {serial} is revoked", name=row.name, serial=row.serial))
+    if not as_json:
+        print("  -> " + say("mosquitto: crlfile {file}, and restart it", file=place / ca.REVOKED))
+        print("  -> " + say("nats-server: eclor ca permissions again, and reload it"))
+        print("  -> " + say("take its key out of the file of eclor collect --keys"))
 
 
 @app.command("issue")
@@ -72,7 +98,7 @@ def issue(
     from host_tools.problems import INPUT, Problem
     from host_tools.secret_words import passphrase, write_secret
 
-    place = folder or default_folder()
+    place = folder or ca.default_folder()
     ca.public(place)
     if request:
         try:
@@ -103,10 +129,10 @@ def open_claims(
     as_json: _Json = False,
 ) -> None:
     """Open the claims of gateways: what the collector must know, into its file of keys."""
-    from host_tools import claim
+    from host_tools import ca, claim
     from host_tools.secret_words import passphrase
 
-    place = folder or default_folder()
+    place = folder or ca.default_folder()
     for name in claim.collect(place, passphrase(), files, keys):
         if as_json:
             print(json.dumps({"gateway": name, "keys": str(keys)}))
@@ -123,11 +149,14 @@ def permissions(
     mosquitto: Annotated[
         bool, typer.Option("--mosquitto", help="An acl_file for mosquitto, not for nats-server.")
     ] = False,
+    folder: _Folder = None,
 ) -> None:
     """Write what each gateway may publish and hear on the broker: its own topics only.
 
-    The broker knows a gateway by its certificate; nats.conf includes the file.
+    The broker knows a gateway by its certificate; nats.conf includes the file. Who has no good
+    certificate left (eclor ca revoke) is left out.
     """
+    from host_tools import ca
     from host_tools import permissions as library
     from host_tools.problems import INPUT, Problem
     from host_tools.site_file import read_site
@@ -135,6 +164,8 @@ def permissions(
     names = [gateway.name for gateway in read_site(site).gateways]
     if not names:
         raise Problem(f"{site} names no gateway", f"eclor check {site}", code=INPUT)
+    gone = ca.revoked_names(folder or ca.default_folder())
+    names = [name for name in names if name not in gone]
     text = library.mosquitto_acl() if mosquitto else library.nats_users(names)
     if out is None:
         print(text, end="")
@@ -144,10 +175,3 @@ def permissions(
     except OSError as error:
         raise Problem(f"{out}: {error.strerror}", "give another file", code=INPUT) from None
     print(say("{file}: {count} gateways", file=out, count=len(names)))
-
-
-def default_folder() -> Path:
-    """Return where this computer's authority is."""
-    from host_tools.images import folder
-
-    return folder() / "ca"

@@ -50,6 +50,9 @@ def command(
     client_ca: Annotated[
         Path | None, typer.Option(help="PEM: gateways must show a certificate of this CA")
     ] = None,
+    client_crl: Annotated[
+        Path | None, typer.Option(help="PEM: certificates of that CA that are revoked")
+    ] = None,
     seconds: Annotated[float, typer.Option(help="stop after so long; 0: at Ctrl-C")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="totals as JSON at the end")] = False,
 ) -> None:
@@ -64,7 +67,7 @@ def command(
     read = read_rules(rules) if rules else Rules()
     known = read_keys(keys) if keys else {}
     host, port = _address(broker, "broker")
-    tls = _context(certificate, client_ca)
+    tls = _context(certificate, client_ca, client_crl)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s")
     source = None
     if jetstream:
@@ -135,7 +138,11 @@ def read_keys(path: Path) -> dict[str, bytes]:
     return found
 
 
-def _context(certificate: Path | None, client_ca: Path | None) -> ssl.SSLContext | None:
+def _context(
+    certificate: Path | None, client_ca: Path | None, client_crl: Path | None = None
+) -> ssl.SSLContext | None:
+    if client_crl is not None and client_ca is None:
+        raise Problem("--client-crl needs --client-ca", "give both", code=USAGE)
     if certificate is None:
         if client_ca is not None:
             raise Problem("--client-ca needs --certificate", "give both", code=USAGE)
@@ -146,6 +153,9 @@ def _context(certificate: Path | None, client_ca: Path | None) -> ssl.SSLContext
         if client_ca is not None:
             context.load_verify_locations(client_ca)
             context.verify_mode = ssl.CERT_REQUIRED
+        if client_crl is not None:
+            context.load_verify_locations(client_crl)
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
     except (OSError, ssl.SSLError) as error:
         remedy = "give PEM files; --certificate holds certificate and key"
         raise Problem(f"{certificate}: {error}", remedy, code=INPUT) from None

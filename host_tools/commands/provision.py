@@ -143,12 +143,11 @@ def _papers(
     office: Path | None,
 ) -> "Papers":
     from host_tools import ca, claim
-    from host_tools.commands.ca import default_folder
     from host_tools.provision import Papers, certificate_of
     from host_tools.secret_words import passphrase
 
     papers = Papers()
-    folder = ca_folder or default_folder()
+    folder = ca_folder or ca.default_folder()
     has_ca = ca_folder is not None or (folder / "ca.pem").exists()
     uplink = plan.config.get("uplink", {})
     beside = site.parent / str(uplink.get("ca") or "?")

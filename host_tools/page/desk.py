@@ -15,6 +15,7 @@ from nicegui import ui
 from starlette.requests import Request
 
 from host_tools import bundle, language, ports
+from host_tools.acceptance.paper import verdict_state
 from host_tools.language import say, translated
 from host_tools.page.style import CSS
 from host_tools.page.words import LANGUAGES, best_language
@@ -236,6 +237,7 @@ class DeskPage:
     def _build_acceptance(self) -> None:
         with self._card("6  The acceptance"):
             self._technician = ui.input(say("technician"))
+            self._waiver = ui.checkbox(say("accept it without its uplink")).classes("waiver")
             self._press("Accept", "verified", self._accept, "accept")
             self._report = ui.html("", sanitize=False)
 
@@ -246,6 +248,7 @@ class DeskPage:
             self._gateway.value or "",
             self._technician.value,
             self._phrase.value,
+            without_uplink=bool(self._waiver.value),
         )
 
     # --- what changes
@@ -278,8 +281,8 @@ class DeskPage:
         report = self._work.report
         if report is None:
             return ""
-        verdict = say("accepted") if report.is_accepted else say("not accepted")
-        colour = _STATES["good" if report.is_accepted else "failed"]
+        verdict = html.escape(translated(report.verdict))
+        colour = _STATES[verdict_state(report.as_dict())]
         rows = [
             (
                 f'<b style="color:{_STATES.get(check.state, "var(--quiet)")}">'

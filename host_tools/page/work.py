@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from host_tools import acceptance, acceptance_report, bundle, ca, claim, provision
+from host_tools import acceptance, bundle, ca, claim, provision
+from host_tools.acceptance import paper, running
 from host_tools.deploy import deploy
 from host_tools.desk.wires import line_text
 from host_tools.problems import OK, Problem
@@ -116,11 +117,9 @@ class Work:
         """Make a gateway of a board; with this computer's authority, if it has one."""
 
         def job(tell: Tell) -> None:
-            from host_tools.commands.ca import default_folder
-
             plan = provision.plan_for(read_site(site), gateway)
             plan.secrets |= {path: value for path, value in secrets.items() if value}
-            folder = default_folder()
+            folder = ca.default_folder()
             papers = provision.Papers()
             if (folder / "ca.pem").exists():
                 papers.authority = ca.der(ca.public(folder))
@@ -178,7 +177,15 @@ class Work:
         return self.start("watch", job)
 
     def accept(
-        self, port: str, site: Path, gateway: str, technician: str, passphrase: str, reads: int = 5
+        self,
+        port: str,
+        site: Path,
+        gateway: str,
+        technician: str,
+        passphrase: str,
+        *,
+        without_uplink: bool = False,
+        reads: int = 5,
     ) -> bool:
         """Test a gateway; its report is in `report`, PDF and JSON in `files`."""
 
@@ -186,11 +193,14 @@ class Work:
             from host_tools.images import folder
 
             plan = provision.plan_for(read_site(site), gateway)
-            key = acceptance_report.key_at(folder() / "technician.pem", passphrase)
-            options = acceptance.Options(reads=reads)
-            report = acceptance.Acceptance(plan, options).run(port, tell)
+            paper.sheet()  # what is missing is said before the test, not after it
+            key = paper.key_at(folder() / "technician.pem", passphrase)
+            options = acceptance.Options(reads=reads, without_uplink=without_uplink)
+            if running.is_ours(plan, ca.default_folder()):
+                options.watch = running.as_visitor(ca.default_folder(), passphrase)
+            report = acceptance.run(port, plan, options, tell)
             report.technician = technician
             self.report = report
-            self.files = acceptance_report.write(report, key, self.folder)
+            self.files = paper.write(report, key, self.folder)
 
         return self.start("accept", job)

@@ -2,23 +2,30 @@
 
 import json
 import queue
+import re
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from drivers import load_map
-from host_tools import acceptance, acceptance_report, labels, language
+from host_tools import acceptance, ca, claim, labels, language
 from host_tools import provision as library
-from host_tools.acceptance import FAILED as NO
-from host_tools.acceptance import GOOD, NOTE, SKIPPED, MeterResult, Options, hints
-from host_tools.problems import FAILED, INPUT, OK, Problem
+from host_tools.acceptance import Options, paper, running
+from host_tools.acceptance.findings import FAILED as NO
+from host_tools.acceptance.findings import GOOD, NOTE, SKIPPED, MeterResult, Report, hints
+from host_tools.broker import Broker, Papers
+from host_tools.collect import Collector
+from host_tools.collect.jetstream import JetStream
+from host_tools.problems import FAILED, INPUT, OK, USAGE, Problem
 from host_tools.prompt import Prompt
 from host_tools.sim.lines import LineSettings
 from host_tools.sim.modbus_meter import ModbusMeter
 from host_tools.sim.workbench import SerialBench
 from host_tools.site_file import read_site
+from host_tools.supervisor import Supervisor
 from tests import technicians_hour
 from tests.emulated.bare import ROOT, deployed
 
@@ -62,11 +69,10 @@ def report(tmp_path_factory):
                 prompt.put("network.py", _RADIO)
                 prompt.put("boot.mpy", prompt.read("boot.mpy"))
             plan.config["block"] = {"flush_s": 7}
-            test = acceptance.Acceptance(plan, Options(reads=3, watch=_deaf))
-            return test.run(board.port)
+            return acceptance.run(board.port, plan, Options(reads=3, watch=_deaf))
 
 
-def _deaf(host, port, messages):
+def _deaf(gateway, host, port, messages):
     raise OSError(f"{host} is not here")
 
 
@@ -97,27 +103,27 @@ def test_each_thing_is_looked_at_and_said(report):
 
 
 def test_the_report_is_signed_and_cannot_be_changed(report, tmp_path):
-    key = acceptance_report.key_at(tmp_path / "me.pem", PHRASE)
+    key = paper.key_at(tmp_path / "me.pem", PHRASE)
     report.technician = "Élodie \u2013 l\u2019énergie"
-    data = acceptance_report.sealed(report, key)
-    assert acceptance_report.verify(data)["report"]["gateway"] == "gw-ecole"
-    again = acceptance_report.key_at(tmp_path / "me.pem", PHRASE)
-    assert acceptance_report.sealed(report, again) == data, "the key is kept"
+    data = paper.sealed(report, key)
+    assert paper.verify(data)["report"]["gateway"] == "gw-ecole"
+    again = paper.key_at(tmp_path / "me.pem", PHRASE)
+    assert paper.sealed(report, again) == data, "the key is kept"
     for old, new in ((b'"accepted": false', b'"accepted": true'), (b'"whole": 3', b'"whole": 2')):
         assert old in data
         with pytest.raises(Problem) as error:
-            acceptance_report.verify(data.replace(old, new))
+            paper.verify(data.replace(old, new))
         assert error.value.code == FAILED
     with pytest.raises(Problem) as error:
-        acceptance_report.key_at(tmp_path / "me.pem", "another passphrase")
+        paper.key_at(tmp_path / "me.pem", "another passphrase")
     assert error.value.code == INPUT
     for lang in ("en", "fr"):
         language.use(lang)
         try:
-            paper = acceptance_report.pdf(data)
+            made = paper.pdf(data)
         finally:
             language.use("en")
-        assert paper.startswith(b"%PDF") and len(paper) > 4000
+        assert made.startswith(b"%PDF") and len(made) > 4000
     (tmp_path / "report.json").write_bytes(data)
     label = labels.read(tmp_path / "report.json")
     assert label.code == f"eclor:02ec10000001:{report.claim}"
@@ -173,14 +179,113 @@ def _state(first, wall_ms=0):
     ids=["silent", "not acknowledged", "does not come back", "good", "another journal"],
 )
 def test_what_the_broker_shows_is_judged(report, messages, states):
-    test = acceptance.Acceptance(None, Options(wait_s=0.05, cut=lambda: None))
-    test._report = acceptance.Report("g", "s", "b", "1", "c", "t")
+    report = Report("g", "s", "b", "1", "c", "t")
     heard: queue.Queue = queue.Queue()
     for message in messages:
         heard.put(message)
-    test._live(heard)
-    found = {check.name: check.state for check in test._report.checks}
+    running.judge(report, heard, wait_s=0.05, cut=lambda: None)
+    found = {check.name: check.state for check in report.checks}
     assert states.items() <= found.items(), found
+
+
+@pytest.mark.parametrize(
+    ("uplink", "other", "is_waived", "verdict", "is_accepted"),
+    [
+        (GOOD, NOTE, False, "accepted", True),
+        (GOOD, NO, False, "not accepted", False),
+        (SKIPPED, GOOD, False, "not accepted: uplink not proved", False),
+        (NOTE, GOOD, False, "not accepted: uplink not proved", False),
+        (NO, GOOD, True, "not accepted", False),
+        (SKIPPED, GOOD, True, "accepted without its uplink", True),
+        (SKIPPED, NO, True, "not accepted", False),
+    ],
+)
+def test_nothing_is_accepted_without_its_uplink_unless_a_person_says_so(
+    uplink, other, is_waived, verdict, is_accepted, tmp_path
+):
+    report = Report("g", "s", "b", "1", "c", "t", without_uplink=is_waived)
+    report.add("uplink", uplink, "x")
+    report.add("clock", other, "x")
+    assert (report.verdict, report.is_accepted) == (verdict, is_accepted)
+    told = paper.sealed(report, paper.key_at(tmp_path / "me.pem", PHRASE))
+    signed = paper.verify(told)["report"]
+    assert (signed["verdict"], signed["without_uplink"]) == (verdict, is_waived)
+    with pytest.raises(Problem):
+        paper.verify(told.replace(b'"without_uplink": ' + b"ft"[is_waived : is_waived + 1], b"x"))
+
+
+def test_the_names_of_europe_are_on_paper_and_what_is_not_is_told(tmp_path):
+    names = "Škoda Ελληνικά Київ — Œuvre 中 ł"
+    report = Report(names, "Ţara, e\u0301cole", "b", "1", "c", "t", technician=names)
+    sheet = paper.sheet()
+    assert paper.plain(sheet, names) == names.replace("中", "[U+4E2D]") and sheet.lacks == {"中"}
+    assert paper.plain(sheet, "e\u0301cole") == "école"
+    data = paper.sealed(report, paper.key_at(tmp_path / "me.pem", PHRASE))
+    assert names in data.decode() and paper.pdf(data).startswith(b"%PDF")
+    assert labels.sheet_of([labels.Label(names, names, "1", "c")]).startswith(b"%PDF")
+
+
+def test_a_broker_with_tls_and_a_power_cut(tmp_path, tmp_path_factory):
+    """As in the field: both sides show papers, the collector has the key, we only listen."""
+    authority = ca.create(tmp_path / "ca", "Ville", PHRASE)
+    certificate, key = authority.make_server("localhost")
+    papers = Papers(tmp_path / "b.pem", tmp_path / "b.key", authority.folder / "ca.pem")
+    papers.certificate.write_bytes(ca.pem(certificate))
+    papers.key.write_bytes(key)
+    with Supervisor() as supervisor:
+        broker = Broker(supervisor, tmp_path / "broker", papers=papers)
+        broker.start()
+        site = tmp_path / "site.yaml"
+        uplink = f"uplink: {{host: localhost, port: {broker.mqtt_port}, tls: true, state_s: 1}}\n"
+        text = SITE.replace(
+            "    uplink: {host: 192.0.2.1}\n", f"    {uplink}    block: {{flush_s: 5}}\n"
+        )
+        text = re.sub(r"      - \{name: gone.*\n.*\n", "", text).replace("ecole\n", "Škoda\n", 1)
+        site.write_text(re.sub(r"    network: .*\n", "", text))
+        plan = library.plan_for(read_site(site), "")
+        office = library.Papers(
+            ca.der(authority.certificate), office=claim.public_seal(authority.folder / "seal.pub")
+        )
+        office.sign = authority.sign_request
+        meter = ModbusMeter(load_map("sdm120"), 7, lambda name, now_s: Decimal("230.4"))
+        with (
+            SerialBench([meter], LineSettings(9600, 8, "N", 1)) as bench,
+            deployed(
+                tmp_path / "board", tmp_path_factory.getbasetemp(), uarts={"uart1": bench.path}
+            ) as board,
+        ):
+            given = library.provision(board.port, plan, office, claims=tmp_path, start=False)
+            keys = tmp_path / "keys.json"
+            claim.collect(authority.folder, PHRASE, [Path(given.claim_file)], keys)
+            known = {n: bytes.fromhex(k) for n, k in json.loads(keys.read_text()).items()}
+            node = f"nats://127.0.0.1:{broker.client_port}"
+            collector = Collector(
+                "127.0.0.1",
+                broker.client_port,
+                f"sqlite:///{tmp_path / 'readings.db'}",
+                source=lambda change: JetStream([node], "c", change, known),
+            )
+
+            def cut():
+                board.power_cut()
+                board.power_on()
+
+            with collector:
+                watch = running.as_visitor(authority.folder, PHRASE)
+                report = acceptance.run(board.port, plan, Options(2, watch=watch, cut=cut))
+    states = {check.name: check.state for check in report.checks}
+    assert (states["uplink"], states["power"], states["clock"]) == (GOOD, GOOD, GOOD), report
+    assert report.is_accepted and report.site == "Škoda"
+    left_out = Report("g", "s", "b", "1", "c", "t", without_uplink=True)
+    assert acceptance._watch(left_out, plan, Options(without_uplink=True), queue.Queue()) is None
+    assert left_out.verdict == "accepted without its uplink"
+    assert not list((authority.folder / "issued").glob(f"{running.VISITOR}*"))
+
+
+def test_a_power_cut_needs_the_uplink(tmp_path):
+    words = ["accept", "--without-uplink", "--power-cut", "--out", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-m", "host_tools", *words], cwd=ROOT, check=False)
+    assert done.returncode == USAGE
 
 
 def test_from_a_bare_board_to_an_accepted_gateway_in_eight_commands(tmp_path):
@@ -188,7 +293,7 @@ def test_from_a_bare_board_to_an_accepted_gateway_in_eight_commands(tmp_path):
     for step in technicians_hour.run(tmp_path, "fr"):
         assert step.code == OK, f"{step.command}\n{step.said}"
     (report,) = tmp_path.glob("gw-ecole-*.json")
-    tree = acceptance_report.verify(report.read_bytes())
+    tree = paper.verify(report.read_bytes())
     assert tree["report"]["accepted"] and tree["signer"]["name"] == "Élodie"
     assert report.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
     assert (tmp_path / "labels.pdf").exists()

@@ -1,16 +1,20 @@
 """The acceptance of a gateway on paper and as data, signed by the technician who did it.
 
-    data = sealed(report, read_key(path, passphrase))       # JSON: report, signer, signature
+    data = sealed(report, key_at(path, passphrase))          # JSON: report, signer, signature
     verify(data)                                             # the report; a Problem when forged
     Path("gw.pdf").write_bytes(pdf(data))                    # in the language in use
 
 Signed are the bytes of the report as canonical JSON (keys sorted, no spaces), by Ed25519. The PDF
 shows the signature and the digest of those bytes, so that paper and data can be compared.
+
+Its font is Fira Sans (SIL Open Font License, of a package): Latin, Greek and Cyrillic. A character
+that it lacks is shown by its number, [U+4E2D], and the paper says so; the JSON has it as it is.
 """
 
 import io
 import itertools
 import json
+import unicodedata
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +24,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from host_tools.acceptance import Report
+from host_tools.acceptance.findings import Report
 from host_tools.language import say, translated
 from host_tools.problems import FAILED, INPUT, MISSING, Problem
 from host_tools.release import LEAST_PASSPHRASE
@@ -36,6 +40,7 @@ _COLOURS = {
 _INK, _FAINT = (25, 30, 40), (120, 128, 140)
 _LINE_COLOURS = ((30, 90, 160), (200, 100, 20), (60, 140, 80))
 _PLOTS_PER_METER = 3
+FONT = "fira"
 
 
 def key_at(path: Path, passphrase: str) -> Ed25519PrivateKey:
@@ -124,25 +129,37 @@ def qr(text: str) -> bytes:
 
 
 def sheet(orientation: str = "portrait") -> Any:
-    """Return an empty PDF whose fonts write French; a Problem when fpdf2 is not installed."""
+    """Return an empty PDF with its fonts; a Problem when the packages for it are not installed."""
     try:
+        from fontpkg_fira_sans import ROOT
         from fpdf import FPDF
-    except ImportError:
+    except ImportError as error:
         raise Problem(
-            "fpdf2 is not installed: it writes PDF files",
+            f"{error.name} is not installed: it writes PDF files",
             "pip install 'eclor-edge[report]', or make setup",
             code=MISSING,
         ) from None
-    paper = FPDF(orientation, "mm", "A4")
-    paper.core_fonts_encoding = "windows-1252"  # dashes, quotes and the French ligatures too
+    paper: Any = FPDF(orientation, "mm", "A4")
+    paper.lacks = set()  # characters that the font has not
+    for style, name in (("", "Regular"), ("B", "Bold")):
+        paper.add_font(FONT, style, ROOT / "files" / f"FiraSans-{name}.ttf")
+    paper.set_font(FONT, "", 10)
     paper.set_margin(16)
     paper.set_auto_page_break(True, 18)
     return paper
 
 
-def plain(text: object) -> str:
-    """Return a text as the fonts of a PDF can show it."""
-    return str(text).encode("windows-1252", errors="replace").decode("windows-1252")
+def plain(paper: Any, text: object) -> str:
+    """Return a text as the font of a paper can show it."""
+    has = paper.fonts[FONT.lower()].cmap
+    shown = []
+    for character in unicodedata.normalize("NFC", str(text)):
+        if ord(character) in has:
+            shown.append(character)
+        else:
+            paper.lacks.add(character)
+            shown.append(f"[U+{ord(character):04X}]")
+    return "".join(shown)
 
 
 def pdf(data: bytes) -> bytes:
@@ -150,27 +167,42 @@ def pdf(data: bytes) -> bytes:
     tree = verify(data)
     report, signer = tree["report"], tree["signer"]
     paper = sheet()
-    paper.set_title(plain(f"{report['gateway']} {report['at']}"))
+    paper.set_title(plain(paper, f"{report['gateway']} {report['at']}"))
     paper.add_page()
     _head(paper, report)
     _checks(paper, report["checks"])
     for meter in report["meters"]:
         _meter(paper, meter)
     _signature(paper, tree, signer)
+    if paper.lacks:
+        _text(paper, say("[U+....]: a character that this font lacks; the JSON has it."), 8)
     return bytes(paper.output())
 
 
+def verdict_state(report: Mapping[str, Any]) -> str:
+    """Return how a verdict is coloured: good, note or failed."""
+    if not report["accepted"]:
+        return "failed"
+    return "note" if report["without_uplink"] else "good"
+
+
 def _text(paper: Any, text: str, size: float, style: str = "", colour: Any = _INK) -> None:
-    paper.set_font("Helvetica", style, size)
+    paper.set_font(FONT, style, size)
     paper.set_text_color(*colour)
-    paper.multi_cell(0, size * 0.5, plain(text), new_x="LMARGIN", new_y="NEXT")
+    paper.multi_cell(0, size * 0.5, plain(paper, text), new_x="LMARGIN", new_y="NEXT")
+
+
+def _lines(paper: Any, text: str) -> None:
+    paper.multi_cell(0, 5, plain(paper, text), align="L", new_x="LMARGIN", new_y="NEXT")
 
 
 def _head(paper: Any, report: Mapping[str, Any]) -> None:
     _text(paper, say("Acceptance of a gateway"), 20, "B")
-    accepted = report["accepted"]
-    verdict = say("accepted") if accepted else say("not accepted")
-    _text(paper, verdict, 15, "B", _COLOURS["good" if accepted else "failed"])
+    state = verdict_state(report)
+    _text(paper, translated(report["verdict"]), 15, "B", _COLOURS[state])
+    if report["without_uplink"]:
+        told = say("The uplink was not proved: whoever signs has accepted it without.")
+        _text(paper, told, 10, "", _COLOURS["note"])
     paper.ln(2)
     rows = (
         (say("gateway"), report["gateway"]),
@@ -183,11 +215,11 @@ def _head(paper: Any, report: Mapping[str, Any]) -> None:
         (say("technician"), report["technician"]),
     )
     for name, value in rows:
-        paper.set_font("Helvetica", "", 10)
+        paper.set_font(FONT, "", 10)
         paper.set_text_color(*_FAINT)
-        paper.cell(38, 6, plain(name))
+        paper.cell(38, 6, plain(paper, name))
         paper.set_text_color(*_INK)
-        paper.cell(0, 6, plain(value or "-"), new_x="LMARGIN", new_y="NEXT")
+        paper.cell(0, 6, plain(paper, value or "-"), new_x="LMARGIN", new_y="NEXT")
     paper.ln(4)
 
 
@@ -199,17 +231,17 @@ def _checks(paper: Any, checks: list[dict[str, Any]]) -> None:
         paper.line(16, paper.get_y(), 194, paper.get_y())
         top = paper.get_y() + 1.2
         paper.set_xy(16, top)
-        paper.set_font("Helvetica", "B", 10)
+        paper.set_font(FONT, "B", 10)
         paper.set_text_color(*_COLOURS[check["state"]])
-        paper.cell(24, 5, plain(say(check["state"])))
+        paper.cell(24, 5, plain(paper, say(check["state"])))
         paper.set_text_color(*_INK)
-        paper.cell(36, 5, plain(say(check["name"])))
-        paper.set_font("Helvetica", "", 10)
-        paper.multi_cell(0, 5, plain(translated(check["what"])), new_x="LMARGIN", new_y="NEXT")
+        paper.cell(36, 5, plain(paper, say(check["name"])))
+        paper.set_font(FONT, "", 10)
+        _lines(paper, translated(check["what"]))
         for hint in check["hints"]:
             paper.set_x(76)
             paper.set_text_color(*_FAINT)
-            paper.multi_cell(0, 5, plain("> " + translated(hint)), new_x="LMARGIN", new_y="NEXT")
+            _lines(paper, "→ " + translated(hint))
         paper.ln(1.2)
     paper.ln(4)
 
@@ -229,11 +261,11 @@ def _meter(paper: Any, meter: dict[str, Any]) -> None:
     shown = [row for row in meter["values"] if row[1]][:12]
     for i in range(0, len(shown), 3):
         for name, value, unit in shown[i : i + 3]:
-            paper.set_font("Helvetica", "", 8)
+            paper.set_font(FONT, "", 8)
             paper.set_text_color(*_FAINT)
-            paper.cell(28, 5, plain(name)[:18])
+            paper.cell(28, 5, plain(paper, name)[:18])
             paper.set_text_color(*_INK)
-            paper.cell(31, 5, plain(f"{value} {unit}"))
+            paper.cell(31, 5, plain(paper, f"{value} {unit}"))
         paper.ln(5)
     _plots(paper, meter)
     paper.ln(4)
@@ -252,9 +284,9 @@ def _plots(paper: Any, meter: dict[str, Any]) -> None:
     for i, (name, values) in enumerate(drawn[:_PLOTS_PER_METER]):
         left, width, height = 16 + i * 61, 54, 24
         low, high = min(values), max(values)
-        paper.set_font("Helvetica", "", 7)
+        paper.set_font(FONT, "", 7)
         paper.set_text_color(*_FAINT)
-        paper.text(left, top - 1.2, plain(f"{name}: {low:.9g} .. {high:.9g}"))
+        paper.text(left, top - 1.2, plain(paper, f"{name}: {low:.9g} .. {high:.9g}"))
         paper.set_draw_color(215, 219, 225)
         paper.rect(left, top, width, height)
         paper.set_draw_color(*_LINE_COLOURS[i])
@@ -286,15 +318,14 @@ def _signature(paper: Any, tree: Mapping[str, Any], signer: Mapping[str, str]) -
     paper.image(io.BytesIO(code), x=162, y=top, w=32)
     paper.set_xy(16, top)
     rows = (
-        (say("technician"), signer["name"] or "-"),
         ("SHA-256", digest),
         ("Ed25519", signer["ed25519"]),
         (say("signature"), tree["signature"]),
     )
     for name, value in rows:
-        paper.set_font("Helvetica", "", 8)
+        paper.set_font(FONT, "", 8)
         paper.set_text_color(*_FAINT)
-        paper.cell(24, 4.5, plain(name))
+        paper.cell(24, 4.5, plain(paper, name))
         paper.set_font("Courier", "", 8)
         paper.set_text_color(*_INK)
-        paper.multi_cell(116, 4.5, plain(value), new_x="LMARGIN", new_y="NEXT")
+        paper.multi_cell(116, 4.5, value, new_x="LMARGIN", new_y="NEXT")

@@ -1,0 +1,92 @@
+"""The acceptance test of a gateway, on the spot: what works is measured, what does not is named.
+
+    report = run("/dev/ttyUSB0", plan, Options(reads=20), tell)
+    report.is_accepted, report.verdict
+
+First it stands still: its firmware, settings and secrets are looked at on its flash, and each
+meter is asked through its own line (standing.py). Then it runs: the broker shows whether it comes
+on line, is acknowledged, knows the time (running.py). A gateway whose uplink was not proved is
+not accepted, unless a person says so; the report then says it too. The report on paper and its
+signature: paper.py. Words on a terminal: commands/accept.py.
+"""
+
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from host_tools import claim
+from host_tools.acceptance.findings import SKIPPED, UPLINK, Report
+from host_tools.acceptance.running import Message, Watch, address, judge, watcher
+from host_tools.acceptance.standing import Tell, look
+from host_tools.prompt import Prompt
+from host_tools.provision import Plan, open_gateway
+
+
+@dataclass
+class Options:
+    """How much is looked at."""
+
+    reads: int = 10
+    public: Path | None = None  # NAME.pub that must have signed the firmware
+    broker: str = ""  # HOST:PORT as seen from here; "": of the settings
+    wait_s: float = 60.0  # for the broker to hear of it
+    cut: Callable[[], None] | None = None  # takes the power away and gives it back
+    watch: Watch = watcher
+    without_uplink: bool = False  # it need not be proved
+
+
+def run(port: str, plan: Plan, options: Options, tell: Tell = lambda share, words: None) -> Report:
+    """Test the gateway on a port; a Problem only where it cannot be tested at all."""
+    tell(0.0, "preparing")
+    with Prompt(port) as prompt:
+        identity = open_gateway(prompt)
+        report = Report(
+            identity["gateway"],
+            plan.site,
+            identity["board"] or plan.board,
+            identity["id"],
+            claim.Identity(identity["gateway"], "", "", identity["id"], identity["key"]).reference,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            runtime=identity["runtime"],
+            config=identity["config"],
+            without_uplink=options.without_uplink,
+        )
+        look(report, prompt, plan, identity, reads=options.reads, public=options.public, tell=tell)
+        tell(0.7, "starting it")
+        messages: queue.Queue[Message] = queue.Queue()
+        close = _watch(report, plan, options, messages)
+        try:
+            prompt.reset()
+            if close:
+                judge(report, messages, wait_s=options.wait_s, cut=options.cut, tell=tell)
+        finally:
+            if close:
+                close()
+    tell(1.0, "done")
+    return report
+
+
+def _watch(
+    report: Report, plan: Plan, options: Options, messages: "queue.Queue[Message]"
+) -> Callable[[], None] | None:
+    """Begin to listen; None, and the report says why, when that is not possible."""
+    if options.without_uplink:
+        report.add(UPLINK, SKIPPED, "left out, as was asked for: --without-uplink")
+        return None
+    if plan.config.get("uplink", {}).get("kind", "mqtt") != "mqtt":
+        report.add(UPLINK, SKIPPED, "it posts by HTTPS: ask the collector")
+        return None
+    host, number = address(plan, options.broker)
+    try:
+        return options.watch(plan.gateway, host, number, messages)
+    except (OSError, ValueError) as error:
+        report.add(
+            UPLINK,
+            SKIPPED,
+            f"no broker at {host}:{number} from here: {error}",
+            "give --broker HOST:PORT, and --broker-ca where it wants TLS",
+            "or accept it without: --without-uplink",
+        )
+        return None
