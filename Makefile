@@ -25,7 +25,7 @@ run: $(READY) ## a simulated site, a gateway on MicroPython, broker, collector, 
 	@$(PY) -m host_tools demo
 
 test: $(READY) ## all tests, on CPython and on MicroPython
-	$(PY) -m pytest -n 3 --junitxml=build/tests.xml
+	$(PY) -m pytest -n 4 --dist worksteal --junitxml=build/tests.xml
 	$(PY) -m tests.on_micropython
 	@$(PY) -m tests.on_32_bits
 	@$(PY) -m tests.powercut
@@ -58,8 +58,9 @@ soak: $(READY) ## appends and trims in one life of the journal, N=10000000: its 
 years: $(READY) ## gateway-years of field life, N=1000 for a release; goes on where it was
 	@$(PY) -m tests.years $(N)
 
-fuzz: $(READY) ## damaged bytes for every driver, SECONDS=3600 or BYTES=10000000; keeps what fails
-	@$(PY) -m tests.fuzz --seconds $(or $(SECONDS),$(if $(BYTES),300,60)) --bytes $(or $(BYTES),0)
+fuzz: $(READY) ## damaged bytes for every driver, SECONDS=3600 or BYTES=10000000, SEED=1; keeps what fails
+	@$(PY) -m tests.fuzz $(if $(SEED),--seed $(SEED)) \
+		--seconds $(or $(SECONDS),$(if $(BYTES),300,60)) --bytes $(or $(BYTES),0)
 	@$(PY) -m tests.fuzz_network --seconds $(or $(SECONDS),60)
 
 forge: $(READY) ## forged firmware offers, pieces and commands, N=1000000 for a release: none accepted

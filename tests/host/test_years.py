@@ -1,4 +1,4 @@
-"""Months of field life on CPython, days of it on MicroPython too: the same blocks, none lost."""
+"""Weeks of field life on CPython, days of it on MicroPython too: the same blocks, none lost."""
 
 import pytest
 
@@ -6,12 +6,12 @@ from tests.years import _BROKEN, live, live_on_micropython
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_month_of_trouble_loses_nothing_silently(seed):
-    found = live(seed, 30)
+def test_weeks_of_trouble_loses_nothing_silently(seed):
+    found = live(seed, 15)
     assert [found[name] for name in _BROKEN] == [0, 0, 0], found["wrong"]
-    assert found["troubles"] > 60 and found["starts"] > 20 and found["declared"] > 20
+    assert found["troubles"] > 20 and found["starts"] > 8 and found["declared"] > 8
     whole = found["stored"] + found["superseded"] + found["declared"]
-    assert found["answered"] == whole > 3000
+    assert found["answered"] == whole > 1500
 
 
 def test_both_runtimes_give_the_same_blocks():
