@@ -150,3 +150,14 @@ def test_the_command_leaves_no_process_behind(number, tmp_path):
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_site_that_the_gateway_would_refuse_is_refused_at_once(tmp_path):
+    from host_tools.commands.demo import command
+
+    text = (ROOT / "host_tools" / "sim" / "sites" / "household.yaml").read_text()
+    path = tmp_path / "site.yaml"
+    path.write_text(text.replace("max_loss_s: 5", "max_loss_s: 2"))
+    with pytest.raises(Problem, match="max_loss_s") as refused:
+        command(headless=True, seconds=0, site=path)
+    assert refused.value.code == INPUT and "eclor check" in refused.value.remedy
