@@ -132,7 +132,7 @@ class App:
         if not isinstance(self.keys, Keys):
             key = bytes.fromhex(self.config["uplink"]["key"])
             self.keys = Keys(self.identity["gateway"], key, self._ground, self.note_event)
-            self.uplink.mac = self.orders.commands.mac = self.keys
+            self.uplink.mac = self.orders.mac = self.keys
         return self.keys
 
     def load_certificates(self):

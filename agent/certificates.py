@@ -20,7 +20,7 @@ from binascii import a2b_base64, crc32
 
 from micropython import const
 
-from agent.commands import CannotDo
+from agent.orders import CannotDo
 
 SLOT = "certificates"
 PARTS = ("ca", "cert")

@@ -18,13 +18,7 @@ import json
 
 from agent.clock import UPTIME_ONLY
 from agent.mac import TAG_BYTES, Mac
-
-_COUNTS = ("done", "failed", "forged", "malformed", "foreign", "old", "expired", "clock_unset")
-COUNTER_MAX = 0xFFFFFFFF
-
-
-class CannotDo(Exception):
-    """A handler's answer is no: the text goes back to whoever sent the command."""
+from agent.orders import COUNTER_MAX, CannotDo
 
 
 class Commands:
@@ -34,55 +28,60 @@ class Commands:
     save(counter): makes it durable before the command runs: a power cut may lose a command,
     never repeat one.
     handlers: {name: function(args dict) -> JSON tree}, raising CannotDo.
+    counts: dict, one entry for each thing that ever became of a command: done, failed, forged,
+    malformed, foreign, old, expired, clock_unset.
     """
 
-    def __init__(self, gateway, mac, clock, last, save, handlers):
+    def __init__(self, gateway, mac, clock, last, save, handlers, counts=None):
         self._gateway = gateway
         self._context = b"cmd" + gateway.encode()
         self.mac = mac
         self._clock = clock
-        self._last = last
+        self.last = last
         self._save = save
         self._handlers = handlers
-        self.counts = dict.fromkeys(_COUNTS, 0)
+        self.counts = {} if counts is None else counts
 
     def take(self, payload, now_ms):
         """Check and run one payload; return the result as bytes, or None for a forgery."""
         end = len(payload)
         if not self.mac.check(self._context, payload, 0, end):
-            self.counts["forged"] += 1
+            self._count("forged")
             return None
         tree = _parse(bytes(payload[: end - TAG_BYTES]))
         if tree is None:
-            self.counts["malformed"] += 1
+            self._count("malformed")
             return json.dumps({"id": "", "counter": 0, "ok": False, "why": "malformed"}).encode()
         refusal = self._refusal(tree, now_ms)
         if refusal:
-            self.counts[refusal] += 1
+            self._count(refusal)
             return _answer(tree, False, "why", refusal)
-        self._last = tree["counter"]
+        self.last = tree["counter"]
         try:
-            self._save(self._last)
+            self._save(self.last)
         except OSError as error:  # it could be repeated after a restart: it does not run
-            self.counts["failed"] += 1
+            self._count("failed")
             return _answer(tree, False, "why", "the counter cannot be kept: %s" % error)
         handler = self._handlers.get(tree["do"])
         if handler is None:
-            self.counts["failed"] += 1
+            self._count("failed")
             return _answer(tree, False, "why", "no command %s" % tree["do"])
         try:
             result = handler(tree["args"])
         except CannotDo as error:
-            self.counts["failed"] += 1
+            self._count("failed")
             return _answer(tree, False, "why", str(error))
-        self.counts["done"] += 1
+        self._count("done")
         return _answer(tree, True, "result", result)
+
+    def _count(self, what):
+        self.counts[what] = self.counts.get(what, 0) + 1
 
     def _refusal(self, tree, now_ms):
         """Return why an authentic command must not run, "" when it may."""
         if tree["gateway"] != self._gateway:
             return "foreign"
-        if tree["counter"] <= self._last:
+        if tree["counter"] <= self.last:
             return "old"
         wall_ms, state = self._clock.wall_ms_at(now_ms)
         if state == UPTIME_ONLY:

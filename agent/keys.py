@@ -20,8 +20,8 @@ locks nobody out.
 import hashlib
 import json
 
-from agent.commands import CannotDo
 from agent.mac import KEY_BYTES, Mac
+from agent.orders import CannotDo
 
 SLOT = "key"
 

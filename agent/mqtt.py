@@ -173,15 +173,17 @@ def bare(out, kind):
 
 
 class Reader:
-    """Bytes from the broker to packets, at any split, without allocating.
+    """Bytes from the broker to packets, at any split; those of usual length allocate nothing.
 
     on_packet(kind, flags, data, start, end) is called for each whole packet: the body is
-    data[start:end], valid until it returns. Bodies above size_bytes raise Malformed, so that a
-    rogue broker cannot fill the memory; so does everything a broker may not send.
+    data[start:end], valid until it returns. Bodies above most_bytes raise Malformed, so that a
+    rogue broker cannot fill the memory; so does everything a broker may not send. A body above
+    usual_bytes gets memory of its own while it comes.
     """
 
-    def __init__(self, size_bytes, on_packet):
-        self._body = bytearray(size_bytes)
+    def __init__(self, most_bytes, on_packet, usual_bytes=None):
+        self._most = most_bytes
+        self._usual = bytearray(usual_bytes or most_bytes)
         self._on_packet = on_packet
         self.reset()
 
@@ -192,10 +194,10 @@ class Reader:
         self._shift = 0
         self._in_body = False
         self._have = 0
+        self._body = self._usual
 
     def feed(self, data, start, end):
         """Take data[start:end]. Raises Malformed; the reader is then of no use until reset()."""
-        body = self._body
         at = start
         while at < end:
             byte = data[at]
@@ -205,7 +207,7 @@ class Reader:
             elif not self._in_body:
                 self._take_length(byte)
             else:
-                body[self._have] = byte
+                self._body[self._have] = byte
                 self._have += 1
             if self._in_body and self._have == self._length:
                 self._finish()
@@ -217,16 +219,19 @@ class Reader:
             if self._shift >= 7 * _LENGTH_BYTES_MAX:
                 raise Malformed("remaining length of more than 4 bytes")
             return
+        if self._length > self._most:
+            raise Malformed("packet of %d bytes, %d taken" % (self._length, self._most))
         if self._length > len(self._body):
-            raise Malformed("packet of %d bytes, %d taken" % (self._length, len(self._body)))
+            self._body = bytearray(self._length)
         self._in_body = True
 
     def _finish(self):
         first = self._first
         length = self._length
+        body = self._body
         self.reset()
-        check_packet(first, self._body, length)
-        self._on_packet(first >> 4, first & 0x0F, self._body, 0, length)
+        check_packet(first, body, length)
+        self._on_packet(first >> 4, first & 0x0F, body, 0, length)
 
 
 def check_packet(first, body, length):

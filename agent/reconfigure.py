@@ -13,7 +13,7 @@ returns. Loaded only when such a command comes. Nothing is kept of a configurati
 from micropython import const
 
 from agent import forget
-from agent.commands import CannotDo
+from agent.orders import CannotDo
 from agent.settings import merge, split
 
 _MOST = const(16384)  # bytes of a configuration

@@ -31,7 +31,7 @@ WEAR = const(130)
 FORMAT = const(1)
 PAYLOAD_MAX = const(4000)
 OVERHEAD = const(16)  # 12 bytes of header, 4 of CRC
-_HEADER = const(12)
+HEADER = const(12)
 
 
 class BadRecord(Exception):
@@ -42,13 +42,14 @@ def pack_record(out, kind, seq, journal_id, data, start, end, at=0):
     """Write one record around data[start:end] into the bytearray out at index `at`.
 
     kind 1 .. 255, seq and journal_id 0 .. 2**32 - 1. Returns the record's length in bytes
-    (end - start + OVERHEAD). Raises ValueError when the payload is longer than PAYLOAD_MAX.
+    (end - start + OVERHEAD). The payload may lie in `out` already, where it belongs: from index
+    at + HEADER on. Raises ValueError when it is longer than PAYLOAD_MAX.
     """
     size = end - start
     if not 0 <= size <= PAYLOAD_MAX:
         raise ValueError("payload of %d bytes, 0 .. %d fit" % (size, PAYLOAD_MAX))
     pack_into(">BBHII", out, at, FORMAT, kind, size, seq, journal_id)
-    body = at + _HEADER
+    body = at + HEADER
     view = memoryview(out)
     view[body : body + size] = memoryview(data)[start:end]
     pack_into(">I", out, body + size, crc32(view[at : body + size]) & 0xFFFFFFFF)
@@ -95,7 +96,7 @@ def check_record(data, start, end):
     computed = crc32(memoryview(data)[start : end - 4]) & 0xFFFFFFFF
     if found != computed:
         raise BadRecord("crc 0x%08x, computed 0x%08x, seq %d" % (found, computed, seq))
-    return kind, seq, journal_id, start + _HEADER, end - 4
+    return kind, seq, journal_id, start + HEADER, end - 4
 
 
 def find_record(data, length, wanted, journal_id, at=0):

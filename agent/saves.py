@@ -11,7 +11,7 @@ from struct import pack_into
 
 from micropython import const
 
-from agent.record import MARK, OPEN, OVERHEAD, PAYLOAD_MAX, WEAR, pack_record
+from agent.record import HEADER, MARK, OPEN, OVERHEAD, WEAR, pack_record
 
 _MARK_HEAD = const(20)
 _SEALED_MAX = const(256)
@@ -28,20 +28,20 @@ class Saves:
         self.length = 0
         self._ground = ground
         self._mark = bytearray(MARK_MAX)
-        self._work = bytearray(PAYLOAD_MAX + OVERHEAD)
         self._wear = bytearray(4 + OVERHEAD)
 
     def pack_mark(self, journal, durable):
         """Build the MARK of a moment when numbers through `durable` are."""
-        work = self._work
-        pack_into(">III", work, 0, journal.acked, journal.lost_first, journal.lost_last)
-        pack_into(">Q", work, 12, journal.alive_ms)
-        end = _MARK_HEAD
+        mark = self._mark  # the payload is put where it will stand, then framed
+        pack_into(">III", mark, HEADER, journal.acked, journal.lost_first, journal.lost_last)
+        pack_into(">Q", mark, HEADER + 12, journal.alive_ms)
+        end = HEADER + _MARK_HEAD
         for meter in journal.sealed:
             if journal.sealed[meter] <= durable:
-                work[end] = meter
+                mark[end] = meter
                 end += 1
-        self.length = pack_record(self._mark, MARK, durable + 1, journal.journal_id, work, 0, end)
+        journal_id = journal.journal_id
+        self.length = pack_record(mark, MARK, durable + 1, journal_id, mark, HEADER, end)
 
     def write(self, slot, tail, start):
         """Write the MARK and the tail's records from index start on."""
@@ -70,7 +70,6 @@ class Saves:
         """
         tail = journal.tail
         ground = self._ground
-        work = self._work
         whole = self.length + tail.fill - tail.base
         for _, _, start, end in parts:
             whole += end - start + 1 + OVERHEAD
@@ -79,9 +78,11 @@ class Saves:
         ground.put(tail.data, tail.base, tail.fill)
         for meter, data, start, end in parts:
             # The payload is the meter's number, then the snapshot; put in place, then framed.
-            size = end - start + 1
-            work[0] = meter
-            work[1:size] = memoryview(data)[start:end]
-            length = pack_record(record, OPEN, journal.next, journal.journal_id, work, 0, size)
+            stop = HEADER + 1 + end - start
+            record[HEADER] = meter
+            record[HEADER + 1 : stop] = memoryview(data)[start:end]
+            length = pack_record(
+                record, OPEN, journal.next, journal.journal_id, record, HEADER, stop
+            )
             ground.put(record, 0, length)
         ground.commit()

@@ -29,8 +29,8 @@ from struct import unpack_from
 
 from micropython import const
 
-from agent.commands import CannotDo
 from agent.mac import TAG_BYTES
+from agent.orders import CannotDo
 from agent.signature import KEY_BYTES, is_signed
 from agent.slots import MAGIC
 from drivers.ticks import ticks_add, ticks_diff

@@ -4,7 +4,7 @@ Not here: the trial's rules (agent/trial.py) and the fetch (agent/update.py): bo
 when there is a trial or an offer, because a gateway at rest has no memory to spare for them.
 """
 
-from agent.commands import CannotDo
+from agent.orders import CannotDo
 
 KEYS = "keys"  # the slot of agent/store.Files with one or two release keys
 _KEYS_BYTES = 768

