@@ -45,6 +45,7 @@ class Chip:
     """What this file wants of a board; host_start.py gives another one."""
 
     root = ""
+    rest = None
     _watchdog = None
 
     def arm(self):
@@ -81,9 +82,22 @@ class Slot:
     def __init__(self, path):
         self._path = path
         with open(path, "rb") as file:
-            listing, names = unpack_from(">I68xI", file.read(_HEAD), 12)
-            self._names = b"\n" + file.read(names)
+            listing, self._size = unpack_from(">I68xI", file.read(_HEAD), 12)
         self._content = _HEAD + listing
+        self._held = self._read()
+
+    def _read(self):
+        with open(self._path, "rb") as file:
+            file.seek(_HEAD)
+            return b"\n" + file.read(self._size)
+
+    def rest(self):
+        """Let the lines go, 6 KB of RAM: who imports something from now on reads them again."""
+        self._held = b""
+
+    @property
+    def _names(self):
+        return self._held or self._read()
 
     def mount(self, readonly, mkfs):
         """Nothing to do."""
@@ -94,9 +108,10 @@ class Slot:
     def stat(self, path):
         """Say whether this is a file or a directory. Raises OSError for neither."""
         name = b"\n" + path[1:].encode()
-        if name + b" " in self._names:
+        names = self._names
+        if name + b" " in names:
             return (0x8000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-        if name + b"/" in self._names or path == "/":
+        if name + b"/" in names or path == "/":
             return (0x4000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         raise OSError(2)
 
@@ -106,10 +121,11 @@ class Slot:
         Raises OSError when there is no such file.
         """
         name = b"\n" + path[1:].encode() + b" "
-        at = self._names.find(name)
+        names = self._names
+        at = names.find(name)
         if at < 0:
             raise OSError(2)
-        line = self._names[at + len(name) : self._names.find(b"\n", at + 1)]
+        line = names[at + len(name) : names.find(b"\n", at + 1)]
         file = open(self._path, "rb")
         file.seek(self._content + int(line.split(b" ")[1]))
         return file
@@ -258,8 +274,10 @@ def start(board=None):
             import vfs
 
             board.arm()
-            vfs.mount(Slot(board.root + "/" + slot), MOUNT)
+            mounted = Slot(board.root + "/" + slot)
+            vfs.mount(mounted, MOUNT)
             sys.path.insert(0, MOUNT)
+            board.rest = mounted.rest  # for main.py, once all is loaded
             gc.threshold(_GARBAGE_BYTES)  # so that what stays lies together
         from firmware import main
 

@@ -81,6 +81,8 @@ def start(platform, slot, state):
     words = LastWords(log, files, getattr(hal, "memory", None))
     words.tell(app.note_event)
     app.words = words  # type: ignore[assignment]
+    if getattr(platform, "rest", None):  # a boot.py of old has none
+        platform.rest()
     gc.collect()
     gc.threshold(gc.mem_free() // 4)  # boot.py's is for loading, and dear for what runs
     loop.run(app, hal)

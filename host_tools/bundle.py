@@ -81,6 +81,15 @@ def pack(
     return head + keys + names + hashes + content
 
 
+def rooms(read: Bundle) -> dict[str, int]:
+    """Return what each folder of a bundle takes, in bytes."""
+    found: dict[str, int] = {}
+    for row in read.rows:
+        folder = row.path.rpartition("/")[0]
+        found[folder] = found.get(folder, 0) + row.size
+    return found
+
+
 def slot_state(active: str, note: str = "") -> bytes:
     """Return the content of /slot that makes boot.py run a slot that is on no trial."""
     line = f"{active} - 0 0 0 {note}".encode()

@@ -38,6 +38,14 @@ SLOT = "a"
 VERSION = "0.1.0"
 # What starts the firmware is beside it, in no slot; the manifest is for upstream's own build.
 _AT_ROOT = ("boot.py", "chip_main.py", "host_start.py", "manifest.py")
+# What only a computer does: decode blocks, read without a map, search a bus.
+AT_A_DESK = (
+    "agent/codec_old.py",
+    "agent/codec_read.py",
+    "agent/codec_two.py",
+    "drivers/mbus_search.py",
+    "drivers/modbus_desk.py",
+)
 # Machine code that MicroPython's unix port loads on this computer; elsewhere bytecode serves.
 ARCH = {"x86_64": "x64", "AMD64": "x64"}.get(platform.machine(), "")
 _DATED = Path("agent/clock.py")  # what TLS assumes is never before the day of the build
@@ -55,12 +63,13 @@ _DISK_VERSION = 0x0002_0000  # lfs 2.0: readable by every MicroPython that has V
 
 
 def sources() -> list[Path]:
-    """Return the device's source files, relative to the project, in a fixed order."""
+    """Return the source files of a slot, relative to the project, in a fixed order."""
+    left_out = {ROOT / name for name in AT_A_DESK}
     return [
         path.relative_to(ROOT)
         for package in PACKAGES
         for path in sorted((ROOT / package).rglob("*.py"))
-        if path.name not in _AT_ROOT and "images" not in path.parts
+        if path.name not in _AT_ROOT and "images" not in path.parts and path not in left_out
     ]
 
 
@@ -127,7 +136,12 @@ def compile_all(folder: Path, arch: str = ARCH) -> dict[str, bytes]:
 
 
 def files_for(boards: Sequence[str]) -> dict[str, bytes]:
-    """Return the compiled files that these boards need; a Problem when there is no such board."""
+    """Return the compiled files that these boards need; a Problem when there is no such board.
+
+    Every driver and map is among them: a meter added by downlink needs no new firmware. Machine
+    code is not, but for this computer: on an RP2 it would lie in the heap, and be of no use in a
+    bundle for another chip.
+    """
     known = {path.stem for path in (ROOT / "boards").glob("[!_]*.py")}
     unknown = sorted(set(boards) - known)
     if unknown:
@@ -141,7 +155,7 @@ def files_for(boards: Sequence[str]) -> dict[str, bytes]:
     if hals == {"host"}:
         dropped |= {"firmware/hal/chip.mpy", "firmware/hal/uart.mpy"}
     with tempfile.TemporaryDirectory() as folder:
-        compiled = compile_all(Path(folder))
+        compiled = compile_all(Path(folder), ARCH if hals == {"host"} else "")
     return {name: data for name, data in compiled.items() if name not in dropped}
 
 
@@ -161,14 +175,13 @@ def build(
     files: more files, path in the image -> bytes (keys, a journal of an earlier run).
     boot: the source that picks the slot, compiled too: compiling on the board would leave its
     heap in pieces; it is never updated over the air.
-    firmware: a bundle for slot a; None: of this checkout, unsigned, for every board.
+    firmware: a bundle for slot a; None: of this checkout, unsigned, for this computer.
     A Problem when a source is absent or does not compile, or the flash is too small.
     """
     if not boot.exists():
         raise Problem(f"{boot.name} is not there", "give the firmware's boot.py", code=INPUT)
     if firmware is None:
-        with tempfile.TemporaryDirectory() as folder:
-            firmware = bundle.pack(compile_all(Path(folder)), VERSION, 1, ["host"])
+        firmware = bundle.pack(files_for(["host", "host_ring"]), VERSION, 1, ["host"])
     with tempfile.TemporaryDirectory() as folder:
         compiled = Path(folder) / "boot.mpy"
         compile_source(boot, compiled)

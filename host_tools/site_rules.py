@@ -20,7 +20,7 @@ from host_tools.map_file import check_map, map_names, read_map
 from host_tools.problems import Problem
 
 # Two firmware slots beside the journal, and room to write a file anew.
-SLOTS_BYTES = 2 * 344 * 1024
+SLOTS_BYTES = 2 * 304 * 1024
 SPARE_BYTES = 32 * 1024
 
 

@@ -65,6 +65,7 @@ def command(
         "boards": list(read.boards),
         "files": len(read.rows),
         "bytes": len(data),
+        "rooms": bundle.rooms(read),
         "signed": any(data[bundle.HEAD_BYTES + bundle.KEY_BYTES : bundle.OFFER_BYTES]),
         "next_key": bool(read.next_key),
     }
@@ -72,4 +73,7 @@ def command(
         print(json.dumps(told))
         return
     for name, value in told.items():
-        print(f"{name:10} {value}")
+        text = value
+        if isinstance(value, dict):
+            text = ", ".join(f"{room} {size}" for room, size in value.items())
+        print(f"{name:10} {text}")

@@ -7,10 +7,11 @@ Not here: a build, which needs upstream's tree, its submodules and its tool chai
 import ast
 import importlib
 import re
+from pathlib import Path
 
 import pytest
 
-from host_tools.image import PACKAGES, ROOT, sources
+from host_tools.image import AT_A_DESK, PACKAGES, ROOT, sources
 
 MANIFEST = ROOT / "firmware" / "manifest.py"
 IMAGES = sorted((ROOT / "firmware" / "images").glob("ECLOR_*"))
@@ -78,7 +79,7 @@ def test_an_image_freezes_all_of_the_gateway_that_its_port_runs(image):
     assert image.name == "ECLOR_" + described["image"]
     wanted = {
         path.as_posix()
-        for path in sources()
+        for path in sources() + [Path(name) for name in AT_A_DESK]
         if path.parts[0] in PACKAGES
         and (path.parts[0] != "boards" or path.stem in ("__init__", board))
         and (path.parent.name != "hal" or path.stem not in {"host", "esp32", "rp2"} - {port})

@@ -48,7 +48,7 @@ gateways:
 # line, column, path below the gateway (or at the top), value, in the rule, in the remedy
 _FOUND = [
     (2, 1, "gatways", "", "is not a key here", "gateways"),
-    (4, 5, "journal.size_kb", "", "room for 128 KB", "128"),
+    (4, 5, "journal.size_kb", "", "room for 208 KB", "208"),
     (4, 5, "network.wifi", "", "names no network", "ssid"),
     (7, 29, "ports[0].uart", "uart2", "has no uart2", "uart1"),
     (7, 42, "ports[0].baud", "9601", "is not one of 300, 600", "9600"),
@@ -240,7 +240,7 @@ def test_a_sample_of_given_values_is_read_back_as_given(tmp_path):
         "board": "rpi_pico_w",
         "ports": [],
         "meters": [],
-        "journal": {"size_kb": 128},
+        "journal": {"size_kb": 208},
         "network": {"wifi": [{"ssid": "a, b", "key": 'x"y#12345'}]},
     }
     site = _read(tmp_path, site_words.sample(values))

@@ -1,6 +1,6 @@
 """Growth beyond a margin is found, and so are files that the table does not know."""
 
-from host_tools import site_rules
+from host_tools import bundle, image, site_rules
 from tests import size
 
 
@@ -33,5 +33,20 @@ def test_the_committed_table_knows_a_heap_and_most_files():
 
 
 def test_eclor_check_leaves_room_for_two_firmwares_of_this_size():
-    table = size.read_table(size.TABLE.read_text())
-    assert table[size.TOTAL] <= site_rules.SLOTS_BYTES // 2
+    chips = [name for name in site_rules.board_names() if site_rules.board(name)["port"] != "unix"]
+    files = image.files_for(chips)  # as large as any one board's, and a little more
+    size = len(bundle.pack(files, "1", 1, ["chips"]))
+    assert size <= site_rules.SLOTS_BYTES // 2 - image.BLOCK_BYTES, size
+    assert not [path for path in image.AT_A_DESK if path.replace(".py", ".mpy") in files]
+    assert "agent/codec_viper.mpy" not in files, "machine code of this computer"
+
+
+def test_what_is_for_a_desk_is_there_and_only_loaded_when_wanted():
+    for name in image.AT_A_DESK:
+        assert (image.ROOT / name).exists(), name
+        module = name.removesuffix(".py").replace("/", ".")
+        for path in image.sources():
+            lines = (image.ROOT / path).read_text().splitlines()
+            assert f"from {module} import" not in "".join(
+                line for line in lines if not line.startswith(" ")
+            ), path

@@ -84,6 +84,8 @@ class Firmware:
         self.ran = []
 
     def start(self, board, slot, state):
+        if slot:
+            board.rest()
         self.ran.append((slot, list(state)))
         if self.end:
             raise self.end
@@ -410,6 +412,24 @@ def test_a_slot_is_a_file_system_to_import_from():
             else:
                 raise AssertionError(path)
     slot.umount()
+    place.close()
+
+
+def test_a_slot_at_rest_holds_no_listing_and_reads_it_when_asked():
+    files = ((b"agent/app.mpy", b"first"), (b"z.mpy", b"last one"))
+    place = Place(a=make_bundle(1, files))
+    slot = boot.Slot(place.root + "/a")
+    assert slot._held == b"\nagent/app.mpy 5 0\nz.mpy 8 5\n"
+    slot.rest()
+    assert not slot._held
+    assert [slot.stat(p)[0] for p in ("/agent", "/agent/app.mpy", "/z.mpy")] == [
+        0x4000,
+        0x8000,
+        0x8000,
+    ]
+    with slot.open("/z.mpy", "rb") as file:
+        assert file.read(8) == b"last one"
+    assert not slot._held
     place.close()
 
 
