@@ -33,6 +33,10 @@ def start(platform, slot, state):
         if not slot or state[1] != slot:  # else boot.py counts it: the firmware may be to blame
             _wait(platform, log, settings.why)
         return
+    version = slots.version() or VERSION
+    if not (_has_news(slots) or _has_news(settings)):
+        slots = settings = None  # type: ignore[assignment]
+    forget("settings", "slots")  # 13 KB, before what stays is put in their place
     gc.collect()
     log.level = log_.LEVELS[config["log"]["level"]]
     board = __import__("boards." + config["board"], None, None, ("BOARD",)).BOARD
@@ -47,7 +51,7 @@ def start(platform, slot, state):
         "gateway": config["gateway"],
         "site": config["site"],
         "board": config["board"],
-        "version": VERSION,
+        "version": version,
         "slot": slot,
         "runtime": hal.runtime,
         "boot": clock.boot,
@@ -58,7 +62,7 @@ def start(platform, slot, state):
         app = App(config, journal, clock, identity, hal.random, log, hal.heap, files, stall)
     except ValueError as error:
         log.error("config", "%s", error)
-        if settings.is_on_trial:
+        if settings and settings.is_on_trial:
             settings.roll_back(str(error))
             platform.reset()
         return
@@ -66,14 +70,12 @@ def start(platform, slot, state):
         from agent.timekeeper import Timekeeper
 
         app.timekeeper = Timekeeper(config["clock"]["ntp"], hal.random)
-    identity["version"] = slots.version() or VERSION
     app.make_upgrade = lambda: _upgrade(app, root, slot, state, files)
-    if _has_news(slots) or _has_news(settings):
+    if slots:
         from agent.upgrade import Upgrade
 
         app.upgrade = Upgrade(app, slots, bytes.fromhex(config["uplink"]["key"]), files, settings)
-    settings = slots = None  # type: ignore[assignment]
-    forget("recovery", "settings", "slots", "upgrade")
+        forget("settings", "slots", "upgrade")
     wall_ms = hal.wall_ms()
     if app.floor.trusts(wall_ms):
         clock.set_wall(wall_ms, now_ms, "board")
