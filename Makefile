@@ -3,7 +3,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench size powercut faults soak years fuzz forge chaos sites compliance claims clean
+.PHONY: help setup run test check format bench size powercut faults soak years fuzz forge chaos sites pictures compliance claims clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ chaos: $(READY) ## the way upstream while brokers, network and power fail, N=100
 
 sites: $(READY) ## every example site on the emulated board, SECONDS=600 each; nothing lost
 	ECLOR_SITES=$(or $(SECONDS),40) $(PY) -m pytest tests/emulated/test_demo.py
+
+pictures: $(READY) ## the README's pictures anew: the terminal and both pages, by the tests that drive them
+	@$(PY) -m tests.pictures
 
 compliance: $(READY) ## what holds of the standards, from the tests' own results; bill of materials
 	@$(PY) -m tests.compliance

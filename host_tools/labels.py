@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from host_tools.acceptance.paper import FONT, plain, qr, sheet
 from host_tools.language import say
 from host_tools.problems import INPUT, Problem
+from host_tools.sheets import FONT, plain, qr, sheet
 
 _COLUMNS, _ROWS = 3, 8  # of the common sheet of 24 labels, 70 by 37 mm (Avery 3474)
 _WIDTH, _HEIGHT = 70.0, 37.0

@@ -89,6 +89,7 @@ TRANSLATED = (
     "host_tools/provision.py",
     "host_tools/rollout.py",
     "host_tools/secret_words.py",
+    "host_tools/sheets.py",
     "host_tools/site_file.py",
     "host_tools/site_new.py",
     "host_tools/site_rules.py",

@@ -4,11 +4,12 @@
 
 Seven commands and a label. The board is real MicroPython on a pseudo-terminal with two simulated
 meters on its line; the broker is nats-server. On a bench `eclor flash` comes first, and `eclor
-mock` not at all.
+mock` not at all. `make pictures` draws the README's sessions.
 """
 
 import argparse
 import contextlib
+import io
 import os
 import re
 import subprocess
@@ -33,11 +34,11 @@ gateways:
     board: host
     ports: [{name: rs485, uart: uart1, baud: 9600}]
     meters:
-      - {name: chaufferie, port: rs485, protocol: modbus, map: sdm630, interval_s: 5,
+      - {name: chaufferie, port: rs485, protocol: modbus, map: sdm630, interval_s: 1,
          points: [power, voltage_l1, energy_import], options: {unit: 1}}
-      - {name: cuisine, port: rs485, protocol: modbus, map: sdm120, interval_s: 5,
+      - {name: cuisine, port: rs485, protocol: modbus, map: sdm120, interval_s: 1,
          points: [power, voltage], options: {unit: 2}}
-    block: {flush_s: 5}
+    block: {flush_s: 1}
     uplink: {host: 127.0.0.1, port: PORT, state_s: 1}
 """
 SCRIPT = """\
@@ -96,27 +97,44 @@ def run(folder: Path, language: str = "en") -> Iterator[Step]:
             yield Step(line, done.returncode, seconds, done.stdout)
 
 
+def show(step: Step, folder: Path, console: Console) -> None:
+    """Print a command and what it said as a terminal shows it; the folder's name is left out."""
+    console.print(f"[bold]$ {escape(step.command)}[/]")
+    console.print(_coloured(step.said.replace(f"{folder}/", "")) if step.said else "")
+
+
+def terminal(*, is_silent: bool = False) -> Console:
+    """Return a terminal that can be drawn."""
+    file = io.StringIO() if is_silent else None
+    return Console(record=True, highlight=False, soft_wrap=True, width=112, file=file)
+
+
+def drawn(console: Console, seconds: float) -> str:
+    """Return all that was shown as SVG, with the number of commands and their time below."""
+    console.print(f"[dim]{len(SCRIPT.splitlines())} commands, {seconds:.0f} s[/]")
+    # No font of somebody else's server: a picture shows without a network.
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title="eclor"), flags=re.S)
+    return re.sub(r"<!--.*?-->\s*", "", svg)
+
+
 def main() -> int:
     """Print each command, what it says, and its seconds; draw the session if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lang", default="en", choices=("en", "fr"))
     parser.add_argument("--svg", type=Path, help="draw the session into this file")
     options = parser.parse_args()
-    console = Console(record=True, highlight=False, soft_wrap=True, width=112)
+    console = terminal()
     total_s = 0.0
     with tempfile.TemporaryDirectory() as made:
         for step in run(Path(made), options.lang):
-            console.print(f"[bold]$ {escape(step.command)}[/]")
-            console.print(_coloured(step.said.replace(f"{made}/", "")))
+            show(step, Path(made), console)
             total_s += step.seconds
             if step.code:
                 return step.code
-    console.print(f"[dim]{len(SCRIPT.splitlines())} commands, {total_s:.0f} s[/]")
+    svg = drawn(console, total_s)
     if options.svg:
         options.svg.parent.mkdir(parents=True, exist_ok=True)
-        # No font of somebody else's server: a picture shows without a network.
-        drawn = re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title="eclor"), flags=re.S)
-        options.svg.write_text(re.sub(r"<!--.*?-->\s*", "", drawn), "utf-8")
+        options.svg.write_text(svg, "utf-8")
     return 0
 
 

@@ -6,15 +6,11 @@
 
 Signed are the bytes of the report as canonical JSON (keys sorted, no spaces), by Ed25519. The PDF
 shows the signature and the digest of those bytes, so that paper and data can be compared.
-
-Its font is Fira Sans (SIL Open Font License, of a package): Latin, Greek and Cyrillic. A character
-that it lacks is shown by its number, [U+4E2D], and the paper says so; the JSON has it as it is.
 """
 
 import io
 import itertools
 import json
-import unicodedata
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -26,9 +22,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from host_tools.acceptance.findings import Report
 from host_tools.language import say, translated
-from host_tools.problems import FAILED, INPUT, MISSING, Problem
+from host_tools.problems import FAILED, INPUT, Problem
 from host_tools.release import LEAST_PASSPHRASE
 from host_tools.secret_words import write_secret
+from host_tools.sheets import FONT, plain, qr, sheet
 
 _RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
 _COLOURS = {
@@ -40,7 +37,6 @@ _COLOURS = {
 _INK, _FAINT = (25, 30, 40), (120, 128, 140)
 _LINE_COLOURS = ((30, 90, 160), (200, 100, 20), (60, 140, 80))
 _PLOTS_PER_METER = 3
-FONT = "fira"
 
 
 def key_at(path: Path, passphrase: str) -> Ed25519PrivateKey:
@@ -117,49 +113,6 @@ def verify(data: bytes) -> dict[str, Any]:
 
 def _canonical(tree: Mapping[str, Any]) -> bytes:
     return json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def qr(text: str) -> bytes:
-    """Return a QR code as PNG."""
-    import segno
-
-    out = io.BytesIO()
-    segno.make(text, error="m").save(out, kind="png", scale=8, border=2)
-    return out.getvalue()
-
-
-def sheet(orientation: str = "portrait") -> Any:
-    """Return an empty PDF with its fonts; a Problem when the packages for it are not installed."""
-    try:
-        from fontpkg_fira_sans import ROOT
-        from fpdf import FPDF
-    except ImportError as error:
-        raise Problem(
-            f"{error.name} is not installed: it writes PDF files",
-            "pip install 'eclor-edge[report]', or make setup",
-            code=MISSING,
-        ) from None
-    paper: Any = FPDF(orientation, "mm", "A4")
-    paper.lacks = set()  # characters that the font has not
-    for style, name in (("", "Regular"), ("B", "Bold")):
-        paper.add_font(FONT, style, ROOT / "files" / f"FiraSans-{name}.ttf")
-    paper.set_font(FONT, "", 10)
-    paper.set_margin(16)
-    paper.set_auto_page_break(True, 18)
-    return paper
-
-
-def plain(paper: Any, text: object) -> str:
-    """Return a text as the font of a paper can show it."""
-    has = paper.fonts[FONT.lower()].cmap
-    shown = []
-    for character in unicodedata.normalize("NFC", str(text)):
-        if ord(character) in has:
-            shown.append(character)
-        else:
-            paper.lacks.add(character)
-            shown.append(f"[U+{ord(character):04X}]")
-    return "".join(shown)
 
 
 def pdf(data: bytes) -> bytes:

@@ -71,6 +71,7 @@ def command(
     from host_tools.ports import choose
     from host_tools.provision import plan_for
     from host_tools.secret_words import passphrase
+    from host_tools.sheets import sheet
     from host_tools.site_file import read_site
 
     if verify:
@@ -84,7 +85,7 @@ def command(
             "leave --power-cut or --without-uplink out",
             code=USAGE,
         )
-    paper.sheet()  # what is missing is said before the test, not after it
+    sheet()  # what is missing is said before the test, not after it
     plan = plan_for(read_site(site), gateway)
     place = choose(port).port
     signer = paper.key_at(key or _default_key(), passphrase())

@@ -30,6 +30,7 @@ _MORE_CSS = """
 .steps { display:grid; grid-template-columns:repeat(2,1fr); gap:14px; align-items:start; }
 .step { display:flex; flex-direction:column; gap:8px; min-width:0; }
 .step .q-field { width:100%; }
+.wide { grid-column:1/-1; }
 .found { border-collapse:collapse; width:100%; font-size:13.5px; }
 .found td { padding:5px 8px 5px 0; border-top:1px solid var(--rule); vertical-align:top; }
 .fault-text { color:var(--fault); font-weight:600; }
@@ -39,8 +40,9 @@ _MORE_CSS = """
 .step .q-btn__content { min-width:0; white-space:normal; overflow-wrap:anywhere; }
 .port.q-btn { width:100%; }
 .port.here.q-btn { border-color:var(--good); background:#eef7f4; }
-@media (max-width:640px) { .steps { grid-template-columns:1fr; } }
+@media (max-width:640px) { .steps { grid-template-columns:minmax(0,1fr); } }
 """
+STYLE = CSS + _MORE_CSS
 
 
 def serve(work: Work, port: int, *, also: Sequence[str] = (), site: Path | None = None) -> None:
@@ -76,7 +78,7 @@ class DeskPage:
 
     def build(self) -> None:
         """Lay the page out and start its timer."""
-        ui.add_css(CSS + _MORE_CSS)
+        ui.add_css(STYLE)
         ui.query("html").props(f"lang={language.current()}")
         with ui.element("main").classes("page"):
             with ui.element("header").classes("row between"):
@@ -94,9 +96,9 @@ class DeskPage:
                 self._build_firmware()
                 self._build_gateway()
                 self._build_meters()
+                with self._card("What it says"):
+                    self._log = ui.html("", sanitize=False).classes("log")
                 self._build_acceptance()
-            ui.label(say("What it says")).classes("h2 head")
-            self._log = ui.html("", sanitize=False).classes("card log")
         self.refresh()
         ui.timer(_REFRESH_S, self.refresh)
 
@@ -124,9 +126,11 @@ class DeskPage:
         with ui.element("section").classes("card step progress"):
             with ui.element("div").classes("row between"):
                 self._doing = ui.label("").classes("name")
-                self._stop = ui.button(
-                    say("Stop"), color=None, on_click=self._work.stop.set
-                ).props("unelevated no-caps dense")
+                self._stop = (
+                    ui.button(say("Stop"), color=None, on_click=self._work.stop.set)
+                    .props("unelevated no-caps dense")
+                    .classes("stop")
+                )
             self._bar = ui.linear_progress(0.0, show_value=False).props("rounded")
             self._wrong = ui.label("").classes("fault-text")
             self._remedy = ui.label("").classes("hint")
@@ -235,7 +239,7 @@ class DeskPage:
         return self._work.scan(self._port, str(self._board.value), units_of(self._units.value))
 
     def _build_acceptance(self) -> None:
-        with self._card("6  The acceptance"):
+        with self._card("6  The acceptance").classes("wide"):
             self._technician = ui.input(say("technician"))
             self._waiver = ui.checkbox(say("accept it without its uplink")).classes("waiver")
             self._press("Accept", "verified", self._accept, "accept")
@@ -257,7 +261,7 @@ class DeskPage:
         """Bring everything up to date."""
         work = self._work
         name = say(work.name) if work.name else say("nothing runs")
-        self._doing.set_text(f"{name}  {say(work.words) if work.words else ''}")
+        self._doing.set_text(f"{name}: {say(work.words)}" if work.words else name)
         self._stop.set_visibility(work.is_busy and work.name in ("scan", "watch"))
         self._bar.set_value(work.share)
         problem = work.problem

@@ -17,6 +17,7 @@ from host_tools.acceptance import paper, running
 from host_tools.deploy import deploy
 from host_tools.desk.wires import line_text
 from host_tools.problems import OK, Problem
+from host_tools.sheets import sheet
 from host_tools.site_file import read_site
 
 Tell = Callable[[float, str], None]
@@ -193,7 +194,7 @@ class Work:
             from host_tools.images import folder
 
             plan = provision.plan_for(read_site(site), gateway)
-            paper.sheet()  # what is missing is said before the test, not after it
+            sheet()  # what is missing is said before the test, not after it
             key = paper.key_at(folder() / "technician.pem", passphrase)
             options = acceptance.Options(reads=reads, without_uplink=without_uplink)
             if running.is_ours(plan, ca.default_folder()):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from drivers import load_map
-from host_tools import acceptance, ca, claim, labels, language
+from host_tools import acceptance, ca, claim, labels, language, sheets
 from host_tools import provision as library
 from host_tools.acceptance import Options, paper, running
 from host_tools.acceptance.findings import FAILED as NO
@@ -26,7 +26,7 @@ from host_tools.sim.modbus_meter import ModbusMeter
 from host_tools.sim.workbench import SerialBench
 from host_tools.site_file import read_site
 from host_tools.supervisor import Supervisor
-from tests import technicians_hour
+from tests import pictures, technicians_hour
 from tests.emulated.bare import ROOT, deployed
 
 PHRASE = "une longue phrase de passe"
@@ -217,9 +217,9 @@ def test_nothing_is_accepted_without_its_uplink_unless_a_person_says_so(
 def test_the_names_of_europe_are_on_paper_and_what_is_not_is_told(tmp_path):
     names = "Škoda Ελληνικά Київ — Œuvre 中 ł"
     report = Report(names, "Ţara, e\u0301cole", "b", "1", "c", "t", technician=names)
-    sheet = paper.sheet()
-    assert paper.plain(sheet, names) == names.replace("中", "[U+4E2D]") and sheet.lacks == {"中"}
-    assert paper.plain(sheet, "e\u0301cole") == "école"
+    sheet = sheets.sheet()
+    assert sheets.plain(sheet, names) == names.replace("中", "[U+4E2D]") and sheet.lacks == {"中"}
+    assert sheets.plain(sheet, "e\u0301cole") == "école"
     data = paper.sealed(report, paper.key_at(tmp_path / "me.pem", PHRASE))
     assert names in data.decode() and paper.pdf(data).startswith(b"%PDF")
     assert labels.sheet_of([labels.Label(names, names, "1", "c")]).startswith(b"%PDF")
@@ -288,16 +288,27 @@ def test_a_power_cut_needs_the_uplink(tmp_path):
     assert done.returncode == USAGE
 
 
-def test_from_a_bare_board_to_an_accepted_gateway_in_eight_commands(tmp_path):
+@pytest.mark.parametrize(("lang", "picture"), [("en", "session.svg"), ("fr", "session-fr.svg")])
+def test_from_a_bare_board_to_an_accepted_gateway_in_eight_commands(tmp_path, lang, picture):
     assert len(technicians_hour.SCRIPT.splitlines()) <= 8
-    for step in technicians_hour.run(tmp_path, "fr"):
+    console, seconds = technicians_hour.terminal(is_silent=True), 0.0
+    for step in technicians_hour.run(tmp_path, lang):
         assert step.code == OK, f"{step.command}\n{step.said}"
+        technicians_hour.show(step, tmp_path, console)
+        seconds += step.seconds
     (report,) = tmp_path.glob("gw-ecole-*.json")
     tree = paper.verify(report.read_bytes())
-    assert tree["report"]["accepted"] and tree["signer"]["name"] == "Élodie"
+    assert tree["report"]["accepted"] and tree["report"]["technician"] == "Élodie"
     assert report.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
     assert (tmp_path / "labels.pdf").exists()
-    report.write_bytes(report.read_bytes().replace(b'"reads": 5', b'"reads": 50'))
-    words = ["accept", "--verify", str(report)]
+    drawn = technicians_hour.drawn(console, seconds).encode()
+    pictures.keep(picture, drawn, pictures.form_of_svg(drawn))
+
+
+def test_a_changed_report_is_refused(report, tmp_path):
+    data = paper.sealed(report, paper.key_at(tmp_path / "me.pem", PHRASE))
+    file = tmp_path / "report.json"
+    file.write_bytes(data.replace(b'"reads": 3', b'"reads": 30'))
+    words = ["accept", "--verify", str(file)]
     done = subprocess.run([sys.executable, "-m", "host_tools", *words], cwd=ROOT, check=False)
     assert done.returncode == FAILED

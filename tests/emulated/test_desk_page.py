@@ -2,25 +2,38 @@
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
+from decimal import Decimal
 
 import pytest
 
-from host_tools.broker import free_port
+from drivers import load_map
+from host_tools import bundle, ca, claim
+from host_tools.broker import Broker, free_port
+from host_tools.collect import Collector
+from host_tools.commands.collect import read_keys
+from host_tools.images import Images
+from host_tools.page.desk import STYLE
 from host_tools.page.work import Work
 from host_tools.problems import DEVICE, Problem
-from tests import technicians_hour
-from tests.emulated.bare import ROOT, await_words, deployed
+from host_tools.sim.bare_board import BareBoard
+from host_tools.sim.lines import LineSettings
+from host_tools.sim.modbus_meter import ModbusMeter
+from host_tools.sim.workbench import SerialBench
+from host_tools.supervisor import Supervisor
+from tests import pictures, technicians_hour
+from tests.emulated.bare import ROOT, await_words
+from tests.host.test_flash import Drive, uf2_image
 from tests.skips import skip
 
-CHROMIUM = Path("/usr/bin/chromium")
-PICTURES = ROOT / "build"
 PHRASE = "une longue phrase de passe"
+_LAPTOP, _PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+_WORDS = ".name, .h1, .hint, .q-btn, .q-field__label, .q-checkbox__label"
 
 
 def test_one_job_at_a_time_and_a_problem_is_kept(tmp_path):
@@ -30,64 +43,124 @@ def test_one_job_at_a_time_and_a_problem_is_kept(tmp_path):
     release.set()
     work.wait(20)
     assert work.words == "done" and work.problem is None
-    assert work.deploy("/dev/nothing-here", technicians_bundle())
+    assert work.deploy("/dev/nothing-here", bundle.pack({"a.bin": b"1"}, "1", 1, ["host"]))
     work.wait(20)
     assert isinstance(work.problem, Problem) and work.problem.code == DEVICE
 
 
-def technicians_bundle():
-    from host_tools import bundle
-
-    return bundle.pack({"a.bin": b"1"}, "1", 1, ["host"])
-
-
-@pytest.fixture
-def board(tmp_path, tmp_path_factory):
-    with deployed(tmp_path / "bare", tmp_path_factory.getbasetemp()) as made:
-        yield made
-
-
-@pytest.fixture
-def address(board, tmp_path):
-    (tmp_path / "site.yaml").write_text(technicians_hour.SITE.replace("PORT", "9"), "utf-8")
+@contextlib.contextmanager
+def _served(folder, ports):
+    """`eclor ui` in a process of its own, as a technician starts it; yields its address."""
     port = free_port()
     environment = {key: value for key, value in os.environ.items() if "PYTEST" not in key}
-    environment |= {"PYTHONPATH": str(ROOT), "ECLOR_HOME": str(tmp_path / "home")}
-    words = ["ui", "--listen", str(port), "--port", board.port, "--site", "site.yaml"]
+    environment |= {"PYTHONPATH": str(ROOT), "ECLOR_HOME": str(folder / "home")}
+    words = ["ui", "--listen", str(port), "--site", "site.yaml"]
+    words += [word for each in ports for word in ("--port", each)]
     child = subprocess.Popen(
         [sys.executable, "-m", "host_tools", *words],
-        cwd=tmp_path,
+        cwd=folder,
         env=environment,
         stdout=subprocess.DEVNULL,
     )
-    until_s = time.monotonic() + 60
-    while True:
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            break
-        assert child.poll() is None and time.monotonic() < until_s
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(0.1)
-    yield f"http://127.0.0.1:{port}/"
-    child.terminate()
-    child.wait(20)
+    try:
+        until_s = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            assert child.poll() is None and time.monotonic() < until_s
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(0.1)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        child.terminate()
+        child.wait(20)
 
 
-def _finish(page, words):
-    page.wait_for_function(
-        f"document.querySelector('.progress .name').innerText.includes('{words}')", timeout=60_000
-    )
+class Clicks:
+    """One open page and the person before it."""
+
+    def __init__(self, page):
+        self.page = page
+
+    def pick(self, label, option):
+        """Choose of a list."""
+        self.page.get_by_label(label, exact=True).click()
+        self.page.get_by_role("option", name=option, exact=True).click()
+
+    def fill(self, label, text):
+        """Type."""
+        self.page.get_by_label(label, exact=True).fill(text)
+
+    def await_text(self, where, words):
+        """Wait until a part of the page says something."""
+        self.page.wait_for_function(
+            "([where, words]) => document.querySelector(where).innerText.includes(words)",
+            arg=[where, words],
+            timeout=60_000,
+        )
+
+    def press(self, name, until):
+        """Press a button and wait for what the page then says of its work."""
+        self.page.click(f".{name}")
+        self.page.wait_for_function(
+            "words => document.querySelector('.progress .name').innerText.includes(words)"
+            " || document.querySelector('.fault-text').innerText",
+            arg=until,
+            timeout=60_000,
+        )
+        assert self.page.inner_text(".fault-text") == ""
+
+    def form(self):
+        """Return what is always there to be read."""
+        texts = self.page.eval_on_selector_all(
+            _WORDS,
+            "all => all.filter(one => one.checkVisibility() && !one.closest('.progress'))"
+            ".map(one => one.innerText)",
+        )
+        return pictures.normal("\n".join([STYLE, *(t for t in texts if "/" not in t)]))
 
 
-def test_a_gateway_by_clicks(board, address, tmp_path):
-    if not CHROMIUM.exists():
+@pytest.fixture
+def desk(tmp_path):
+    """A bare board with two meters, a waiting Pico, an authority, a broker and its collector."""
+    ca.create(tmp_path / "home" / "ca", "Ville", PHRASE)
+    firmware = tmp_path / "RPI_PICO_W-20260401-v1.28.0.uf2"
+    firmware.write_bytes(uf2_image())
+    Images(tmp_path / "home" / "images").add(firmware)
+    meters = [
+        ModbusMeter(load_map(name), unit, lambda name, now_s: Decimal("230.4"))
+        for unit, name in ((1, "sdm630"), (2, "sdm120"))
+    ]
+    with contextlib.ExitStack() as stack:
+        drive = Drive(tmp_path / "RPI-RP2", "RPI-RP2", firmware.stat().st_size)
+        stack.callback(drive.close)
+        bench = stack.enter_context(SerialBench(meters, LineSettings(9600, 8, "N", 1)))
+        board = stack.enter_context(
+            BareBoard(tmp_path / "bare", uarts={"uart1": bench.path}, watchdog_s=60.0)
+        )
+        broker = Broker(stack.enter_context(Supervisor()), tmp_path / "broker")
+        broker.start()
+        site = technicians_hour.SITE.replace("PORT", str(broker.mqtt_port))
+        (tmp_path / "site.yaml").write_text(site, "utf-8")
+        yield board, drive, broker
+
+
+def test_a_gateway_by_clicks(desk, tmp_path):
+    """Flash, deploy, provision, scan, listen, accept: English, then looked at in French."""
+    if not pictures.CHROMIUM.exists():
         skip("chromium is not installed: apt-get install chromium")
     from playwright.sync_api import sync_playwright
 
-    PICTURES.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
+    board, drive, broker = desk
+    with (
+        _served(tmp_path, ["bare/port", "RPI-RP2"]) as address,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(
+            executable_path=str(pictures.CHROMIUM), args=["--no-sandbox"]
+        )
+        page = browser.new_page(viewport=_LAPTOP)
         complaints: list[str] = []
         foreign: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -97,24 +170,67 @@ def test_a_gateway_by_clicks(board, address, tmp_path):
         )
         page.goto(address + "?lang=en")
         page.wait_for_selector(".provision")
-        page.click(".provision")
-        _finish(page, "provision done")
+        clicks = Clicks(page)
+        page.click(".port:has-text('RPI-RP2')")
+        clicks.pick("board", "rpi_pico_w")
+        clicks.press("flash", "flash: done")
+        assert not drive.folder.exists(), "the Pico has taken its image"
+        page.click(".port:has-text('bare/port')")
+        clicks.pick("board", "host")
+        clicks.press("deploy", "deploy: done")
+        page.click(".check")
+        clicks.press("provision", "provision: done")
         await_words(board, "gw-ecole: 2 meters")
-        page.fill('input[aria-label="Passphrase"]', PHRASE)
-        page.fill('input[aria-label="technician"]', "Élodie")
-        page.click(".accept")
-        page.wait_for_selector(".verdict-text", timeout=90_000)
-        assert page.inner_text(".verdict-text") == "not accepted", "its meters are not there"
-        page.screenshot(path=PICTURES / "desk-laptop-en.png", full_page=True)
-        phone = browser.new_page(viewport={"width": 390, "height": 844})
-        phone.goto(address + "?lang=fr")
-        phone.wait_for_selector(".verdict-text")
-        assert phone.inner_text(".verdict-text") == "refusée"
-        assert "Mettre en service" in phone.inner_text(".provision")
-        assert phone.evaluate("document.documentElement.scrollWidth") <= 390, "nothing is cut off"
-        phone.screenshot(path=PICTURES / "desk-phone-fr.png", full_page=True)
+        clicks.fill("addresses", "1-2")
+        clicks.press("scan", "scan: done")
+        assert "sdm120" in page.inner_text(".found:has-text('9600')")
+        assert "sdm630" in page.inner_text(".found:has-text('9600')")
+        page.click(".listen")
+        clicks.await_text(".progress .name", "listening")
+        board.power_cut()
+        board.power_on()
+        clicks.await_text(".log", "gw-ecole: 2 meters")
+        page.click(".stop")
+        clicks.await_text(".progress .name", "watch: done")
+        keys = tmp_path / "keys.json"
+        claim.collect(tmp_path / "home" / "ca", PHRASE, [tmp_path / "gw-ecole.claim.json"], keys)
+        clicks.fill("Passphrase", PHRASE)
+        clicks.fill("technician", "Élodie")
+        with Collector(
+            "127.0.0.1",
+            broker.mqtt_port,
+            f"sqlite:///{tmp_path / 'readings.db'}",
+            keys=read_keys(keys),
+        ):
+            clicks.press("accept", "accept: done")
+        page.wait_for_selector(".verdict-text")
+        assert page.inner_text(".verdict-text") == "accepted"
+        _look(page, clicks, "desk-page.png")
+        for lang, verdict in (("en", "accepted"), ("fr", "acceptée")):
+            for name, size in (("laptop", _LAPTOP), ("phone", _PHONE)):
+                if (lang, name) == ("en", "laptop"):
+                    continue
+                other = browser.new_page(viewport=size)
+                other.goto(f"{address}?lang={lang}")
+                other.wait_for_selector(".verdict-text")
+                assert other.inner_text(".verdict-text") == verdict
+                width = other.evaluate("document.documentElement.scrollWidth")
+                assert width <= size["width"], "nothing is cut off"
+                _look(other, Clicks(other), f"desk-{name}-{lang}.png")
+                other.close()
         browser.close()
     assert not complaints and not [url for url in foreign if not url.startswith("ws://127.0.0.1")]
     assert list(tmp_path.glob("gw-ecole-*.pdf"))
     for path in (p for p in tmp_path.rglob("*") if p.is_file()):
         assert PHRASE.encode() not in path.read_bytes()
+
+
+def _look(page, clicks, name):
+    """Keep a picture of the page; those that the README shows are compared."""
+    drawn = page.screenshot(full_page=True)
+    if name in pictures.SHOWN:
+        pictures.keep(name, drawn, clicks.form())
+    else:
+        pictures.MADE.mkdir(parents=True, exist_ok=True)
+        (pictures.MADE / name).write_bytes(drawn)
+    assert not re.search(r"\{\w+\}", page.inner_text("main")), "a field without its value"
