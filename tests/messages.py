@@ -80,6 +80,7 @@ TRANSLATED = (
     "host_tools/labels.py",
     "host_tools/line_record.py",
     "host_tools/map_file.py",
+    "host_tools/options.py",
     "host_tools/page/desk.py",
     "host_tools/page/work.py",
     "host_tools/permissions.py",

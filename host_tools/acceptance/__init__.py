@@ -18,8 +18,9 @@ from pathlib import Path
 
 from host_tools import claim
 from host_tools.acceptance.findings import SKIPPED, UPLINK, Report
-from host_tools.acceptance.running import Message, Watch, address, judge, watcher
+from host_tools.acceptance.running import Message, into, judge
 from host_tools.acceptance.standing import Tell, look
+from host_tools.listener import Listen, address, listen
 from host_tools.prompt import Prompt
 from host_tools.provision import Plan, open_gateway
 
@@ -33,7 +34,7 @@ class Options:
     broker: str = ""  # HOST:PORT as seen from here; "": of the settings
     wait_s: float = 60.0  # for the broker to hear of it
     cut: Callable[[], None] | None = None  # takes the power away and gives it back
-    watch: Watch = watcher
+    listen: Listen = listen
     without_uplink: bool = False  # it need not be proved
 
 
@@ -56,7 +57,7 @@ def run(port: str, plan: Plan, options: Options, tell: Tell = lambda share, word
         look(report, prompt, plan, identity, reads=options.reads, public=options.public, tell=tell)
         tell(0.7, "starting it")
         messages: queue.Queue[Message] = queue.Queue()
-        close = _watch(report, plan, options, messages)
+        close = _listen(report, plan, options, messages)
         try:
             prompt.reset()
             if close:
@@ -68,7 +69,7 @@ def run(port: str, plan: Plan, options: Options, tell: Tell = lambda share, word
     return report
 
 
-def _watch(
+def _listen(
     report: Report, plan: Plan, options: Options, messages: "queue.Queue[Message]"
 ) -> Callable[[], None] | None:
     """Begin to listen; None, and the report says why, when that is not possible."""
@@ -80,7 +81,7 @@ def _watch(
         return None
     host, number = address(plan, options.broker)
     try:
-        return options.watch(plan.gateway, host, number, messages)
+        return options.listen(plan.gateway, host, number, into(messages))
     except (OSError, ValueError) as error:
         report.add(
             UPLINK,

@@ -1,7 +1,7 @@
 """A gateway that runs, as its broker shows it: on line, acknowledged, with a clock, after a cut.
 
-    close = watcher("gw-ecole", "127.0.0.1", 1883, messages)
-    prompt.reset()                                     # somebody starts it
+    close = listen("gw-ecole", "127.0.0.1", 1883, into(messages))      # listener.py
+    prompt.reset()                                                     # somebody starts it
     judge(report, messages, wait_s=60.0, cut=None)
 
 Only what it says from now on counts: a birth that the broker has kept is of another day, and the
@@ -10,99 +10,29 @@ words of another gateway prove nothing.
 
 import json
 import queue
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from host_tools import ca
 from host_tools.acceptance.findings import FAILED, GOOD, NOTE, SKIPPED, UPLINK, Report
 from host_tools.acceptance.standing import Tell
-from host_tools.permissions import VISITOR
-from host_tools.provision import Plan
-from host_tools.secret_words import write_secret
+from host_tools.listener import Take
 
 Message = tuple[str, bytes]  # the topic's last part, payload
-Close = Callable[[], None]
-Watch = Callable[[str, str, int, "queue.Queue[Message]"], Close]
 _CLOCK_S = 5.0
 _FREE_HEAP = 0.12
 _JOURNAL_PERMILLE = 500
 
 
-def address(plan: Plan, given: str = "") -> tuple[str, int]:
-    """Return host and port of the broker: as given, HOST:PORT, or of the settings."""
-    uplink = plan.config.get("uplink", {})
-    host, _, number = given.rpartition(":")
-    if not host:
-        host = str(uplink.get("host", "127.0.0.1"))
-        number = str(uplink.get("port") or (8883 if uplink.get("tls") else 1883))
-    return host, int(number)
+def into(messages: "queue.Queue[Message]") -> Take:
+    """Return what takes a broker's messages: those of now, births and states, into the queue."""
 
+    def take(topic: str, payload: bytes, was_kept: bool) -> None:
+        leaf = topic.rpartition("/")[2]
+        if not was_kept and leaf in ("birth", "state"):
+            messages.put((leaf, payload))
 
-def watcher(
-    gateway: str,
-    host: str,
-    port: int,
-    messages: "queue.Queue[Message]",
-    authority: str = "",
-    papers: tuple[str, ...] = (),
-) -> Close:
-    """Put births and states of one gateway into a queue; return what ends it.
-
-    authority: file of who vouches for the broker, "" without TLS; papers: our certificate and its
-    key, files in PEM. Raises OSError or ValueError when the broker is not reached.
-    """
-    import paho.mqtt.client as mqtt
-
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
-    if authority:
-        client.tls_set(authority, *papers[:2])  # type: ignore[arg-type]  # certificate, key
-
-    def on_connect(*_: Any) -> None:
-        for last in ("birth", "state"):
-            client.subscribe(f"eclor/1/{gateway}/{last}", 1)
-
-    def on_message(_c: Any, _u: Any, message: Any) -> None:
-        if not message.retain:
-            messages.put((message.topic.rpartition("/")[2], bytes(message.payload)))
-
-    client.on_connect = on_connect
-    client.on_message = on_message
-    client.connect(host, port, 30)
-    client.loop_start()
-
-    def close() -> None:
-        client.disconnect()
-        client.loop_stop()
-
-    return close
-
-
-def is_ours(plan: Plan, folder: Path) -> bool:
-    """Whether the broker wants TLS, and its authority is likely the one of this folder."""
-    return bool(plan.config.get("uplink", {}).get("tls")) and (folder / "ca.pem").exists()
-
-
-def as_visitor(folder: Path, passphrase: str) -> Watch:
-    """Return a watcher for a broker with TLS whose authority is in this folder.
-
-    The broker sees a certificate of one day, of a name that may only listen (permissions.py); its
-    key is gone from this computer as soon as it is loaded.
-    """
-    authority = ca.load(folder, passphrase)
-
-    def watch(gateway: str, host: str, port: int, messages: "queue.Queue[Message]") -> Close:
-        certificate, key = authority.make_visitor(VISITOR)
-        with tempfile.TemporaryDirectory() as made:
-            paper, secret = Path(made) / "visitor.pem", Path(made) / "visitor.key"
-            paper.write_bytes(ca.pem(certificate))
-            write_secret(secret, key)
-            papers = str(paper), str(secret)
-            return watcher(gateway, host, port, messages, str(folder / "ca.pem"), papers)
-
-    return watch
+    return take
 
 
 def judge(

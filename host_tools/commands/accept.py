@@ -2,18 +2,18 @@
 
 import json
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.language import say, translated
 from host_tools.problems import FAILED, INPUT, OK, USAGE, Problem
 
 if TYPE_CHECKING:
     from host_tools.acceptance import Report
-    from host_tools.acceptance.running import Watch
+    from host_tools.listener import Listen
     from host_tools.provision import Plan
 
 NAME = "accept"
@@ -21,11 +21,9 @@ _STYLES = {"good": "green", "note": "yellow", "failed": "bold red", "not tested"
 
 
 def command(
-    site: Annotated[Path, typer.Option(help="The site file.")] = Path("site.yaml"),
-    gateway: Annotated[str, typer.Option(help="Which of its gateways; the only one else.")] = "",
-    port: Annotated[
-        str, typer.Option(help="Serial port; the only one there is if not given.")
-    ] = "",
+    site: options.Site = Path("site.yaml"),
+    gateway: options.Gateway = "",
+    port: options.Port = "",
     reads: Annotated[
         int, typer.Option(min=1, max=1000, help="How often each meter is read.")
     ] = 10,
@@ -35,13 +33,8 @@ def command(
     broker: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="As seen from here; else that of the site.")
     ] = "",
-    broker_ca: Annotated[
-        Path | None, typer.Option(help="PEM of the authority, for a broker with TLS.")
-    ] = None,
-    broker_papers: Annotated[
-        Path | None,
-        typer.Option(help="NAME.pem of our certificate for the broker; NAME.key beside it."),
-    ] = None,
+    broker_ca: options.BrokerCa = None,
+    broker_papers: options.BrokerPapers = None,
     wait_s: Annotated[float, typer.Option(help="For the broker to hear of it.")] = 60.0,
     without_uplink: Annotated[
         bool,
@@ -58,7 +51,7 @@ def command(
     verify: Annotated[
         Path | None, typer.Option(help="Check the signature of a report instead.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Test firmware, settings, secrets, meters, line, uplink, clock and health; write a report.
 
@@ -89,14 +82,14 @@ def command(
     plan = plan_for(read_site(site), gateway)
     place = choose(port).port
     signer = paper.key_at(key or _default_key(), passphrase())
-    options = acceptance.Options(
+    wanted = acceptance.Options(
         reads, public, broker, wait_s, _ask if power_cut else None, without_uplink=without_uplink
     )
     if not without_uplink:
-        options.watch = _way(plan, broker_ca, broker_papers)
+        wanted.listen = _listen(plan, broker_ca, broker_papers)
     with Bars([place], quiet=as_json) as bars:
         report = acceptance.run(
-            place, plan, options, lambda share, words: bars.tell(place, share, say(words))
+            place, plan, wanted, lambda share, words: bars.tell(place, share, say(words))
         )
     report.technician = technician
     files = paper.write(report, signer, out)
@@ -109,21 +102,17 @@ def command(
     raise typer.Exit(OK if report.is_accepted else FAILED)
 
 
-def _way(plan: "Plan", broker_ca: Path | None, broker_papers: Path | None) -> "Watch":
+def _listen(plan: "Plan", broker_ca: Path | None, broker_papers: Path | None) -> "Listen":
     """Return how the broker is listened to: with the papers given, or as our own visitor."""
-    from host_tools import ca
-    from host_tools.acceptance import running
+    from host_tools import ca, listener
     from host_tools.secret_words import passphrase
 
     if broker_ca:
-        papers: tuple[str, ...] = ()
-        if broker_papers:
-            papers = str(broker_papers), str(broker_papers.with_suffix(".key"))
-        return partial(running.watcher, authority=str(broker_ca), papers=papers)
-    if running.is_ours(plan, ca.default_folder()):
+        return listener.with_papers(broker_ca, broker_papers)
+    if listener.is_ours(plan, ca.default_folder()):
         words = passphrase(what="Passphrase of the authority")
-        return running.as_visitor(ca.default_folder(), words)
-    return running.watcher
+        return listener.as_visitor(ca.default_folder(), words)
+    return listener.listen
 
 
 def _default_key() -> Path:

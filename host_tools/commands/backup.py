@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.language import say
 
 NAME = "backup"
@@ -14,13 +15,11 @@ NAME = "backup"
 
 def command(
     file: Annotated[Path, typer.Argument(help="The archive to write.")],
-    port: Annotated[
-        str, typer.Option(help="Serial port; the only one there is if not given.")
-    ] = "",
+    port: options.Port = "",
     with_secrets: Annotated[
         bool, typer.Option("--with-secrets", help="With its secrets, locked by a passphrase.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Save firmware, settings, certificates and readings of a gateway; it restarts.
 

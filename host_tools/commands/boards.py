@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from host_tools import options
 from host_tools.language import say
 from host_tools.problems import INPUT, Problem
 
@@ -13,7 +14,7 @@ NAME = "boards"
 
 def command(
     name: Annotated[str, typer.Argument(help="One board, in full; none: list them all.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: options.JsonLines = False,
 ) -> None:
     """List the boards with their UARTs, inputs, network and room, or show one with its sources."""
     from host_tools.site_rules import board, board_names

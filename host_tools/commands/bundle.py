@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.problems import USAGE, Problem
 
 NAME = "bundle"
@@ -29,7 +30,7 @@ def command(
         Path | None, typer.Option(help="With --show: NAME.pub that must have signed it.")
     ] = None,
     show: Annotated[bool, typer.Option(help="Say what a bundle holds, make none.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Compile, pack and sign; without --key the bundle is for the cable only."""
     from host_tools import bundle, release

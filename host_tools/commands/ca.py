@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.language import say
 
 NAME = "ca"
@@ -16,7 +17,7 @@ app = typer.Typer(
 _Folder = Annotated[
     Path | None, typer.Option(help="Where it is kept; by default with the other things of eclor.")
 ]
-_Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+_Json = options.JsonLines
 
 
 @app.command("create")
@@ -142,7 +143,7 @@ def open_claims(
 
 @app.command("permissions")
 def permissions(
-    site: Annotated[Path, typer.Option(help="The site file.")] = Path("site.yaml"),
+    site: options.Site = Path("site.yaml"),
     out: Annotated[
         Path | None, typer.Option(help="File for the broker; else it is printed.")
     ] = None,

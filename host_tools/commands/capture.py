@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.language import say
 from host_tools.problems import DEVICE, INPUT, OK, USAGE, Problem
 
@@ -17,9 +18,7 @@ _LINE = re.compile(r"(\d+)[ -]?([78])([NEO])([12])")
 
 def command(
     file: Annotated[Path, typer.Argument(help="Where the bytes go.")],
-    port: Annotated[
-        str, typer.Option(help="Serial port; the only one there is if not given.")
-    ] = "",
+    port: options.Port = "",
     line: Annotated[str, typer.Option(help="Speed and frame, as 9600-7E1.")] = "9600-8N1",
     seconds: Annotated[float, typer.Option(help="How long.")] = 30.0,
     force: Annotated[bool, typer.Option(help="Write over a file that is there.")] = False,

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from host_tools import options
 from host_tools.language import say, translated
 from host_tools.problems import FAILED, OK
 
@@ -20,7 +21,7 @@ NAME = "check"
 
 def command(
     file: Annotated[Path, typer.Argument(help="The site file.")] = Path("site.yaml"),
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Check a site file by the gateways' own rules: line, column, value, rule and remedy.
 

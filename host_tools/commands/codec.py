@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.problems import INPUT, Problem
 
 NAME = "codec"
@@ -70,7 +71,7 @@ def decode(
 def stats(
     files: Annotated[list[Path], typer.Argument(help="CSV files.")],
     rows: Annotated[str, typer.Option(help="Readings of a block, by comma.")] = "60,240,1000",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: options.Json = False,
     first: Annotated[int | None, typer.Option(min=1, help="Only so many rows of each.")] = None,
     runtime: Runtime = "cpython",
 ) -> None:

@@ -2,10 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.language import say, translated
 from host_tools.problems import FAILED, OK
 
@@ -14,10 +14,10 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Settings of a gateway by its cable; it restarts, its readings are kept.",
 )
-_Port = Annotated[str, typer.Option(help="Serial port; the only one there is if not given.")]
-_Site = Annotated[Path, typer.Option(help="The site file.")]
-_Gateway = Annotated[str, typer.Option(help="Which of its gateways; the only one else.")]
-_Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+_Port = options.Port
+_Site = options.Site
+_Gateway = options.Gateway
+_Json = options.Json
 
 
 @app.command("show")

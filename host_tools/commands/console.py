@@ -1,9 +1,6 @@
 """`eclor console`: the board's own prompt, on this terminal."""
 
-from typing import Annotated
-
-import typer
-
+from host_tools import options
 from host_tools.language import say
 from host_tools.problems import MISSING, Problem
 
@@ -11,9 +8,7 @@ NAME = "console"
 
 
 def command(
-    port: Annotated[
-        str, typer.Option(help="Serial port; the only one there is if not given.")
-    ] = "",
+    port: options.Port = "",
 ) -> None:
     """Talk to the board behind a port; Ctrl-] leaves, Ctrl-C stops the firmware on it.
 

@@ -1,10 +1,10 @@
 """`eclor devices`: the boards and adapters on this computer's cables."""
 
 import json
-from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.language import say, translated
 from host_tools.problems import DEVICE, OK
 
@@ -12,7 +12,7 @@ NAME = "devices"
 
 
 def command(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: options.JsonLines = False,
 ) -> None:
     """List boards, USB-RS485 adapters and boards that wait for an image; no other port.
 

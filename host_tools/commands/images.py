@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.language import say
 
 NAME = "images"
 app = typer.Typer(no_args_is_help=True, help="MicroPython images kept on this computer.")
-_Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+_Json = options.JsonLines
 
 
 @app.command("add")

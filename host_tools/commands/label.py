@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.language import say
 
 NAME = "label"
@@ -17,7 +18,7 @@ def command(
     first: Annotated[
         int, typer.Option(min=1, max=24, help="Place of the first one on a sheet begun before.")
     ] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Make labels of 70 by 37 mm, 24 a sheet: name, serial number, claim, QR code; no secret."""
     from host_tools.labels import read, sheet_of

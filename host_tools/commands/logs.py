@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.language import say
 from host_tools.problems import DEVICE, INPUT, OK, USAGE, Problem
 
@@ -18,13 +19,11 @@ _LEVELS = ("debug", "info", "warn", "error")
 
 
 def command(
-    port: Annotated[
-        str, typer.Option(help="Serial port; the only one there is if not given.")
-    ] = "",
+    port: options.Port = "",
     out: Annotated[Path | None, typer.Option(help="Add them to this file.")] = None,
     level: Annotated[str, typer.Option(help="The least: debug, info, warn or error.")] = "debug",
     seconds: Annotated[float, typer.Option(help="How long; 0: until Ctrl-C.")] = 0.0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: options.JsonLines = False,
 ) -> None:
     """Write down a gateway's lines, each with the time at which it came; nothing is sent to it.
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.language import say
 
 NAME = "maintenance"
@@ -20,11 +21,9 @@ class Switch(StrEnum):
 
 def command(
     switch: Annotated[Switch, typer.Argument(help="on or off.")],
-    port: Annotated[
-        str, typer.Option(help="Serial port; the only one there is if not given.")
-    ] = "",
+    port: options.Port = "",
     minutes: Annotated[int, typer.Option(min=1, max=60, help="Then it starts by itself.")] = 30,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Restart a gateway without firmware and watchdog, or with them again.
 

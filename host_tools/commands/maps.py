@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.problems import INPUT, OK
 
 NAME = "maps"
@@ -16,7 +17,7 @@ def command(
         list[Path] | None, typer.Argument(help="Maps of your own to check; none: list all known.")
     ] = None,
     protocol: Annotated[str, typer.Option(help="Only these.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: options.JsonLines = False,
 ) -> None:
     """List the maps, or check files: every problem with its line, column and remedy."""
     from host_tools.map_file import check_map, map_names, read_map

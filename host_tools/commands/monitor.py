@@ -4,17 +4,19 @@ import json
 import sys
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from host_tools import options
 from host_tools.language import say
 from host_tools.problems import DEVICE, NETWORK, OK, Problem
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from host_tools.listener import Close, Listen
     from host_tools.monitor import Picture
 
 NAME = "monitor"
@@ -23,23 +25,32 @@ _SHOW_S = 0.5
 
 
 def command(
-    port: Annotated[
-        str, typer.Option(help="Serial port; the only one there is if not given.")
-    ] = "",
+    port: options.Port = "",
     broker: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Watch through the broker instead.")
     ] = "",
     gateway: Annotated[str, typer.Option(help="Only this one, with --broker.")] = "+",
+    tls: Annotated[
+        bool, typer.Option("--tls", help="With papers of this computer's authority; eclor ca.")
+    ] = False,
+    broker_ca: options.BrokerCa = None,
+    broker_papers: options.BrokerPapers = None,
     seconds: Annotated[float, typer.Option(help="How long; 0: until Ctrl-C.")] = 0.0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: options.JsonLines = False,
 ) -> None:
     """Show a gateway's log from its cable, or meters and values through the broker.
 
     Nothing is sent to the gateway. Exit code 4 or 5 when nothing was heard.
     """
+    from host_tools import ca, listener
+    from host_tools.secret_words import passphrase
+
+    way = listener.with_papers(broker_ca, broker_papers) if broker_ca else listener.listen
+    if broker and tls:
+        way = listener.as_visitor(ca.default_folder(), passphrase())
     end_s = time.monotonic() + seconds if seconds else float("inf")
     heard = (
-        _through_broker(broker, gateway, end_s, as_json=as_json)
+        _through_broker(broker, gateway, end_s, way, as_json=as_json)
         if broker
         else _on_cable(port, end_s, as_json=as_json)
     )
@@ -64,13 +75,15 @@ def _on_cable(port: str, end_s: float, *, as_json: bool) -> bool:
     return heard
 
 
-def _through_broker(address: str, gateway: str, end_s: float, *, as_json: bool) -> bool:
+def _through_broker(
+    address: str, gateway: str, end_s: float, listen: "Listen", *, as_json: bool
+) -> bool:
     from rich.live import Live
 
     from host_tools.monitor import Picture
 
     picture = Picture()
-    client = _subscribe(address, gateway, picture)
+    close = _listen(address, gateway, picture, listen)
     is_live = sys.stdout.isatty() and not as_json
     try:
         with Live(console=Console(), refresh_per_second=4) if is_live else _Plain() as live:
@@ -80,8 +93,7 @@ def _through_broker(address: str, gateway: str, end_s: float, *, as_json: bool) 
     except KeyboardInterrupt:
         pass
     finally:
-        client.disconnect()
-        client.loop_stop()
+        close()
     rows = picture.rows()
     if as_json:
         for row in rows:
@@ -104,26 +116,20 @@ class _Plain:
         """Nothing is shown meanwhile."""
 
 
-def _subscribe(address: str, gateway: str, picture: "Picture") -> Any:
-    import paho.mqtt.client as mqtt
-    from paho.mqtt.enums import CallbackAPIVersion
-
+def _listen(address: str, gateway: str, picture: "Picture", listen: "Listen") -> "Close":
     host, _, number = address.rpartition(":")
     if not host or not number.isdigit():
         host, number = address, "1883"
-    client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    client.on_connect = lambda c, *_: c.subscribe(f"eclor/1/{gateway}/#", 0)
-    client.on_message = lambda _c, _u, message: picture.take(message.topic, bytes(message.payload))
     try:
-        client.connect(host, int(number), 30)
-    except OSError as error:
+        return listen(
+            gateway, host, int(number), lambda topic, payload, _: picture.take(topic, payload)
+        )
+    except (OSError, ValueError) as error:
         raise Problem(
             f"no broker at {host}:{number}: {error}",
             "give --broker HOST:PORT, as uplink.host and uplink.port of the site file",
             code=NETWORK,
         ) from None
-    client.loop_start()
-    return client
 
 
 def _table(picture: "Picture") -> "Table":

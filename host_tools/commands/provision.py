@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.language import say
 from host_tools.problems import INPUT, USAGE, Problem
 
@@ -17,11 +18,9 @@ NAME = "provision"
 
 
 def command(
-    site: Annotated[Path, typer.Option(help="The site file.")] = Path("site.yaml"),
-    gateway: Annotated[str, typer.Option(help="Which of its gateways; the only one else.")] = "",
-    port: Annotated[
-        str, typer.Option(help="Serial port; the only one there is if not given.")
-    ] = "",
+    site: options.Site = Path("site.yaml"),
+    gateway: options.Gateway = "",
+    port: options.Port = "",
     secrets: Annotated[
         str,
         typer.Option(help="JSON of secrets by path, a file or - for stdin; else they are asked."),
@@ -49,7 +48,7 @@ def command(
     new_key: Annotated[
         bool, typer.Option("--new-key", help="Replace the key shared with the collector.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Give a board its name, key, certificate and settings, and start it.
 

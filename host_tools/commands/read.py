@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.problems import DEVICE, OK
 
 NAME = "read"
@@ -15,8 +16,8 @@ def command(
     map_name: Annotated[
         str, typer.Option("--map", "-m", help="Name of a map (`eclor maps`), or a file of yours.")
     ],
-    port: Annotated[str, typer.Option(help="Serial port, or rfc2217://host:port.")] = "",
-    tcp: Annotated[str, typer.Option(metavar="HOST:PORT", help="Modbus TCP.")] = "",
+    port: options.Wire = "",
+    tcp: options.Tcp = "",
     rtu_over_tcp: Annotated[
         bool, typer.Option("--rtu", help="With --tcp: serial frames on the socket.")
     ] = False,
@@ -34,15 +35,9 @@ def command(
     identities: Annotated[
         bool, typer.Option(help="Show a household's meter numbers instead of pseudonyms.")
     ] = False,
-    via: Annotated[
-        str, typer.Option(help="gateway: --port is its cable, the meter on its own line.")
-    ] = "",
-    uart: Annotated[
-        str, typer.Option(help="With --via: which of its UARTs; else the first.")
-    ] = "",
-    board: Annotated[
-        str, typer.Option(help="With --via: the board, where it is no gateway yet.")
-    ] = "",
+    via: options.Via = "",
+    uart: options.Uart = "",
+    board: options.ViaBoard = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a value.")] = False,
 ) -> None:
     """Ask one meter once and show every point: code, name, value, unit, quality.
@@ -55,11 +50,11 @@ def command(
     from host_tools.commands.parse import options_of
     from host_tools.desk.reader import Request, read_meter
 
-    options = options_of(option or [])
+    wanted = options_of(option or [])
     if unit is not None:
-        options["unit"] = options["address"] = unit
+        wanted["unit"] = wanted["address"] = unit
     if point:
-        options["points"] = point
+        wanted["points"] = point
     request = Request(
         map_name,
         port,
@@ -68,7 +63,7 @@ def command(
         baud=baud,
         parity=parity,
         stop=stop,
-        options=options,
+        options=wanted,
         identities=identities,
         via=via,
         uart=uart,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.language import say
 from host_tools.problems import USAGE, Problem
 
@@ -13,9 +14,7 @@ NAME = "reset"
 
 
 def command(
-    port: Annotated[
-        str, typer.Option(help="Serial port; the only one there is if not given.")
-    ] = "",
+    port: options.Port = "",
     forget: Annotated[
         bool,
         typer.Option(
@@ -26,7 +25,7 @@ def command(
         bool, typer.Option("--journal", help="With --forget: its readings too.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Start a board again, as its reset button does; with --forget it starts as nobody.
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.language import say
 
 NAME = "restore"
@@ -13,16 +14,14 @@ NAME = "restore"
 
 def command(
     file: Annotated[Path, typer.Argument(help="The archive.")],
-    port: Annotated[
-        str, typer.Option(help="Serial port; the only one there is if not given.")
-    ] = "",
+    port: options.Port = "",
     with_secrets: Annotated[
         bool, typer.Option("--with-secrets", help="Its secrets too; the passphrase is asked for.")
     ] = False,
     replaces: Annotated[
         bool, typer.Option("--replaces", help="Onto another board, which takes its place.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Bring firmware and certificates back, and with the secrets its settings and identity.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.problems import DEVICE, INTERRUPTED, OK, USAGE, Problem
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ NAME = "scan"
 
 
 def command(
-    port: Annotated[str, typer.Option(help="Serial port, or rfc2217://host:port.")] = "",
-    tcp: Annotated[str, typer.Option(metavar="HOST:PORT", help="Modbus TCP.")] = "",
+    port: options.Wire = "",
+    tcp: options.Tcp = "",
     protocol: Annotated[str, typer.Option(help="modbus or mbus.")] = "modbus",
     units: Annotated[str, typer.Option(help="Addresses, as 1-10,100.")] = "",
     bauds: Annotated[str, typer.Option(help="Only these, as 9600,19200.")] = "",
@@ -31,15 +32,9 @@ def command(
     search: Annotated[
         bool, typer.Option(help="mbus: also by identification, with wildcards.")
     ] = True,
-    via: Annotated[
-        str, typer.Option(help="gateway: --port is its cable, the meter on its own line.")
-    ] = "",
-    uart: Annotated[
-        str, typer.Option(help="With --via: which of its UARTs; else the first.")
-    ] = "",
-    board: Annotated[
-        str, typer.Option(help="With --via: the board, where it is no gateway yet.")
-    ] = "",
+    via: options.Via = "",
+    uart: options.Uart = "",
+    board: options.ViaBoard = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a meter.")] = False,
 ) -> None:
     """Ask every address at every likely setting, the likeliest first; show meters as they answer.

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.problems import FAILED, OK, USAGE, Problem
 
 NAME = "write"
@@ -13,8 +14,8 @@ NAME = "write"
 def command(
     address: Annotated[str, typer.Argument(help="As on the wire, from 0: 28 or 0x1c.")],
     values: Annotated[list[str], typer.Argument(help="Registers 0 .. 65535, or on and off.")],
-    port: Annotated[str, typer.Option(help="Serial port, or rfc2217://host:port.")] = "",
-    tcp: Annotated[str, typer.Option(metavar="HOST:PORT", help="Modbus TCP.")] = "",
+    port: options.Wire = "",
+    tcp: options.Tcp = "",
     unit: Annotated[int, typer.Option(help="Address of the unit.")] = 1,
     baud: Annotated[int, typer.Option()] = 9600,
     parity: Annotated[str, typer.Option(help="N, E or O.")] = "N",

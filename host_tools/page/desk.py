@@ -231,12 +231,18 @@ class DeskPage:
             with ui.element("div").classes("buttons"):
                 self._press("Scan", "search", self._scan, "scan")
                 self._press("Listen", "hearing", lambda: self._work.watch(self._port), "listen")
+                self._press("Live values", "monitoring", self._values, "values")
             self._hits = ui.html("", sanitize=False)
+            self._live = ui.html("", sanitize=False).classes("live")
 
     def _scan(self) -> bool:
         from host_tools.commands.scan import units_of
 
         return self._work.scan(self._port, str(self._board.value), units_of(self._units.value))
+
+    def _values(self) -> bool:
+        site, name = Path(self._file.value), self._gateway.value or ""
+        return self._work.values(site, name, self._phrase.value)
 
     def _build_acceptance(self) -> None:
         with self._card("6  The acceptance").classes("wide"):
@@ -262,7 +268,7 @@ class DeskPage:
         work = self._work
         name = say(work.name) if work.name else say("nothing runs")
         self._doing.set_text(f"{name}: {say(work.words)}" if work.words else name)
-        self._stop.set_visibility(work.is_busy and work.name in ("scan", "watch"))
+        self._stop.set_visibility(work.is_busy and work.name in ("scan", "watch", "values"))
         self._bar.set_value(work.share)
         problem = work.problem
         self._wrong.set_text(translated(problem.what) if problem else "")
@@ -270,6 +276,13 @@ class DeskPage:
         lines = work.lines[-14:] or ["…"]
         self._log.set_content("<br>".join(html.escape(line) for line in lines))
         self._hits.set_content(_table((hit["line"], hit["unit"], _maps(hit)) for hit in work.hits))
+        self._live.set_content(
+            _table(
+                (row.meter, name, value)
+                for row in work.picture.rows()
+                for name, value in row.values.items()
+            )
+        )
         drawn = f"{work.files}{work.is_busy}"
         if drawn != self._drawn:
             self._drawn = drawn

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from host_tools import acceptance, bundle, ca, claim, provision
-from host_tools.acceptance import paper, running
+from host_tools import acceptance, bundle, ca, claim, listener, provision
+from host_tools.acceptance import paper
 from host_tools.deploy import deploy
 from host_tools.desk.wires import line_text
-from host_tools.problems import OK, Problem
+from host_tools.monitor import Picture
+from host_tools.problems import NETWORK, OK, Problem
 from host_tools.sheets import sheet
 from host_tools.site_file import read_site
 
@@ -43,6 +44,7 @@ class Work:
         self.report: acceptance.Report | None = None
         self.files: list[Path] = []  # made by the last job
         self.hits: list[dict[str, Any]] = []  # meters that a scan has found
+        self.picture = Picture()  # live values, as the broker shows them
         self.stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -177,6 +179,29 @@ class Work:
 
         return self.start("watch", job)
 
+    def values(self, site: Path, gateway: str, passphrase: str) -> bool:
+        """Follow a gateway's live values through its broker, until stop is set."""
+
+        def job(tell: Tell) -> None:
+            plan = provision.plan_for(read_site(site), gateway)
+            host, number = listener.address(plan)
+            self.picture = picture = Picture()
+            tell(0.0, "listening")
+            try:
+                close = _listen(plan, passphrase)(
+                    plan.gateway, host, number, lambda topic, data, _: picture.take(topic, data)
+                )
+            except (OSError, ValueError) as error:
+                raise Problem(
+                    f"no broker at {host}:{number} from here: {error}",
+                    "it is uplink.host and uplink.port of the site file",
+                    code=NETWORK,
+                ) from None
+            self.stop.wait()
+            close()
+
+        return self.start("values", job)
+
     def accept(
         self,
         port: str,
@@ -197,11 +222,16 @@ class Work:
             sheet()  # what is missing is said before the test, not after it
             key = paper.key_at(folder() / "technician.pem", passphrase)
             options = acceptance.Options(reads=reads, without_uplink=without_uplink)
-            if running.is_ours(plan, ca.default_folder()):
-                options.watch = running.as_visitor(ca.default_folder(), passphrase)
+            options.listen = _listen(plan, passphrase)
             report = acceptance.run(port, plan, options, tell)
             report.technician = technician
             self.report = report
             self.files = paper.write(report, key, self.folder)
 
         return self.start("accept", job)
+
+
+def _listen(plan: provision.Plan, passphrase: str) -> listener.Listen:
+    if listener.is_ours(plan, ca.default_folder()):
+        return listener.as_visitor(ca.default_folder(), passphrase)
+    return listener.listen

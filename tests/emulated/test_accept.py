@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from drivers import load_map
-from host_tools import acceptance, ca, claim, labels, language, sheets
+from host_tools import acceptance, ca, claim, labels, language, listener, sheets
 from host_tools import provision as library
 from host_tools.acceptance import Options, paper, running
 from host_tools.acceptance.findings import FAILED as NO
@@ -19,6 +19,7 @@ from host_tools.acceptance.findings import GOOD, NOTE, SKIPPED, MeterResult, Rep
 from host_tools.broker import Broker, Papers
 from host_tools.collect import Collector
 from host_tools.collect.jetstream import JetStream
+from host_tools.permissions import VISITOR
 from host_tools.problems import FAILED, INPUT, OK, USAGE, Problem
 from host_tools.prompt import Prompt
 from host_tools.sim.lines import LineSettings
@@ -69,10 +70,10 @@ def report(tmp_path_factory):
                 prompt.put("network.py", _RADIO)
                 prompt.put("boot.mpy", prompt.read("boot.mpy"))
             plan.config["block"] = {"flush_s": 7}
-            return acceptance.run(board.port, plan, Options(reads=3, watch=_deaf))
+            return acceptance.run(board.port, plan, Options(reads=3, listen=_deaf))
 
 
-def _deaf(gateway, host, port, messages):
+def _deaf(gateway, host, port, take):
     raise OSError(f"{host} is not here")
 
 
@@ -188,6 +189,15 @@ def test_what_the_broker_shows_is_judged(report, messages, states):
     assert states.items() <= found.items(), found
 
 
+def test_only_what_it_says_now_counts():
+    heard: queue.Queue = queue.Queue()
+    take = running.into(heard)
+    take("eclor/1/g/birth", b"old", True)
+    take("eclor/1/g/rec", b"x", False)
+    take("eclor/1/g/state", b"now", False)
+    assert heard.get_nowait() == ("state", b"now") and heard.empty()
+
+
 @pytest.mark.parametrize(
     ("uplink", "other", "is_waived", "verdict", "is_accepted"),
     [
@@ -271,15 +281,15 @@ def test_a_broker_with_tls_and_a_power_cut(tmp_path, tmp_path_factory):
                 board.power_on()
 
             with collector:
-                watch = running.as_visitor(authority.folder, PHRASE)
-                report = acceptance.run(board.port, plan, Options(2, watch=watch, cut=cut))
+                listen = listener.as_visitor(authority.folder, PHRASE)
+                report = acceptance.run(board.port, plan, Options(2, listen=listen, cut=cut))
     states = {check.name: check.state for check in report.checks}
     assert (states["uplink"], states["power"], states["clock"]) == (GOOD, GOOD, GOOD), report
     assert report.is_accepted and report.site == "Škoda"
     left_out = Report("g", "s", "b", "1", "c", "t", without_uplink=True)
-    assert acceptance._watch(left_out, plan, Options(without_uplink=True), queue.Queue()) is None
+    assert acceptance._listen(left_out, plan, Options(without_uplink=True), queue.Queue()) is None
     assert left_out.verdict == "accepted without its uplink"
-    assert not list((authority.folder / "issued").glob(f"{running.VISITOR}*"))
+    assert not list((authority.folder / "issued").glob(f"{VISITOR}*"))
 
 
 def test_a_power_cut_needs_the_uplink(tmp_path):

@@ -202,6 +202,10 @@ def test_a_gateway_by_clicks(desk, tmp_path):
             f"sqlite:///{tmp_path / 'readings.db'}",
             keys=read_keys(keys),
         ):
+            page.click(".values")
+            clicks.await_text(".live", "230.4 V")
+            page.click(".stop")
+            clicks.await_text(".progress .name", "values: done")
             clicks.press("accept", "accept: done")
         page.wait_for_selector(".verdict-text")
         assert page.inner_text(".verdict-text") == "accepted"

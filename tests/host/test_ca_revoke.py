@@ -133,7 +133,7 @@ def test_nats_shuts_it_out_and_a_visitor_only_listens(authority, tmp_path):
         visitor = Peer(port, authority.folder / "ca.pem", tmp_path / "visitor", "visitor")
         gateway = Peer(port, authority.folder / "ca.pem", tmp_path / "gw-2", "gw-2")
         assert visitor.subscribe("eclor/1/gw-2/birth") and visitor.subscribe("eclor/1/gw-2/state")
-        for topic in ("eclor/1/gw-2/rec", "eclor/1/gw-2/cmd", "#"):
+        for topic in ("eclor/1/gw-2/ack", "eclor/1/gw-2/cmd", "#"):
             assert not visitor.subscribe(topic), topic
         visitor.publish("eclor/1/gw-2/birth", b"forged")
         gateway.publish("eclor/1/gw-2/birth", b"good")

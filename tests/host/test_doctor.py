@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -146,6 +147,42 @@ def test_an_image_that_has_rotted_is_found(tmp_path):
     (tmp_path / "images" / image.file).write_bytes(b"")
     (step,) = _wrong()
     assert step.name == "images" and "add it again" in step.remedy
+
+
+def test_a_bundle_is_whole_and_signed_by_somebody_known(tmp_path):
+    from host_tools import bundle, release
+
+    phrase = "a long passphrase"
+    keys = [release.make_key(tmp_path / f"{name}.pem", phrase) for name in ("ours", "theirs")]
+    plain = bundle.pack({"a.mpy": b"1"}, "0.2.0", 7, ["rpi_pico_w"])
+    signed = release.sign(plain, release.read_key(tmp_path / "ours.pem", phrase))
+    files = [tmp_path / f"{name}.ecl" for name in ("plain", "signed", "broken", "gone")]
+    for file, data in zip(files, (plain, signed, signed[:-1]), strict=False):
+        file.write_bytes(data)
+
+    def seen(*public):
+        return [(step.state, step.what) for step in doctor.bundles(files, public)]
+
+    first, second, third, fourth = seen(*keys)
+    assert first[0] == doctor.NOTE and "0.2.0 for rpi_pico_w, not signed" in first[1]
+    assert second[0] == doctor.GOOD and second[1].endswith("signed by ours.pub")
+    assert third[0] == doctor.WRONG and "damaged" in third[1]
+    assert fourth[0] == doctor.WRONG and "No such file" in fourth[1]
+    stranger = seen(keys[1])[1]
+    assert stranger[0] == doctor.WRONG and "signed by none of theirs.pub" in stranger[1]
+    assert seen()[1][0] == doctor.NOTE
+
+
+def test_a_clock_before_its_own_authority_and_one_behind_it(tmp_path):
+    from host_tools import ca
+
+    ca.create(tmp_path / "ca", "Ville", "a long passphrase")
+    now_s = time.time()
+    assert _wrong(now_s=lambda: now_s) == []
+    (step,) = _wrong(now_s=lambda: 1.75e9)
+    assert step.name == "clock" and "before" in step.what
+    (step,) = _wrong(now_s=lambda: now_s + 31 * 365 * 86400)
+    assert step.name == "authority" and "run out" in step.what
 
 
 def test_the_commands_answer_as_json(tmp_path):
