@@ -76,7 +76,7 @@ class Child:
 @pytest.fixture
 def board(tmp_path):
     made = bare_board.BareBoard(tmp_path)
-    made._child = Child()
+    made._child = Child()  # type: ignore[assignment]
     return made
 
 
@@ -108,7 +108,7 @@ def test_where_it_stands_is_told_of_a_stopped_process():
         ) as child:
             try:
                 if not is_in_call:
-                    child.stdout.readline()
+                    assert child.stdout and child.stdout.readline()
                 assert _seen(child.pid, is_in_call)
             finally:
                 child.kill()
