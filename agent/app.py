@@ -153,21 +153,30 @@ class App:
         self.clock.remembered_ms = max(self.clock.remembered_ms, found.alive_ms)
         first = self.journal.next
         recovered = 0
+        sleep = self.sleep
+        woken = sleep if sleep and sleep.is_planned else None
         for meter, data in found.opens:
             if meter == PART:
                 self.carried.restore(data)
                 continue
+            if woken and woken.goes_on(self, meter, data, now_ms):
+                continue
             # The block of the last life is sealed as it stood: this life begins its own.
             if self._reseal(meter, data):
                 recovered += 1
-        self._note(SCHEMA, self._report.schema())
-        self._note(BOOT, self._report.boot(found.alive_ms, self._wall_ms(now_ms), recovered))
+        if woken:
+            first = woken.first
+        else:
+            self._note(SCHEMA, self._report.schema())
+            self._note(BOOT, self._report.boot(found.alive_ms, self._wall_ms(now_ms), recovered))
         if self.upgrade:
             self.upgrade.start(cause, first)
         self.journal.sync()
         self._save_at = ticks_add(now_ms, self._save_ms)
         self._state_at = now_ms
         self.align(now_ms)
+        if sleep:
+            sleep.started(self, now_ms, first)
         self.log.info(
             "app", "%s: %d meters, start by %s", self.identity["gateway"], len(self.meters), cause
         )
@@ -217,17 +226,8 @@ class App:
 
     def note_event(self, what, why, meter="", at=None):
         """Put an event into the journal; meter: the name upstream, "" for the gateway itself."""
-        self._note(
-            EVENT,
-            {
-                "at_ms": self._wall_ms(self.now_ms if at is None else at),
-                "boot": self.identity["boot"],
-                "uptime_ms": self.clock.uptime_ms,
-                "what": what,
-                "meter": meter,
-                "why": why,
-            },
-        )
+        at_ms = self._wall_ms(self.now_ms if at is None else at)
+        self._note(EVENT, self._report.event(at_ms, what, why, meter))
 
     # --- what upstream may ask (agent/orders.py)
 
@@ -266,17 +266,18 @@ class App:
         if block.count and (block.clock != state or at_ms < block.last_at_ms):
             self.seal(index)
         if not block.count:
-            self._open(index, state, tick)
+            self.open_block(index, state, tick)
         if not block.add(at_ms, meter.values, meter.quality):
             self.seal(index)
-            self._open(index, state, tick)
+            self.open_block(index, state, tick)
             block.add(at_ms, meter.values, meter.quality)
         meter.at_ms = at_ms
         if is_personal:  # the only one of its period: it does not wait in an open block
             self.seal(index)
             self.quiet.sync(self.now_ms)
 
-    def _open(self, index, state, tick):
+    def open_block(self, index, state, tick):
+        """Begin a meter's block; it is old enough to be sealed a while after tick."""
         self.blocks[index].open(self.config_hash, index, state, self.identity["boot"])
         self.sealing.opened(index, tick)
 
@@ -292,6 +293,7 @@ class App:
 
     now_ms = 0
     health = words = None  # agent/health.Health, agent/last_words.LastWords: the loop's
+    sleep = None  # agent/sleep.Sleep, at a battery site
 
     def step(self, now_ms):
         """Ask due meters, seal aged blocks, save, report; return ms until the next call."""
@@ -332,11 +334,15 @@ class App:
         meter.wanted = True
         if self._bus_of[meter.index].close_period(meter, now_ms):
             return
-        if was_wanted:  # nothing came in the period that ends now: that is declared
-            meter.take_nothing()
-            meter.no_reply += 1
-            self._store(meter, now_ms, False)
+        if was_wanted:
+            self.close_unheard(meter, now_ms)
         meter.bad_at_due = meter.bad_frames
+
+    def close_unheard(self, meter, now_ms):
+        """Declare that nothing came of a listener in the period that ends now."""
+        meter.take_nothing()
+        meter.no_reply += 1
+        self._store(meter, now_ms, False)
 
     def seal_all(self):
         """Seal every open block now."""
@@ -364,15 +370,7 @@ class App:
         step_ms = self.clock.set_wall(wall_ms, now_ms, source)
         if step_ms:
             self.log.warn("app", "clock stepped by %d ms (%s)", step_ms, source)
-        self._note(
-            TIME,
-            {
-                "boot": self.identity["boot"],
-                "uptime_ms": self.clock.uptime_ms,
-                "wall_ms": wall_ms,
-                "source": source,
-            },
-        )
+        self._note(TIME, self._report.time(wall_ms, source))
         self.align(now_ms)
 
     # --- what is said upstream

@@ -97,6 +97,15 @@ class Clock:
         return step
 
     @property
+    def age_ms(self):
+        """How long ago the clock was set; meaningless while UPTIME_ONLY."""
+        return self.uptime_ms - self._set_at
+
+    def age(self, ms):
+        """The clock was set so long before this life: trust is not renewed by a sleep."""
+        self._set_at -= ms
+
+    @property
     def state(self):
         """UPTIME_ONLY, TRUSTED or FREE_RUNNING now."""
         if not self._is_set:

@@ -14,6 +14,8 @@ from drivers import DRIVERS
 
 _REQUIRED = object
 _ON_PINS = ("pulse", "contact")  # protocols of inputs
+_ALWAYS = ("pulse", "contact", "radar")  # what counts, or cannot wait: awake all the time
+_WAKE_S = 60  # a start takes some seconds of it
 _BAUDS = (300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 
 # (key, type, default, rule); a default of _REQUIRED must be given. A rule is None, a pair of
@@ -30,6 +32,7 @@ GATEWAY: tuple = (
     ("uplink", dict, {}, None),
     ("privacy", dict, {}, None),
     ("clock", dict, {}, None),
+    ("power", dict, {}, None),
     ("update", dict, {}, None),
     ("log", dict, {}, None),
 )
@@ -110,6 +113,12 @@ SECTIONS: dict = {
     ),
     "privacy": (("key", str, "", None),),
     "clock": (("ntp", list, [], None),),
+    "power": (
+        ("sleep", bool, False, None),
+        ("uplink_every", int, 12, (1, 1440)),
+        ("awake_s", int, 120, (20, 3600)),
+        ("low_mv", int, 0, (0, 60000)),  # 0: the supply is not looked at
+    ),
     # uptime within which a new firmware must prove itself, and from which it may
     "update": (("trial_s", int, 3600, (10, 604800)), ("settle_s", int, 60, (1, 3600))),
     "log": (("level", str, "info", ("debug", "info", "warn", "error")),),
@@ -146,6 +155,8 @@ def validate(tree):
     _check_privacy(config, problems)
     _check_thin(config["meters"], problems)
     _check_servers(config, problems)
+    if config["power"]["sleep"]:
+        _check_sleep(config, problems)
     kinds = {p["name"]: p["kind"] for p in config["ports"]}
     for i, port in enumerate(config["ports"]):
         if port["kind"] == "uart" and not port["uart"]:
@@ -208,6 +219,27 @@ def _check_servers(config, problems):
                 continue
             if key == "dns" and not is_numeric(host):
                 problems.append("%s: %s is not an IPv4 address" % (where, host))
+
+
+def _check_sleep(config, problems):
+    """Say what cannot sleep between its readings; blocks are sealed before each uplink."""
+    config["block"]["flush_s"] = 86400
+    for i, port in enumerate(config["ports"]):
+        if port["kind"] == "tcp":
+            problems.append(
+                "ports[%d].kind: tcp needs the network at each wake of power.sleep" % i
+            )
+    for i, meter in enumerate(config["meters"]):
+        if meter["protocol"] in _ALWAYS:
+            problems.append(
+                "meters[%d].protocol: %s would miss what happens in a sleep of power.sleep"
+                % (i, meter["protocol"])
+            )
+        elif meter["interval_s"] < _WAKE_S:
+            problems.append(
+                "meters[%d].interval_s: %d is below %d, too short for power.sleep"
+                % (i, meter["interval_s"], _WAKE_S)
+            )
 
 
 def _check_wifi(network, problems):

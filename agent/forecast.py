@@ -37,6 +37,14 @@ class Forecast:
             self._due_ms = uptime_ms + _FIRST_MS
         return uptime_ms >= self._due_ms
 
+    def span(self):
+        """Return (begin, end, erases at the beginning) of what is being counted, for resume()."""
+        return self._begun_ms, self._due_ms, self._erased or 0
+
+    def resume(self, begun_ms, due_ms, erased):
+        """Go on counting where a sleep interrupted it."""
+        self._begun_ms, self._due_ms, self._erased = begun_ms, due_ms, erased
+
     def take(self, uptime_ms):
         """Return what a HEALTH record says of the journal, a new dict; begin the next day."""
         journal = self._journal

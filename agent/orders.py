@@ -90,6 +90,11 @@ class Orders:
         """Restart the gateway after RESTART_MS, so that what it says leaves first."""
         self._restart_at = ticks_add(now_ms, RESTART_MS)
 
+    def keeps_awake(self):
+        """Tell whether people are at work here, or a restart is decided."""
+        is_busy = self._restart_at is not None or self._locate_until is not None
+        return is_busy or self._maintenance_until_ms > self.app.clock.uptime_ms
+
     def is_restart_due(self, now_ms):
         """Tell whether a commanded restart should happen now."""
         return self._restart_at is not None and ticks_diff(now_ms, self._restart_at) >= 0

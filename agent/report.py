@@ -65,6 +65,26 @@ class Report:
             "open": recovered,
         }
 
+    def event(self, at_ms, what, why, meter):
+        """Return the tree of an EVENT record; meter: its name upstream, "" for the gateway."""
+        return {
+            "at_ms": at_ms,
+            "boot": self._app.identity["boot"],
+            "uptime_ms": self._app.clock.uptime_ms,
+            "what": what,
+            "meter": meter,
+            "why": why,
+        }
+
+    def time(self, wall_ms, source):
+        """Return the tree of a TIME record: wall_ms is now."""
+        return {
+            "boot": self._app.identity["boot"],
+            "uptime_ms": self._app.clock.uptime_ms,
+            "wall_ms": wall_ms,
+            "source": source,
+        }
+
     def birth(self, wall_ms):
         """Return the birth's bytes; wall_ms: now, 0 while the clock is not to be trusted."""
         app = self._app

@@ -87,6 +87,7 @@ class Session:
         self._step = OFFLINE
         self._until = None  # None: at once
         self._hopeless = False
+        self._has_left = False
 
     @property
     def state(self):
@@ -94,6 +95,11 @@ class Session:
         if self._step == OFFLINE and self.why:
             return "offline: " + self.why
         return _NAMES[self._step]
+
+    @property
+    def is_gone(self):
+        """Tell whether there is no connection, nor one that is being made."""
+        return self._step == OFFLINE
 
     @property
     def in_flight(self):
@@ -114,7 +120,7 @@ class Session:
             wait = 0 if self._until is None else ticks_diff(self._until, now_ms)
             if wait > 0:
                 return wait
-            if self._is_spent() or not self._wants():
+            if self._has_left or self._is_spent() or not self._wants():
                 self._until = None
                 return _STATE_WAIT_MS
             self._step = CONNECTING
@@ -170,6 +176,12 @@ class Session:
                 self._owed_at = None
             self._settled = self.counters["pubacks"]
 
+    def leave(self, seconds):
+        """Take leave of the peer, for so many seconds: no connection is opened any more."""
+        self._has_left = True
+        if self._step == ONLINE:
+            self._say_goodbye(seconds)
+
     def publish_state(self, payload):
         """Send live values once; a newer one replaces one that has not left yet."""
         if self._step != ONLINE or self._state is not None:
@@ -217,6 +229,10 @@ class Session:
 
     def _look_after(self, now_ms):
         """On line, about once a second."""
+
+    def _say_goodbye(self, seconds):
+        """The gateway will sleep for so long: end the session."""
+        self._close("it sleeps")
 
     def _forget(self):
         """The connection is gone, and half a packet with it."""

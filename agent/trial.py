@@ -39,16 +39,19 @@ class Trial:
         self._keep = keep
         words = slots.state[5].split(" ")
         self._meters = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
-        self._before_s = slots.state[4]
+        self._before_s = self._spent_s = slots.state[4]
         self._saved_s = 0
         self.missing = "settling"
         if cause in _CALM and slots.state[2] < slots.TRIES:
             self._write(slots.state[2] + 1, self._before_s)
 
-    def step(self, uptime_s, acked, errors, meters):
-        """Decide: True when the old firmware is to be started now. Over when is_over."""
-        self.missing = self._find_missing(uptime_s, acked, errors, meters)
-        spent_s = self._before_s + uptime_s
+    def step(self, uptime_s, acked, errors, meters, run_s=0):
+        """Decide: True when the old firmware is to be started now. Over when is_over.
+
+        uptime_s: of this life; run_s: awake before it, when planned sleeps alone interrupted it
+        """
+        self.missing = self._find_missing(uptime_s + run_s, acked, errors, meters)
+        self._spent_s = spent_s = self._before_s + uptime_s
         try:
             if not self.missing:
                 self._keep()
@@ -66,6 +69,10 @@ class Trial:
         except OSError as error:
             self.missing = "/slot cannot be written: %s" % error
         return False
+
+    def save(self):
+        """Keep the time that was spent so far: this life ends asleep."""
+        self._write(self._slots.state[2], self._spent_s)
 
     @property
     def is_over(self):

@@ -29,10 +29,12 @@ class Upgrade:
         self._reconfigure = None
         self._trial = None
         self._second = 0
+        self._began_s = 0
 
     def start(self, cause, first):
         """Say what boot.py noted, begin the trial, go on with a fetch; first: this life's seq."""
         slots = self._slots
+        self._began_s = self._app.clock.uptime_ms // 1000
         for pair in (slots, self._settings):
             if pair.state[5] or pair.is_on_trial:
                 from agent.trial import Trial, tell
@@ -54,6 +56,20 @@ class Upgrade:
         """Tell whether the next step has work that waits for nobody."""
         return self._updater is not None and self._updater.is_busy
 
+    @property
+    def is_fetching(self):
+        """Tell whether a firmware is on its way."""
+        return self._updater is not None and not self._updater.is_idle
+
+    def pause(self):
+        """Judge a trial, and keep the time it has spent: the gateway falls asleep. As step()."""
+        if not self._trial:
+            return False
+        is_bad = self._judge(self._app.clock.uptime_ms // 1000)
+        if self._trial:
+            self._trial.save()
+        return is_bad
+
     def step(self, now_ms):
         """Do what is due; tell whether the gateway should restart."""
         if self._updater and not self._updater.is_idle:
@@ -68,12 +84,20 @@ class Upgrade:
             self._forgive(state)
         if self._trial and second != self._second:
             self._second = second
-            app = self._app
-            if self._trial.step(second, app.journal.acked, app.log.errors, self._answering()):
-                self._trial = None  # decided, once
-                return True
-            if self._trial.is_over:
-                self._trial = None
+            return self._judge(second)
+        return False
+
+    def _judge(self, second):
+        """Let the trial decide; true: the old one is to be started now. Awake time counts."""
+        app = self._app
+        run_s, errors = (app.sleep.run_s, app.sleep.errors) if app.sleep else (0, 0)
+        awake_s = second - self._began_s
+        errors += app.log.errors
+        if self._trial.step(awake_s, app.journal.acked, errors, self._answering(), run_s):
+            self._trial = None  # decided, once
+            return True
+        if self._trial.is_over:
+            self._trial = None
         return False
 
     def _forgive(self, state):

@@ -57,6 +57,7 @@ class Uplink(Session):
         self._last_id = 0
         self._todo = []  # what writes the session's next packets
         self._is_pinging = False
+        self._asleep_s = 0
         self._forget_session(0)
 
     def _greet(self):
@@ -111,6 +112,18 @@ class Uplink(Session):
 
     def _put_online(self):
         return self._whole(self._topics.will, b'{"online": true}', True)
+
+    def _say_goodbye(self, seconds):
+        self._asleep_s = seconds
+        self._todo.append(self._put_asleep)
+        self._todo.append(self._put_goodbye)
+
+    def _put_asleep(self):
+        payload = b'{"online": false, "asleep_s": %d}' % self._asleep_s
+        return self._whole(self._topics.will, payload, True)
+
+    def _put_goodbye(self):
+        return mqtt.bare(self.out, mqtt.DISCONNECT)
 
     def _put_ping(self):
         if self._asked_at is None:
@@ -207,7 +220,7 @@ class Uplink(Session):
         topic_end = at + (data[start] << 8 | data[start + 1])
         if is_topic(data, at, topic_end, self._topics.ack):
             self._on_ack(data, topic_end, end)
-        elif is_topic(data, at, topic_end, self._topics.cmd):
+        elif is_topic(data, at, topic_end, self._topics.cmd) and topic_end < end:
             self.on_command(bytes(memoryview(data)[topic_end:end]))
 
     def _on_puback(self, packet_id):

@@ -12,6 +12,8 @@ import time
 
 import vfs
 
+SLEEPS = 75  # the exit code of a board that sleeps
+
 
 class ImageDevice:
     """A file as a block device (os.AbstractBlockDev, extended interface)."""
@@ -86,6 +88,12 @@ class Platform:
     def reset(self):
         """End the process; the emulated board starts it again."""
         sys.exit(0)
+
+    def sleep(self, ms):
+        """End the process with a wake-up time; the emulated board starts it again then."""
+        with open(self.link["wake"], "w") as file:
+            file.write(str(ms))
+        sys.exit(SLEEPS)
 
     def reset_in(self, minutes):
         """Nothing to do: without firmware this process ends, and the emulated board starts it."""

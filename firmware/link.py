@@ -19,10 +19,11 @@ class Link:
         self._log = app.log
         self._hal = hal
         self._name = settings["kind"] or (hal.interfaces[0] if hal.interfaces else "")
+        self._is_dark = app.sleep is not None and not app.sleep.uplinks  # this life sends nothing
         is_ppp = self._name == "ppp"
         networks = settings["wifi"] if self._name == "wifi" else [settings if is_ppp else {}]
         self._policy = None
-        if self._name and networks:
+        if self._name and networks and not self._is_dark:
             from agent.interface import (
                 DIAL_MS,
                 JOIN_MS,
@@ -31,13 +32,13 @@ class Link:
 
             self._policy = Interface(networks, hal.random, DIAL_MS if is_ppp else JOIN_MS)
         self._shown = DOWN
-        self.is_up = not self._name
+        self.is_up = not self._name and not self._is_dark
         self.signal = None
 
     async def keep(self):
         """Keep it up for ever."""
         if not self._policy:
-            if self._name:
+            if self._name and not self._is_dark:
                 self._log.error("net", "network.wifi names no network: nothing can leave")
             while True:
                 await asyncio.sleep_ms(_LONG_MS)

@@ -36,7 +36,7 @@ async def _main(app, hal):
     rows.append(("uplink", carrier.run, (app, hal, names, link)))
     rows.append(("app", _house, (app, hal)))
     rows.append(("net", link.keep, ()))
-    if app.timekeeper:
+    if app.timekeeper and (not app.sleep or app.sleep.uplinks):
         from firmware import timekeeping
 
         rows.append(("time", timekeeping.keep_time, (app, hal, names)))
@@ -165,4 +165,7 @@ async def _house(app, hal):
             app.save(now_ms)
             app.journal.sync()
             hal.reset()
+        sleep_ms = app.sleep.step(app, now_ms) if app.sleep else 0
+        if sleep_ms:
+            hal.sleep(sleep_ms)
         await asyncio.sleep_ms(min(max(wait, 5), 50))

@@ -45,6 +45,13 @@ def start(platform, slot, state):
     now_ms = hal.ticks_ms()
     clock.tick(now_ms)
     small = board["flash"]["small"]
+    files = Files(root + "/state", small=small, remount=hal.remount)
+    sleep = None
+    if config["power"]["sleep"]:
+        from agent.sleep import Sleep
+
+        sleep = Sleep(config["power"], files, hal.cause, hal.drift_ppm, hal.longest_sleep_ms)
+        sleep.wake(clock, hal.start_ms)
     ground, size = _journal_ground(hal, board["flash"], config["journal"]["size_kb"] * 1024, log)
     journal = Journal(ground, lambda: hal.random(1 << 32), size)
     identity = {
@@ -57,7 +64,6 @@ def start(platform, slot, state):
         "boot": clock.boot,
     }
     try:
-        files = Files(root + "/state", small=small, remount=hal.remount)
         stall = (board["fifo"], board["flash"]["erase_ms"])
         app = App(config, journal, clock, identity, hal.random, log, hal.heap, files, stall)
     except ValueError as error:
@@ -76,6 +82,7 @@ def start(platform, slot, state):
 
         app.upgrade = Upgrade(app, slots, bytes.fromhex(config["uplink"]["key"]), files, settings)
         forget("settings", "slots", "upgrade")
+    app.sleep = sleep  # type: ignore[assignment]
     wall_ms = hal.wall_ms()
     if app.floor.trusts(wall_ms):
         clock.set_wall(wall_ms, now_ms, "board")

@@ -30,6 +30,7 @@ WATCHDOG_S = 8.0  # what the RP2040 can do at most
 # How the interpreter's exit code reads as a reset cause; any other code: it crashed, and a
 # board would hang until its watchdog bites.
 _CAUSES = {0: "soft"}
+_SLEEPS = 75  # firmware/host_start.py: it sleeps for the ms that the link's file `wake` says
 
 
 class EmulatedBoard:
@@ -46,13 +47,15 @@ class EmulatedBoard:
         blocks: int = BLOCKS,
         start: Path = ROOT / "firmware" / "host_start.py",
         watchdog_s: float = WATCHDOG_S,
+        skips_sleep: bool = False,
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         """uarts: the board's UART names and the terminals they are wired to.
 
         start: the script that MicroPython runs: it gets the path of a JSON file with flash,
-        blocks, uarts, reset_cause, mac and watchdog, the port that its feeds go to. on_line:
-        gets each line of the firmware's log.
+        blocks, uarts, reset_cause, mac, watchdog, the port that its feeds go to, and wake, the
+        file that says how long it sleeps. skips_sleep: a sleep takes no time, but the board's
+        clock has gone on. on_line: gets each line of the firmware's log.
         """
         self.image = image
         self.lines: deque[str] = deque(maxlen=_LINES_KEPT)
@@ -71,6 +74,10 @@ class EmulatedBoard:
         self._rapid = 0
         self._lock = threading.RLock()
         self.bites = 0
+        self.slept_ms: list[int] = []  # each sleep
+        self._skips_sleep = skips_sleep
+        self._ahead_ms = 0
+        self._alarm: threading.Timer | None = None
         self._watchdog_s = watchdog_s
 
     @property
@@ -97,6 +104,8 @@ class EmulatedBoard:
                         "reset_cause": cause,
                         "mac": self._mac,
                         "watchdog": kennel.getsockname()[1],
+                        "wake": str(self._wake.resolve()),
+                        "ahead_ms": self._ahead_ms,
                     }
                 )
             )
@@ -138,9 +147,33 @@ class EmulatedBoard:
         """Take the power away: SIGKILL, whatever it is doing. It stays off."""
         with self._lock:
             self._on = False
+            if self._alarm:
+                self._alarm.cancel()
             child = self._child
         if child:
             child.kill()
+
+    def _sleep(self, ms: int) -> None:
+        """Start it again when it wanted to wake."""
+        self.slept_ms.append(ms)
+        self._rapid = 0
+        self._line(f"board: sleeps for {ms} ms")
+        if self._skips_sleep:
+            self._ahead_ms += ms
+            self.power_on("sleep")
+            return
+        self._alarm = threading.Timer(ms / 1000, self._awake)
+        self._alarm.daemon = True
+        self._alarm.start()
+
+    def _awake(self) -> None:
+        with self._lock:
+            if self._on and not self.running:
+                self.power_on("sleep")
+
+    @property
+    def _wake(self) -> Path:
+        return self.image.with_suffix(".wake")
 
     def _line(self, line: str) -> None:
         self.lines.append(line)
@@ -150,6 +183,9 @@ class EmulatedBoard:
     def _ended(self, code: int) -> None:
         with self._lock:
             if not self._on:
+                return
+            if code == _SLEEPS:
+                self._sleep(int(self._wake.read_text()))
                 return
             rapid = time.monotonic() - self._started_s < _RAPID_S
             self._rapid = self._rapid + 1 if rapid else 0

@@ -80,8 +80,10 @@ class BundleServer:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def command(self, gateway: str, counter: int, do: str, args: dict[str, Any]) -> None:
-        """Send a signed command."""
+    def command(
+        self, gateway: str, counter: int, do: str, args: dict[str, Any], *, retain: bool = False
+    ) -> None:
+        """Send a signed command; retain: the broker keeps it for a gateway that is away."""
         tree = {
             "gateway": gateway,
             "id": f"{do}-{counter}",
@@ -91,11 +93,15 @@ class BundleServer:
             "args": args,
         }
         payload = seal(self._keys[gateway], tree)
-        self._client.publish(_TOPIC % (gateway, "cmd"), payload, qos=1)
+        self._client.publish(_TOPIC % (gateway, "cmd"), payload, qos=1, retain=retain)
 
     def offer(self, gateway: str, counter: int) -> None:
-        """Offer the bundle; counter: above that of every command this gateway has had."""
-        self.command(gateway, counter, "update", {"offer": self._bundle[:OFFER_BYTES].hex()})
+        """Offer the bundle; counter: above that of every command this gateway has had.
+
+        It waits at the broker for a gateway that sleeps, until that has answered.
+        """
+        offer = self._bundle[:OFFER_BYTES].hex()
+        self.command(gateway, counter, "update", {"offer": offer}, retain=True)
 
     def wait(self, ready: Any, seconds: float) -> bool:
         """Wait until ready() is true; tell whether it became so in time."""
@@ -138,6 +144,7 @@ class BundleServer:
                 heard.answers[name] = tree
                 if name.startswith("update-"):
                     heard.answer = tree
+                    client.publish(_TOPIC % (gateway, "cmd"), b"", qos=1, retain=True)
             self._came.notify_all()
 
     def _give(self, gateway: str, heard: Heard, want: dict[str, Any]) -> None:

@@ -22,6 +22,8 @@ from host_tools.problems import Problem
 # Two firmware slots beside the journal, and room to write a file anew.
 SLOTS_BYTES = 2 * 304 * 1024
 SPARE_BYTES = 32 * 1024
+_DIAL_S = 240  # a modem dials for up to 180 s
+_DAY_S = 86400
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ def rules(config: dict[str, Any], folder: Path) -> Iterator[Note]:
     else:
         yield from _on_board(config, wired)
     for i, meter in enumerate(config["meters"]):
-        yield from _meter(i, meter, config["ports"], folder)
+        yield from _meter(i, meter, config["ports"], folder, sleeps=config["power"]["sleep"])
+    if config["power"]["sleep"]:
+        yield from _asleep(config)
     used = {meter["port"] for meter in config["meters"]}
     for i, port in enumerate(config["ports"]):
         if port["name"] and port["name"] not in used:
@@ -135,6 +139,33 @@ def _network(network: dict[str, Any], wired: dict[str, Any]) -> Iterator[Note]:
         )
 
 
+def _asleep(config: dict[str, Any]) -> Iterator[Note]:
+    """Yield what is allowed with power.sleep, and does not do what people may expect."""
+    power = config["power"]
+    if config["network"]["kind"] == "ppp" and power["awake_s"] < _DIAL_S:
+        yield Note(
+            "power.awake_s",
+            f"a modem may dial for {_DIAL_S - 60} s, this is {power['awake_s']}",
+            f"write awake_s: {_DIAL_S}",
+            is_wrong=False,
+        )
+    if not config["clock"]["ntp"]:
+        yield Note(
+            "clock.ntp",
+            "asleep the clock drifts, and no server is named",
+            "name a time server",
+            is_wrong=False,
+        )
+    wake_s = min((meter["interval_s"] for meter in config["meters"]), default=0)
+    if wake_s * power["uplink_every"] > _DAY_S:
+        yield Note(
+            "power.uplink_every",
+            f"it sends once in {wake_s * power['uplink_every'] // 3600} h: so long no order "
+            "reaches it",
+            is_wrong=False,
+        )
+
+
 class _Watched(dict[str, Any]):
     """The options of a meter; knows which of them the driver has looked at."""
 
@@ -156,7 +187,12 @@ class _Watched(dict[str, Any]):
 
 
 def _meter(
-    index: int, meter: dict[str, Any], ports: list[dict[str, Any]], folder: Path
+    index: int,
+    meter: dict[str, Any],
+    ports: list[dict[str, Any]],
+    folder: Path,
+    *,
+    sleeps: bool,
 ) -> Iterator[Note]:
     where = f"meters[{index}]."
     if meter["protocol"] not in DRIVERS or not meter["map"]:
@@ -189,11 +225,16 @@ def _meter(
             f"write protocol: {table['protocol']}, or choose another map",
         )
         return
-    yield from _driver(where, meter, table, ports)
+    yield from _driver(where, meter, table, ports, sleeps=sleeps)
 
 
 def _driver(
-    where: str, meter: dict[str, Any], table: dict[str, Any], ports: list[dict[str, Any]]
+    where: str,
+    meter: dict[str, Any],
+    table: dict[str, Any],
+    ports: list[dict[str, Any]],
+    *,
+    sleeps: bool,
 ) -> Iterator[Note]:
     names = [point[0] for point in table["points"]]
     unknown = False
@@ -234,6 +275,13 @@ def _driver(
             f"see the head of drivers/{DRIVERS[meter['protocol']][0]}.py",
         )
         return
+    if sleeps and driver.request(bytearray(512)) == 0:
+        yield Note(
+            f"{where}protocol",
+            f"{meter['protocol']} pushes: each wake waits for a telegram, what it says in a "
+            "sleep is not heard",
+            is_wrong=False,
+        )
     for key in meter["options"]:
         if key not in options.seen:
             yield Note(

@@ -4,7 +4,11 @@ class Hal:
     def __init__(self, platform, board)  # what boot.py runs on: it resets; a BOARD of boards/
     root                        # where the file system is: "/flash" here, "" on a chip
     runtime                     # text: interpreter, version, machine
-    cause                       # "power", "soft", "watchdog", "fault": why this life began
+    cause                       # "power", "brownout", "soft", "watchdog", "fault", "sleep": why
+                                # this life began
+    start_ms                    # how long this start had taken when this object was made
+    drift_ppm                   # how wrong the clock may go in a sleep; awake it has a crystal
+    longest_sleep_ms            # of one sleep()
     id                          # text: the chip's own number, the same for ever; "" where none
     interfaces                  # names for open_interface, the preferred one first; () where the
                                 # network is there without our doing
@@ -29,6 +33,8 @@ class Hal:
                                 # power cut; () reads them, (data) replaces them, 500 at most
     def led(self, on)           # optional: the LED that says "here I am"
     def reset(self)             # start again; does not return
+    def sleep(self, ms)         # radio and watchdog off, then so deep a sleep that it ends as a
+                                # start: cause "sleep", and wall_ms() has gone on
 
 class Uart:
     def configure(self, line)        # (baud, bits, parity, stop), before the first use and again

@@ -28,10 +28,13 @@ class Chip:
 
     root = ""
     interrupt: dict = {}  # options of Pin.irq that only this port has
+    drift_ppm = 40  # a crystal
+    longest_sleep_ms = 432000000
 
     def __init__(self, platform, board):
         self.board = board
         self._platform = platform
+        self.start_ms = self.ticks_ms()  # they count from the reset
         self.interfaces = tuple(board["interfaces"])
         self.id = "".join(["%02x" % b for b in machine.unique_id()])
         version = ".".join([str(v) for v in sys.implementation.version[:3]])
@@ -50,6 +53,9 @@ class Chip:
     def _mark_reset(self):
         """Leave a mark that survives the reset which follows: it was wanted."""
         raise NotImplementedError
+
+    def _mark_sleep(self, ms):
+        """Leave what the start after a sleep of so many ms has to know."""
 
     # What they share.
 
@@ -136,6 +142,13 @@ class Chip:
         """Start again as after a power cut, but say that it was wanted."""
         self._mark_reset()
         self._platform.reset()
+
+    def sleep(self, ms):
+        """Switch the radio off and sleep so deep that it ends as a start."""
+        if "wifi" in self.interfaces:
+            network.WLAN(network.STA_IF).active(False)
+        self._mark_sleep(ms)
+        machine.deepsleep(ms)
 
 
 class Inputs(Edges):

@@ -10,11 +10,19 @@ from esp32 import Partition
 from firmware.hal import DOWN, JOINING, UP
 from firmware.hal.chip import Chip
 
+# Where the reset's cause is, and the number of a power-on or the reset button there (ESP32 and
+# ESP32-S3 technical reference manuals, RTC_CNTL_RESET_STATE). MicroPython calls a brown-out,
+# which ESP-IDF ends by a reset of its own, a power-on.
+_STATE = {"esp32": 0x3FF48034, "esp32s3": 0x60008038}
+_POWER_ON = 1
 _WANTED = b"soft"  # at the start of the memory that survives a reset
 
 
 class Hal(Chip):
     """The porting contract of firmware/hal/__init__.py on ESP32."""
+
+    # Asleep its clock is an RC oscillator (ESP-IDF, "RTC timer clock sources").
+    drift_ppm = 50000
 
     def _why_it_began(self):
         """A panic and machine.reset() look alike here: the mark tells them apart."""
@@ -24,7 +32,10 @@ class Hal(Chip):
             machine.RTC().memory(bytes(len(_WANTED)) + memory[len(_WANTED) :])
         cause = machine.reset_cause()
         if cause == machine.PWRON_RESET:
-            return "power"
+            state = machine.mem32[_STATE[self.board["chip"]]] & 63
+            return "power" if state == _POWER_ON else "brownout"
+        if cause == machine.DEEPSLEEP_RESET:
+            return "sleep"
         if cause == machine.WDT_RESET:
             return "watchdog"
         return "soft" if was_wanted or cause == machine.SOFT_RESET else "fault"

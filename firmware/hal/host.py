@@ -120,6 +120,9 @@ class Hal:
     """The porting contract of firmware/hal/__init__.py on this computer."""
 
     root = "/flash"
+    start_ms = 0  # not told; its clock is always set
+    drift_ppm = 40
+    longest_sleep_ms = 432000000
     interfaces = ()  # the host's network is there
 
     def __init__(self, platform, board):
@@ -130,6 +133,7 @@ class Hal:
         self.cause = platform.link["reset_cause"]
         self.remount = platform.remount
         self.reset = platform.reset
+        self.sleep = platform.sleep
         self._platform = platform
         name, version = sys.implementation[0], sys.implementation[1]
         self.runtime = "%s %s on %s" % (
@@ -148,7 +152,7 @@ class Hal:
 
     def wall_ms(self):
         """This computer's clock."""
-        return time.time_ns() // 1000000
+        return time.time_ns() // 1000000 + self._platform.link.get("ahead_ms", 0)
 
     def set_wall(self, ms):
         """This computer's clock is its own."""

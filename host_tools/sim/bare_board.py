@@ -80,6 +80,7 @@ class BareBoard:
         self._kennel: socket.socket | None = None
         self._fed_s: float | None = None
         self._starts_s = 0.0  # when it starts by itself; 0: never
+        self._starts_by = "soft"
         self._is_started = False
         self._is_raw = False
         self._is_heard = True
@@ -237,7 +238,7 @@ class BareBoard:
                 self._ended(child.wait())
                 return
         if self._kennel in ready:
-            word = self._kennel.recv(8)
+            word = self._kennel.recv(16)
             if word == b"1":
                 self._fed_s = time.monotonic()
             elif word == b"W":
@@ -246,11 +247,16 @@ class BareBoard:
                 self._reset("soft")
             elif word[:1] == b"T":
                 self._starts_s = time.monotonic() + int(word[1:]) * 60
+                self._starts_by = "soft"
+            elif word[:1] == b"S":
+                self._fed_s = None
+                self._starts_s = time.monotonic() + int(word[1:]) / 1000
+                self._starts_by = "sleep"
             elif word == b"C":
                 self.cut_after_writes = 0
                 self._fail()
         elif self._starts_s and time.monotonic() > self._starts_s:
-            self._reset("soft")
+            self._reset(self._starts_by)
         elif self._fed_s and time.monotonic() - self._fed_s > self._watchdog_s:
             self.bites += 1
             self._reset("watchdog")

@@ -48,6 +48,10 @@ def _start():  # noqa: C901  # one piece: nothing of it stays behind
             """Start again as after a power cut."""
             self.say(b"R")
 
+        def sleep(self, ms):
+            """Do nothing for so long, then start again."""
+            self.say(b"S%d" % ms)
+
         def reset_in(self, minutes):
             """Start again by itself then."""
             kennel.send(b"T%d" % minutes)

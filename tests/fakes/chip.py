@@ -247,6 +247,7 @@ class _Machine:
     PWRON_RESET = 1
     HARD_RESET = 2
     WDT_RESET = 3
+    DEEPSLEEP_RESET = 4
     SOFT_RESET = 5
 
     def __init__(self, chip):
@@ -269,6 +270,9 @@ class _Machine:
 
     def reset_cause(self):
         return self._chip.reset_cause
+
+    def deepsleep(self, ms):
+        self._chip.slept_ms = ms
 
 
 class _Vfs:
@@ -318,7 +322,11 @@ class Chip:
         self.uarts = {}
         self.rtc = (2021, 1, 1, 4, 0, 0, 0, 0)
         self.rtc_memory = b""
-        self.registers = {0x4005800C: 0, 0x400D800C: 0}
+        self.registers = {0x3FF48034: 1, 0x60008038: 1, 0x4010002C: 1 << 16}
+        for scratch in (0x4005800C, 0x400D800C):
+            for at in range(3):
+                self.registers[scratch + 4 * at] = 0
+        self.slept_ms = 0
         self.reset_cause = _Machine.PWRON_RESET
         self.resets = 0
         self.locks = 0  # disable_irq without its enable_irq

@@ -15,7 +15,8 @@ GATEWAY = "gw-a"
 class World:
     """A broker, a collector and a gateway without meters."""
 
-    def __init__(self, supervisor, folder, files, key=None):
+    def __init__(self, supervisor, folder, files, key=None, skips_sleep=False, **changes):
+        """changes: of the configuration."""
         self.folder = folder
         self.lines = []
         self.begun_s = time.monotonic()
@@ -39,7 +40,7 @@ class World:
             "meters": [],
             "uplink": uplink | {"state_s": 1, "keepalive_s": 10},
             "update": {"settle_s": 1, "trial_s": 12},
-        }
+        } | changes
         old = bundle.pack(files, "1.0", 1, ["host"])
         image.build(
             self.image,
@@ -47,7 +48,14 @@ class World:
             firmware=old,
             files={"/state/keys": release.modulus(key)} if key else None,
         )
-        self.board = EmulatedBoard(supervisor, self.image, {}, on_line=self._line, watchdog_s=3)
+        self.board = EmulatedBoard(
+            supervisor,
+            self.image,
+            {},
+            on_line=self._line,
+            watchdog_s=3,
+            skips_sleep=skips_sleep,
+        )
 
     def _line(self, line):
         self.lines.append("%.1f %s" % (time.monotonic() - self.begun_s, line))

@@ -126,6 +126,9 @@ class Site:
     """A gateway, its lines, its broker and its bad luck, all from one seed."""
 
     step_ms = 1000  # the loop looks at least so often
+    drift_ppm = 40
+    longest_ms = 432000000  # of one sleep
+    boot_ms = 0  # what a start takes after a sleep
 
     def __init__(self, seed=1, tree=TREE, begun_ms=WALL_MS):
         if hasattr(gc, "threshold"):
@@ -144,6 +147,8 @@ class Site:
         self.network = True
         self.timeline = []  # (wall ms, what happened)
         self.starts = 0
+        self.slept: list = []  # (wall ms, for how long, whether that life sent)
+        self.has_clock = True
         self._grounds = (CuttableGround(), CuttableGround())
         self._next_trouble_ms = 0
         self._network_back_ms = None
@@ -174,18 +179,26 @@ class Site:
 
     def _start(self, cause, has_clock):
         self.starts += 1
+        self.has_clock = has_clock
         # The tick begins where the last power cut left it nowhere: anywhere, also before a wrap.
         self.now_ms = ticks_add(0, -self.random(100000))
         clock = Clock(self.starts)
         clock.tick(self.now_ms)
+        sleep = None
+        if self.config["power"]["sleep"]:
+            from agent.sleep import Sleep
+
+            ground = self._grounds[1]
+            sleep = Sleep(self.config["power"], ground, cause, self.drift_ppm, self.longest_ms)
+            sleep.wake(clock, self.boot_ms)
         if has_clock:
             clock.set_wall(self.wall_ms, self.now_ms, "board")
             self._sync_at_ms = None
-        else:
+        elif cause != "sleep":
             self._sync_at_ms = self.wall_ms + 5000 + self.random(300000)
         journal = Journal(self._grounds[0], lambda: 99, self.config["journal"]["size_kb"] * 1024)
         identity: dict = {"gateway": "gw", "site": "", "board": "host", "version": "1"}
-        identity.update({"runtime": "test", "boot": self.starts})
+        identity.update({"runtime": "test", "boot": clock.boot})
         self.app = App(
             self.config,
             journal,
@@ -196,6 +209,7 @@ class Site:
             lambda: (1, 1),
             self._grounds[1],
         )
+        self.app.sleep = sleep  # type: ignore[assignment]
         self.app.start(self.now_ms, cause)
         for line, bus in zip(self.lines, self.app.buses):  # noqa: B905 - absent on the device
             line.connect(bus, self.now_ms)
@@ -216,6 +230,10 @@ class Site:
                 self._make_trouble()
             try:
                 wait_ms = self._live()
+                sleep_ms = self.app.sleep.step(self.app, self.now_ms) if self.app.sleep else 0
+                if sleep_ms:
+                    self._sleep(sleep_ms, trouble)
+                    continue
             except PowerCut:
                 self.cut(self.random(3) > 0)
                 continue
@@ -223,14 +241,31 @@ class Site:
             self.wall_ms += wait_ms
             self.now_ms = ticks_add(self.now_ms, wait_ms)
 
+    def _sleep(self, ms, trouble):
+        """Let the gateway sleep; with trouble the power may go meanwhile."""
+        self.slept.append((self.wall_ms, ms, self.app.sleep.uplinks))  # type: ignore[attr-defined]
+        self.broker.disconnect()
+        for line in self.lines:
+            line.disconnect()
+        cut_ms = self.random(16 * ms) if trouble else ms
+        if cut_ms < ms:
+            self.wall_ms += cut_ms
+            self.cut(self.random(3) > 0)
+            return
+        self.wall_ms += ms + self.boot_ms
+        self._grounds = tuple([ground.cut() for ground in self._grounds])
+        self._begin("sleep", self.has_clock)
+
     def _live(self):
         """Do what is due now; return ms until the next thing."""
         app = self.app
         if self._network_back_ms is not None and self.wall_ms >= self._network_back_ms:
             self._network_back_ms = None
             self._heal()
-        if self._sync_at_ms is not None and self.wall_ms >= self._sync_at_ms:
+        is_dark = app.sleep and not app.sleep.uplinks  # the radio is off
+        if self._sync_at_ms is not None and self.wall_ms >= self._sync_at_ms and not is_dark:
             self._sync_at_ms = None
+            self.has_clock = True
             self.note("clock set")
             app.set_wall(self.wall_ms, self.now_ms, "sntp")
         app.step(self.now_ms)
@@ -242,6 +277,8 @@ class Site:
 
     def _carry(self):
         uplink = self.app.uplink
+        if self.app.sleep and not self.app.sleep.uplinks:
+            return  # the radio is off
         if self.network:
             pump(uplink, self.broker, self.now_ms)
             return
@@ -279,7 +316,15 @@ class Site:
         self._heal()
         for meter in self.meters + [self.sensor]:  # noqa: RUF005 - absent on the device
             meter.dead = True
-        self.run(4 * 3600 * 1000 + self.config["block"]["flush_s"] * 1000)
+        self.run(self.settle_ms)
+
+    @property
+    def settle_ms(self):
+        """What the last reading takes to the broker, at most."""
+        if self.config["power"]["sleep"]:
+            every_s = self.config["power"]["uplink_every"] * self.config["meters"][0]["interval_s"]
+            return 2500 * every_s
+        return 4 * 3600 * 1000 + self.config["block"]["flush_s"] * 1000
 
     # --- the verdict
 

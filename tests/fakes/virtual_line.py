@@ -98,6 +98,12 @@ class Line:
         self._speaks_at = now_ms if hasattr(self.meters[0], "frame") else None
         bus.opened(now_ms)
 
+    def disconnect(self):
+        """The gateway sleeps: what is said now, nobody hears."""
+        self._arriving = []
+        self._sending_until = None
+        self._speaks_at = None
+
     def step(self, bus, wall_ms, now_ms, most_ms=1000):
         """Move what is due; return ms until there is more to do, at most most_ms."""
         while self._step(bus, wall_ms, now_ms):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agent import config
+from drivers import DRIVERS, load
 from host_tools import site_words
 from host_tools.problems import INPUT, Problem
 from host_tools.site_file import read_site
@@ -199,6 +200,26 @@ def test_a_modem_needs_a_board_and_a_port_that_can_carry_it(tmp_path):
         tree = tree.replace("# network:", f"network: {{kind: ppp, uart: {uart}, apn: iot}} #")
         found = [f.rule for f in _read(tmp_path, tree).findings if "network" in f.path]
         assert not found if not rule else any(rule in said for said in found), (name, found)
+
+
+def test_what_makes_no_sense_in_a_sleep_is_said(tmp_path):
+    text = EXAMPLE.read_text()
+    power = "power: {sleep: true, uplink_every: 1440} #"
+    network = "network: {kind: ppp, uart: uart2, apn: iot} #"
+    text = text.replace("# power:", power).replace("# network:", network)
+    text = text.replace('ntp: ["192.0.2.10"]', "ntp: []")
+    site = _read(tmp_path, text.replace("interval_s: 60", "interval_s: 900"))
+    found = {f.path.removeprefix("gateways[0]."): f.rule for f in site.findings}
+    assert "may dial for 180 s" in found["power.awake_s"]
+    assert "once in 360 h" in found["power.uplink_every"]
+    assert "asleep the clock drifts" in found["clock.ntp"]
+    assert found["meters[1].protocol"].startswith("tic pushes")
+    assert site.is_good and len(found) == 4, found
+    site = _read(tmp_path, text.replace("interval_s: 60", "interval_s: 30"))
+    assert not site.is_good and "too short for power.sleep" in str(site.findings)
+    for protocol in DRIVERS:  # what has its own idea of a period cannot sleep through it
+        drives = vars(load(protocol))
+        assert (protocol in config._ALWAYS) == ("due" in drives), protocol
 
 
 # --- words, sample, schema

@@ -45,6 +45,22 @@ def test_modbus_meters_may_be_on_the_network_and_no_others():
     assert "tic and a port of kind tcp do not go together" in validate(tree)[1][0]
 
 
+def test_what_would_miss_something_in_a_sleep_is_a_problem():
+    tree = _tree()
+    tree["power"] = {"sleep": True}
+    tree["ports"].append({"name": "inputs", "kind": "pins", "pins": ["in1"]})
+    tree["ports"].append({"name": "net", "kind": "tcp", "host": "192.168.1.20"})
+    tree["meters"][0]["interval_s"] = 59
+    tree["meters"].append({"name": "p", "port": "inputs", "protocol": "pulse", "map": "s0"})
+    problems = validate(tree)[1]
+    places = ["ports[2].kind", "meters[0].interval_s", "meters[1].protocol"]
+    assert [p.partition(":")[0] for p in problems] == places
+    tree["power"]["sleep"] = False
+    assert validate(tree)[1] == []
+    config = validate(dict(_tree(), power={"sleep": True}))[0]
+    assert config["block"]["flush_s"] == 86400, "blocks are sealed when they are to be sent"
+
+
 def test_a_secret_is_not_repeated():
     tree = _tree()
     tree["uplink"] = {"key": 123456789}

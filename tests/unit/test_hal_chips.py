@@ -2,6 +2,7 @@
 
 from boards.esp32_generic import BOARD as DEVKIT
 from boards.esp32_poe import BOARD as POE
+from boards.esp32_s3 import BOARD as S3
 from boards.rpi_pico2_w import BOARD as PICO2
 from boards.rpi_pico_w import BOARD as PICO
 from tests.fakes import chip as fake
@@ -230,6 +231,50 @@ def test_why_an_esp32_began():
     assert esp32.Hal(_Platform(), DEVKIT).cause == "soft"
     assert chip.rtc_memory == b"\0\0\0\0last words", "the rest of the memory is another's"
     assert esp32.Hal(_Platform(), DEVKIT).cause == "fault"
+
+
+def test_a_sleep_of_a_pico_keeps_its_clock_and_no_watchdog_bites_in_it():
+    for board, base in ((PICO, 0x40058000), (PICO2, 0x400D8000)):
+        chip = _chip(networks={"mairie": None})
+        gateway = rp2.Hal(_Platform(), board)
+        gateway.open_interface("wifi").start()
+        gateway.set_wall(1772323199678)
+        gateway.sleep(600_000)
+        assert chip.slept_ms == 600_000 and not chip.station.is_active
+        assert chip.registers[base + 0x3000] == 1 << 30, "the watchdog does not count"
+        kept = chip.registers
+        chip = _chip(reset_cause=3, registers=kept)
+        gateway = rp2.Hal(_Platform(), board)
+        assert gateway.cause == "sleep" and gateway.longest_sleep_ms < 4294967
+        # It wakes ten minutes later, and this start has taken start_ms so far.
+        late_ms = gateway.wall_ms() - 1772323799678
+        assert 0 <= late_ms - gateway.start_ms < 1000
+        assert (_chip(reset_cause=3, registers=kept), rp2.Hal(_Platform(), board))[
+            1
+        ].wall_ms() == 0
+    chip = _chip()
+    rp2.Hal(_Platform(), PICO).sleep(1000)
+    gateway = (_chip(reset_cause=3, registers=chip.registers), rp2.Hal(_Platform(), PICO))[1]
+    assert gateway.cause == "sleep" and gateway.wall_ms() == 0, "a clock that was never set"
+
+
+def test_a_sleep_of_an_esp32():
+    chip = _chip()
+    gateway = esp32.Hal(_Platform(), DEVKIT)
+    gateway.sleep(3_600_000)
+    assert chip.slept_ms == 3_600_000 and gateway.drift_ppm == 50_000
+    assert (_chip(reset_cause=4), esp32.Hal(_Platform(), DEVKIT))[1].cause == "sleep"
+
+
+def test_a_supply_that_sagged_is_no_power_on():
+    assert (_chip(), esp32.Hal(_Platform(), S3))[1].cause == "power"
+    for board, register in ((DEVKIT, 0x3FF48034), (S3, 0x60008038)):
+        for code in (15, 12):  # by the chip, or by ESP-IDF
+            _chip().registers[register] = code
+            assert esp32.Hal(_Platform(), board).cause == "brownout"
+    _chip().registers[0x4010002C] = 1 << 17
+    assert rp2.Hal(_Platform(), PICO2).cause == "brownout"
+    assert rp2.Hal(_Platform(), PICO).cause == "power", "an RP2040 does not tell"
 
 
 def test_the_clock_is_trusted_once_it_was_set():

@@ -63,6 +63,23 @@ def test_it_is_rolled_back_when_its_uptime_is_spent_over_starts():
     ]  # fmt: skip
 
 
+def test_planned_sleeps_interrupt_neither_settling_nor_the_count_of_its_time():
+    bench = Bench(["a", "b", 3, 0, 0, "meters 0"])
+    for life in range(59):  # of ten seconds each
+        trial = bench.trial("sleep")
+        for second in range(1, 11):
+            assert not trial.step(second, 0, 0, 0, 10 * life)
+        assert trial.missing == ("settling" if life < 5 else "nothing was acknowledged"), life
+        trial.save()
+        assert bench.slots.state == ["a", "b", 3, 0, 10 * life + 10, "meters 0"]
+    trial = bench.trial("sleep")
+    assert not trial.step(9, 0, 0, 0, 590) and trial.step(10, 0, 0, 0, 590)
+    assert bench.slots.state[5].endswith("nothing was acknowledged after 600 s")
+    bench = Bench(["a", "b", 3, 0, 300, "meters 0"])
+    trial = bench.trial("sleep")
+    assert not trial.step(5, 10, 0, 0, 55) and trial.is_over, "what an earlier wake wrote counts"
+
+
 def test_its_uptime_is_kept_each_minute():
     bench = Bench(["a", "b", 1, 0, 200, "meters 0"])
     trial = bench.trial()

@@ -1,0 +1,67 @@
+"""A battery gateway on the emulated board: it sleeps, wakes, sends, and is updated meanwhile."""
+
+import json
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from host_tools import image
+from host_tools.supervisor import Supervisor
+from tests.fakes.gateway_and_collector import GATEWAY, World
+
+METERS = {
+    "ports": [{"name": "line", "uart": "uart1"}],  # which is not there: each wake declares that
+    "meters": [
+        {
+            "name": "m",
+            "port": "line",
+            "protocol": "modbus",
+            "map": "sdm630",
+            "points": ["energy_import", "power"],
+            "interval_s": 300,
+        }
+    ],
+    "power": {"sleep": True, "uplink_every": 2, "awake_s": 60},
+}
+
+
+@pytest.fixture
+def world(tmp_path):
+    with tempfile.TemporaryDirectory() as folder:
+        files = image.compile_all(Path(folder))
+    key = rsa.generate_private_key(65537, 3072)
+    with Supervisor() as supervisor:
+        made = World(supervisor, tmp_path, files, key, skips_sleep=True, **METERS)
+        yield made
+        made.close()
+
+
+def test_sleeps_are_no_starts_and_an_update_is_tried_and_confirmed_across_them(world):
+    with world.serve(world.bundle()) as server:
+        heard = server.heard[GATEWAY]
+        world.board.power_on()
+        world.until(lambda: len(world.board.slept_ms) >= 2)
+        server.offer(GATEWAY, 1)  # it sleeps: the broker keeps the offer
+        world.until(lambda: world.slot()[:2] == ["a", "b"])
+        world.until(lambda: world.slot()[:2] == ["b", "-"])
+        slept = len(world.board.slept_ms)
+        world.until(lambda: len(world.board.slept_ms) >= slept + 2)
+        assert heard.birth["version"] == "2.0"
+    world.board.power_cut()
+    assert not world.board.bites and not world.board.failed
+    # But for those that follow an ordinary start, they last from one due time to the next.
+    slept_ms = sorted(world.board.slept_ms)
+    assert slept_ms[-1] <= 300_000 and slept_ms[2] > 280_000, slept_ms
+    with world.collector.engine.connect() as connection:
+        boots = [row[0] for row in connection.exec_driver_sql("SELECT cause FROM boot")]
+        assert boots == ["power", "soft"], boots  # the second: into the new firmware
+        assert not connection.exec_driver_sql("SELECT * FROM hole").fetchall()
+        times = connection.exec_driver_sql(
+            "SELECT DISTINCT at_ms FROM reading ORDER BY at_ms"
+        ).fetchall()
+    steps = [b[0] - a[0] for a, b in pairwise(times)]
+    assert len(steps) >= 3 and all(290_000 < step < 310_000 for step in steps), steps
+    assert json.loads(image.read(world.image, "/config-a.json"))["power"]["sleep"]
