@@ -94,7 +94,7 @@ def test_people_at_work_and_a_flash_that_fails_keep_it_awake():
     site.run(_MINUTE)
     assert len(site.slept) == 1
     site.run(10 * _MINUTE)
-    site.app.orders._maintenance({"minutes": 30})
+    site.app.orders.maintain(30)
     slept = len(site.slept)
     site.run(25 * _MINUTE)
     assert len(site.slept) <= slept + 1 and site.app.orders.keeps_awake()
