@@ -121,9 +121,9 @@ class Sleep:
         Reading a block wants as much memory as writing it: where that is not there in one piece,
         the gateway does with smaller blocks.
         """
-        from agent.codec import BadBlock, decode
+        from agent.codec import VERSION_3, BadBlock, decode
 
-        if index >= len(app.blocks) or data[1:5] != app.config_hash:
+        if index >= len(app.blocks) or data[1:5] != app.config_hash or data[0] >> 4 != VERSION_3:
             return False
         block = app.blocks[index]
         forget("codec_read")  # a start needs it once

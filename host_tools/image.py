@@ -41,7 +41,6 @@ _AT_ROOT = ("boot.py", "chip_main.py", "host_start.py", "manifest.py")
 # What only a computer does: decode blocks, read without a map, search a bus.
 AT_A_DESK = (
     "agent/codec_old.py",
-    "agent/codec_read.py",
     "agent/codec_two.py",
     "drivers/mbus_search.py",
     "drivers/modbus_desk.py",

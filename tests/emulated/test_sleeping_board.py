@@ -25,6 +25,7 @@ METERS = {
         }
     ],
     "power": {"sleep": True, "uplink_every": 2, "awake_s": 60},
+    "update": {"settle_s": 1, "trial_s": 600},
 }
 
 
@@ -57,7 +58,7 @@ def test_sleeps_are_no_starts_and_an_update_is_tried_and_confirmed_across_them(w
     assert slept_ms[-1] <= 300_000 and slept_ms[2] > 280_000, slept_ms
     with world.collector.engine.connect() as connection:
         boots = [row[0] for row in connection.exec_driver_sql("SELECT cause FROM boot")]
-        assert boots == ["power", "soft"], boots  # the second: into the new firmware
+        assert boots == ["power", "soft"], (boots, "\n".join(world.lines))
         assert not connection.exec_driver_sql("SELECT * FROM hole").fetchall()
         times = connection.exec_driver_sql(
             "SELECT DISTINCT at_ms FROM reading ORDER BY at_ms"

@@ -14,6 +14,8 @@ fake.uninstall()
 
 
 class _App:
+    sleep = None
+
     def __init__(self, network):
         self.config, self.problems = validate(
             {"gateway": "g", "board": "x", "ports": [], "meters": [], "network": network}
