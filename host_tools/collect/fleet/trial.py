@@ -1,14 +1,17 @@
 """One trial: a fleet against a cluster and collectors, with kills, and the count at the end.
 
 result = run_trial(Path(".run/fleet"), "sqlite:///x.db", gateways=100, records=4, kill=True)
-result["lost"], result["duplicated"]        # 0, 0
+result["lost"], result["duplicated"], result["altered"], result["disordered"]       # 0, 0, 0, 0
 """
 
 import asyncio
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +20,13 @@ import sqlalchemy as sa
 from host_tools.collect import tables as t
 from host_tools.collect.database import open_database
 from host_tools.collect.fleet.cluster import Cluster
-from host_tools.collect.fleet.gateways import READINGS, Fleet
+from host_tools.collect.fleet.gateways import POINTS, READINGS, START_MS, Fleet, Row, prepare_rows
 from host_tools.problems import FAILED, Problem
 from host_tools.supervisor import Child, Supervisor
 
-_DEADLINE_S = 280.0
-_SETTLE_S = 60.0
+# Longer than a gateway's longest pause between two attempts: 300 s (agent/backoff.py).
+PATIENCE_S = 600.0
+_UP_S = 120.0
 
 
 def run_trial(
@@ -35,12 +39,13 @@ def run_trial(
     nodes: int = 3,
     kill: bool = False,
     seed: int = 0,
-    deadline_s: float = _DEADLINE_S,
+    patience_s: float = PATIENCE_S,
 ) -> dict[str, Any]:
     """Run one trial on loopback; return its figures.
 
-    kill  after a third of the work a node and a collector end by SIGKILL, and come back after
-          another third; when three quarters are done every node and every collector does
+    kill        after a third of the work a node and a collector end by SIGKILL, and come back
+                after another third; when three quarters are done every node and collector does
+    patience_s  give up when nothing was acknowledged for so long
     """
     engine = open_database(url)
     with Supervisor() as supervisor:
@@ -62,12 +67,12 @@ def run_trial(
         running = [collect() for _ in range(collectors)]
         # The stream must be there before the first birth: what nobody keeps is sent again late.
         for _ in running:
-            if not up.acquire(timeout=60):
+            if not up.acquire(timeout=_UP_S):
                 raise Problem("a collector does not come up", "run it by hand", code=FAILED)
         fleet = Fleet(cluster.mqtt, gateways, records, seed)
 
         async def drive() -> tuple[bool, int]:
-            work = asyncio.create_task(fleet.run(deadline_s))
+            work = asyncio.create_task(fleet.run(patience_s))
             stage = 0
             while not work.done():
                 done = fleet.acknowledged / fleet.readings
@@ -99,7 +104,7 @@ def run_trial(
         seconds = time.monotonic() - begun
         brokers = sum(_resident(pid) for pid in cluster.pids())
         workers = sum(_resident(child.process.pid) for child in running if child.running)
-        _settle(engine, begun + deadline_s + _SETTLE_S)
+        _settle(engine, patience_s)
         for child in running:
             child.stop()
     result = count(engine, fleet)
@@ -120,9 +125,10 @@ def run_trial(
     }
 
 
-def _settle(engine: sa.Engine, until_s: float) -> None:
+def _settle(engine: sa.Engine, patience_s: float) -> None:
     """Wait for blocks whose birth was in the hands of a collector that was killed."""
     query = sa.select(sa.func.count()).select_from(t.parked)
+    until_s = time.monotonic() + patience_s
     while time.monotonic() < until_s:
         with engine.connect() as connection:
             if not connection.scalar(query):
@@ -131,30 +137,106 @@ def _settle(engine: sa.Engine, until_s: float) -> None:
 
 
 def count(engine: sa.Engine, fleet: Fleet) -> dict[str, int]:
-    """Compare journals with the database: what was acknowledged must be there, readable, once."""
-    g, r = t.gateway.c, t.record.c
-    lost = duplicated = 0
+    """Compare journals with the database, reading by reading.
+
+    lost        readings that were acknowledged and are not there
+    duplicated  readings beyond the one of their record, row and meter
+    altered     records whose times or values are not those that were sent under their number
+    disordered  records that do not lie after the record before them in time
+    """
+    places = {
+        (name, journal.journal_id): journal
+        for name, journal in zip(fleet.names, fleet.journals, strict=True)
+    }
+    sent = [_Record.sent(rows) for rows in prepare_rows(fleet.records, START_MS)]
+    lost = duplicated = altered = disordered = 0
+    stored: dict[tuple[str, int], dict[int, _Record]] = {}
+    for name, journal_id, seq, record in _stored(engine):
+        known = stored.setdefault((name, journal_id), {})
+        duplicated += READINGS if seq in known else 0
+        known[seq] = record
+        altered += record.readings > 0 and record != sent[seq - 1]
+    for key, journal in places.items():
+        here = stored.get(key, {})
+        numbers = range(1, journal.acked + 1)
+        lost += sum(
+            max(0, READINGS - here[n].readings) if n in here else READINGS for n in numbers
+        )
+        ordered = [here[n] for n in sorted(here) if here[n].readings]
+        disordered += sum(after.first_ms <= before.last_ms for before, after in pairwise(ordered))
+    duplicated += _twice(engine)
+    return {
+        "lost": lost,
+        "duplicated": duplicated,
+        "altered": altered,
+        "disordered": disordered,
+    }
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What is compared of one record: how many readings, from when to when, sums of points."""
+
+    readings: int
+    first_ms: int
+    last_ms: int
+    sums: tuple[int, ...]
+
+    @classmethod
+    def sent(cls, rows: list[Row]) -> "_Record":
+        """Return what must be stored of these readings."""
+        sums = tuple(sum(values[i] for _, values in rows) for i in range(len(POINTS)))
+        return cls(len(rows), rows[0][0], rows[-1][0], sums)
+
+
+def _stored(engine: sa.Engine) -> Iterator[tuple[str, int, int, _Record]]:
+    """Yield (gateway, journal, seq, what is stored of it) of every record."""
+    g, m, p, r, v = t.gateway.c, t.meter.c, t.point.c, t.record.c, t.value.c
+    of_reading = t.reading.c.id // t.ROWS_MAX
+    of_value = v.reading_id // t.ROWS_MAX
+    names = [str(point[0]) for point in POINTS]
     with engine.connect() as connection:
-        stored: dict[tuple[str, int], set[int]] = {}
-        for row in connection.execute(
-            sa.select(g.name, r.journal, r.seq, r.readings).join(t.gateway, g.id == r.gateway_id)
-        ):
-            seqs = stored.setdefault((row.name, row.journal), set())
-            duplicated += row.seq in seqs
-            if row.readings == READINGS:
-                seqs.add(row.seq)
-        for name, journal in zip(fleet.names, fleet.journals, strict=True):
-            here = stored.get((name, journal.journal_id), set())
-            lost += len(set(range(1, journal.acked + 1)) - here)
-        doubled = (
-            sa.select(t.reading.c.meter_id)
-            .group_by(t.reading.c.meter_id, t.reading.c.at_ms)
-            .having(sa.func.count() > 1)
+        spans = {
+            (row.of, row.gateway_id): (row.readings, row.first_ms, row.last_ms)
+            for row in connection.execute(
+                sa.select(
+                    of_reading.label("of"),
+                    m.gateway_id,
+                    sa.func.count().label("readings"),
+                    sa.func.min(t.reading.c.at_ms).label("first_ms"),
+                    sa.func.max(t.reading.c.at_ms).label("last_ms"),
+                )
+                .join_from(t.reading, t.meter, m.id == t.reading.c.meter_id)
+                .group_by(of_reading, m.gateway_id)
+            )
+        }
+        sums: dict[tuple[int, str], int] = {
+            (row.of, row.name): int(row.total)
+            for row in connection.execute(
+                sa.select(of_value.label("of"), p.name, sa.func.sum(v.value).label("total"))
+                .join_from(t.value, t.point, p.id == v.point_id)
+                .group_by(of_value, p.name)
+            )
+        }
+        records = connection.execute(
+            sa.select(r.id, r.gateway_id, r.journal, r.seq, g.name)
+            .join_from(t.record, t.gateway, g.id == r.gateway_id)
+            .order_by(r.id)
         )
-        duplicated += (
-            connection.scalar(sa.select(sa.func.count()).select_from(doubled.subquery())) or 0
-        )
-    return {"lost": lost * READINGS, "duplicated": duplicated}
+        for row in records:
+            span = spans.get((row.id, row.gateway_id), (0, 0, 0))
+            totals = tuple(sums.get((row.id, name), 0) for name in names)
+            yield row.name, row.journal, row.seq, _Record(*span, totals)
+
+
+def _twice(engine: sa.Engine) -> int:
+    """Return how many readings a meter has beyond one for an instant."""
+    c = t.reading.c
+    of = (c.meter_id, c.at_ms)
+    more = sa.select((sa.func.count() - 1).label("more")).select_from(t.reading).group_by(*of)
+    with engine.connect() as connection:
+        found = more.having(sa.func.count() > 1).subquery()
+        return int(connection.scalar(sa.select(sa.func.sum(found.c.more))) or 0)
 
 
 def _resident(pid: int) -> int:
