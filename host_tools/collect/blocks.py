@@ -16,7 +16,7 @@ from host_tools.collect import tables as t
 from host_tools.collect.dates import CLOCK_UNSET, arrive, known_fixes, wall_ms
 from host_tools.collect.messages import Refused
 from host_tools.collect.numbers import split
-from host_tools.collect.schemas import Layout, layout
+from host_tools.collect.schemas import Layout, layouts
 from host_tools.collect.transaction import PARKED, Transaction
 
 _pace = Pace()
@@ -25,30 +25,25 @@ _pace = Pace()
 def take_blocks(to: Transaction, blocks: Sequence[tuple[int, str, bytes]]) -> None:
     """Store blocks given as (record id, gateway, bytes)."""
     _pace.count(len(blocks))
-    layouts: dict[tuple[int, str], Layout | None] = {}
-    readings: list[tuple[object, ...]] = []
-    values: list[tuple[object, ...]] = []
-    counts: list[dict[str, int]] = []
+    whole: list[tuple[int, str, bytes, Any, tuple[int, str]]] = []
     for record_id, gateway, data in blocks:
-        gateway_id = to.gateway_id(gateway)
         try:
             block = decode(data)
         except BadBlock as bad:
             to.spoil(record_id, gateway, data, f"no block: {bad}")
             continue
-        config_hash = bytes(block.config_hash).hex()
-        key = (gateway_id, config_hash)
-        if layouts.get(key) is None:
-            layouts[key] = layout(to, gateway_id, config_hash)
-            if layouts[key] is None and to.hold(gateway_id):
-                # Another collector may have learnt the schema while we asked.
-                layouts[key] = layout(to, gateway_id, config_hash)
-        places = layouts[key]
-        if places is None:
-            _park(to, record_id, gateway_id, config_hash, data)
+        key = (to.gateway_id(gateway), bytes(block.config_hash).hex())
+        whole.append((record_id, gateway, data, block, key))
+    known = _layouts(to, {key for *_, key in whole})
+    readings: list[tuple[object, ...]] = []
+    values: list[tuple[object, ...]] = []
+    counts: list[dict[str, int]] = []
+    for record_id, gateway, data, block, key in whole:
+        if key not in known:
+            _park(to, record_id, *key, data)
             continue
         try:
-            _read_block(to, record_id, gateway_id, block, places, readings, values)
+            _read_block(to, record_id, key[0], block, known[key], readings, values)
         except Refused as refused:
             to.spoil(record_id, gateway, data, str(refused))
             continue
@@ -64,6 +59,18 @@ def take_blocks(to: Transaction, blocks: Sequence[tuple[int, str, bytes]]) -> No
             counts,
         )
     to.outcome.readings += len(readings)
+
+
+def _layouts(to: Transaction, keys: set[tuple[int, str]]) -> dict[tuple[int, str], Layout]:
+    """Return the layouts that are known; what is not stays so until this transaction ends."""
+    known = layouts(to, keys) if keys else {}
+    unsure = keys - known.keys()
+    # In order, so that two collectors never wait for each other crosswise.
+    held = [to.hold(gateway_id) for gateway_id, _ in sorted(unsure)]
+    if any(held):
+        # Another collector may have learnt a schema while we asked.
+        known |= layouts(to, unsure)
+    return known
 
 
 def _read_block(

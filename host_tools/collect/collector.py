@@ -140,8 +140,7 @@ class Collector:
             if outcome is None:
                 return
             self._intake.done(token for _, token in batch)
-            for ack in outcome.acks:
-                self._intake.acknowledge(ack)
+            self._intake.acknowledge(outcome.acks)
             for gateway, reason in outcome.refused:
                 log.warning("%s: quarantined: %s", gateway, reason)
             before = self._progress

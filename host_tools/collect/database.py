@@ -25,6 +25,7 @@ _STEPS = {
         "INSERT INTO arrival (record_id) SELECT id FROM record WHERE readings > 0 ORDER BY id",
     ),
     3: (),  # a view more
+    4: ("CREATE INDEX IF NOT EXISTS journal_by_number ON journal (journal)",),
 }
 
 # Numbers of a record and its rows in one chunk of a TimescaleDB hypertable: 50,000 records.

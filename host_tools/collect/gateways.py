@@ -70,23 +70,20 @@ def meet(to: Transaction, gateway: str, journal: int, owed: bool = True) -> None
     Refused when another gateway owns this journal: two gateways never draw the same number, so
     one of them is not what it says.
     """
-    gateway_id = to.gateway_id(gateway)
-    c = t.journal.c
-    if (gateway, journal) in to.touched:
-        return
-    known = to.connection.scalar(
-        sa.select(c.journal).where((c.gateway_id == gateway_id) & (c.journal == journal))
-    )
-    if known is None:
+    if (gateway, journal) not in to.journals:
+        gateway_id = to.gateway_id(gateway)
+        c = t.journal.c
         owner = to.connection.scalar(
             sa.select(t.gateway.c.name).join(t.journal).where(c.journal == journal)
         )
-        if owner is not None:
+        if owner is None:
+            to.connection.execute(
+                to.insert(t.journal).on_conflict_do_nothing(),
+                {"gateway_id": gateway_id, "journal": journal, "through": 0},
+            )
+        elif owner != gateway:
             raise Refused(f"journal {journal:08x} is of {owner!r}, not of {gateway!r}")
-        to.connection.execute(
-            to.insert(t.journal).on_conflict_do_nothing(),
-            {"gateway_id": gateway_id, "journal": journal, "through": 0},
-        )
+        to.journals.add((gateway, journal))
     if owed:
         to.touched.add((gateway, journal))
 
@@ -118,7 +115,8 @@ def declare(
 
 def declare_gone(to: Transaction) -> None:
     """Declare what is neither here nor, by their births and states, with the gateways."""
-    for gateway, journal, first, why in to.gone:
+    # In one order, so that two collectors never wait for each other crosswise.
+    for gateway, journal, first, why in sorted(to.gone):
         _declare_below(to, gateway, journal, first, why)
 
 

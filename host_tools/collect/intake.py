@@ -8,7 +8,7 @@ TCP fills up, and the broker holds the rest: back-pressure instead of memory.
     intake.start()
     for message, token in intake.batch(500, wait_s=0.5): ...
     intake.done([token])                    # after the commit
-    intake.acknowledge(Ack("gw-ecole", 0x1a2b3c4d, 17))
+    intake.acknowledge([Ack("gw-ecole", 0x1a2b3c4d, 17)])
 """
 
 import contextlib
@@ -65,8 +65,8 @@ class Source(Protocol):
     def done(self, tokens: Iterable[Any]) -> None:
         """Say that these deliveries are stored."""
 
-    def acknowledge(self, ack: Ack) -> None:
-        """Tell a gateway what it may forget."""
+    def acknowledge(self, acks: Iterable[Ack]) -> None:
+        """Tell gateways what they may forget."""
 
 
 class Intake:
@@ -130,12 +130,14 @@ class Intake:
             if token.session == self._session:
                 self._client.ack(token.mid, token.qos)
 
-    def acknowledge(self, ack: Ack) -> None:
-        """Tell a gateway what it may forget.
+    def acknowledge(self, acks: Iterable[Ack]) -> None:
+        """Tell gateways what they may forget.
 
         QoS 0 and not kept: a lost one is followed by the next, and a birth asks again.
         """
-        self._client.publish(f"eclor/1/{ack.gateway}/ack", self._seals.ack_bytes(ack), qos=0)
+        for ack in acks:
+            topic = f"eclor/1/{ack.gateway}/ack"
+            self._client.publish(topic, self._seals.ack_bytes(ack), qos=0)
 
     # -- callbacks, on paho's thread ---------------------------------------------------------
 

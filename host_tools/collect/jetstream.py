@@ -111,11 +111,16 @@ class JetStream:
         with contextlib.suppress(NATSError, TimeoutError):
             self._await(say(), 10)
 
-    def acknowledge(self, ack: Ack) -> None:
-        """Tell a gateway what it may forget."""
-        payload = self._seals.ack_bytes(ack)
+    def acknowledge(self, acks: Iterable[Ack]) -> None:
+        """Tell gateways what they may forget; a lost word is said again at the next birth."""
+
+        async def say() -> None:
+            for ack in acks:
+                subject = f"eclor.1.{ack.gateway}.ack"
+                await self._client.publish(subject, self._seals.ack_bytes(ack))
+
         with contextlib.suppress(NATSError, TimeoutError):
-            self._await(self._client.publish(f"eclor.1.{ack.gateway}.ack", payload), 5)
+            self._await(say(), 10)
 
     def _await(self, work: Coroutine[Any, Any, _T], timeout_s: float) -> _T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)

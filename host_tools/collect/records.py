@@ -82,12 +82,12 @@ class Records:
             rows,
         )
         fresh = {(row.gateway_id, row.journal, row.seq): row.id for row in inserted}
+        self._compare([key for key in keys if key not in fresh])
         blocks = []
         # In the order of the numbers, so that a schema is known before its first block.
         for key in keys:
             gateway, envelope = self._records[key]
             if key not in fresh:
-                self._compare(key)
                 continue
             self._to.outcome.records += 1
             if envelope.kind == BLOCK:
@@ -113,20 +113,26 @@ class Records:
             "received_ms": self._to.now_ms,
         }
 
-    def _compare(self, key: Key) -> None:
-        """Tell a repeat from another record under the number of a stored one."""
-        gateway, envelope = self._records[key]
-        c = t.record.c
-        crc = self._to.connection.scalar(
-            sa.select(c.crc).where(
-                (c.gateway_id == key[0]) & (c.journal == key[1]) & (c.seq == key[2])
-            )
-        )
-        if crc == envelope.crc:
-            self._to.outcome.repeats += 1
+    def _compare(self, keys: list[Key]) -> None:
+        """Tell repeats from other records under the numbers of stored ones."""
+        if not keys:
             return
-        reason = f"record {envelope.seq} is stored with other content"
-        self._to.quarantine(gateway, f"eclor/1/{gateway}/rec", envelope.payload, reason)
+        c = t.record.c
+        crcs = {
+            (row.gateway_id, row.journal, row.seq): row.crc
+            for row in self._to.connection.execute(
+                sa.select(c.gateway_id, c.journal, c.seq, c.crc).where(
+                    sa.tuple_(c.gateway_id, c.journal, c.seq).in_(keys)
+                )
+            )
+        }
+        for key in keys:
+            gateway, envelope = self._records[key]
+            if crcs[key] == envelope.crc:
+                self._to.outcome.repeats += 1
+                continue
+            reason = f"record {envelope.seq} is stored with other content"
+            self._to.quarantine(gateway, f"eclor/1/{gateway}/rec", envelope.payload, reason)
 
     def _take_event(self, record_id: int, gateway: str, envelope: Envelope) -> None:
         """Store one record that is JSON; Refused when its payload is not what its kind says."""

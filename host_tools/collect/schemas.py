@@ -3,8 +3,12 @@
 Not the check of a schema's JSON (messages.py).
 
     learn(transaction, "gw-ecole", read_schema(tree, "gw-ecole"))
-    layout(transaction, gateway_id, "0a0b0c0d")     # {0: (meter id, [point ids])}
+    key = (gateway_id, "0a0b0c0d")
+    layouts(transaction, [key])[key]        # {0: (meter id, [point ids])}
 """
+
+from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -33,19 +37,18 @@ def learn(to: Transaction, gateway: str, schema: Schema) -> None:
         t.configuration.insert().returning(c.id),
         {"gateway_id": gateway_id, "hash": schema.hash, "schema": schema.text},
     )
-    places = []
-    for index, meter in enumerate(schema.meters):
-        meter_id = _keep_meter(to, gateway_id, meter)
-        for column, point in enumerate(meter.points):
-            row = {"meter_id": meter_id, **vars(point)}
-            point_id = to.connection.scalar(
-                to.insert(t.point)
-                .values(row)
-                # Something must be set for the row to be returned when it was there.
-                .on_conflict_do_update(index_elements=list(row), set_={"code": point.code})
-                .returning(t.point.c.id)
-            )
-            places.append((configuration_id, index, column, meter_id, point_id))
+    meters = [_keep_meter(to, gateway_id, meter) for meter in schema.meters]
+    rows = [
+        {"meter_id": meter_id, **vars(point)}
+        for meter_id, meter in zip(meters, schema.meters, strict=True)
+        for point in meter.points
+    ]
+    numbers = _keep_points(to, rows)
+    places = [
+        (configuration_id, index, column, meter_id, numbers[(meter_id, *vars(point).values())])
+        for index, (meter_id, meter) in enumerate(zip(meters, schema.meters, strict=True))
+        for column, point in enumerate(meter.points)
+    ]
     if places:
         names = ("configuration_id", "meter_index", "column", "meter_id", "point_id")
         to.connection.execute(
@@ -71,6 +74,21 @@ def _keep_meter(to: Transaction, gateway_id: int, meter: MeterRow) -> int:
     return meter_id
 
 
+def _keep_points(to: Transaction, rows: list[dict[str, Any]]) -> dict[tuple[Any, ...], int]:
+    """Return each point's row by (meter's row, name, unit, exponent, kind, code)."""
+    if not rows:
+        return {}
+    insert = to.insert(t.point)
+    kept = to.connection.execute(
+        # Something must be set for the row to be returned when it was there.
+        insert.on_conflict_do_update(
+            index_elements=list(rows[0]), set_={"code": insert.excluded.code}
+        ).returning(*(t.point.c[name] for name in rows[0]), t.point.c.id),
+        rows,
+    )
+    return {tuple(row[:-1]): row.id for row in kept}
+
+
 def _unpark(
     to: Transaction, gateway_id: int, gateway: str, config_hash: str
 ) -> list[tuple[int, str, bytes]]:
@@ -87,19 +105,21 @@ def _unpark(
     return [(row.record_id, gateway, bytes(row.data)) for row in waiting]
 
 
-def layout(to: Transaction, gateway_id: int, config_hash: str) -> Layout | None:
-    """Return what the columns of a configuration's blocks are; None: its schema is not known."""
-    c = t.configuration.c
-    configuration_id = to.connection.scalar(
-        sa.select(c.id).where((c.gateway_id == gateway_id) & (c.hash == config_hash))
+def layouts(to: Transaction, keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], Layout]:
+    """Return what the columns of blocks are by (gateway's row, configuration), where known."""
+    c, place = t.configuration.c, t.layout.c
+    found: dict[tuple[int, str], Layout] = {}
+    rows = to.connection.execute(
+        sa.select(
+            c.gateway_id, c.hash, place.meter_index, place.column, place.meter_id, place.point_id
+        )
+        # A configuration may have no meter, and is known all the same.
+        .join_from(t.configuration, t.layout, place.configuration_id == c.id, isouter=True)
+        .where(sa.tuple_(c.gateway_id, c.hash).in_(keys))
+        .order_by(c.id, place.meter_index, place.column)
     )
-    if configuration_id is None:
-        return None
-    found: Layout = {}
-    for row in to.connection.execute(
-        sa.select(t.layout)
-        .where(t.layout.c.configuration_id == configuration_id)
-        .order_by(t.layout.c.meter_index, t.layout.c.column)
-    ):
-        found.setdefault(row.meter_index, (row.meter_id, []))[1].append(row.point_id)
+    for row in rows:
+        meters = found.setdefault((row.gateway_id, row.hash), {})
+        if row.meter_id is not None:
+            meters.setdefault(row.meter_index, (row.meter_id, []))[1].append(row.point_id)
     return found

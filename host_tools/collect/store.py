@@ -47,15 +47,22 @@ class Store:
         if to.touched:
             with self._writing.begin() as connection:
                 marking = Transaction(connection, self._now_ms())
+                marking.look_up({gateway for gateway, _ in to.touched})
                 to.outcome.acks = advance_all(marking, to.touched)
         return to.outcome
 
 
 def _take(to: Transaction, messages: Iterable[Message]) -> None:
     records: list[tuple[str, Message]] = []
+    addressed: list[tuple[str, str, Message]] = []
     for message in messages:
         try:
-            gateway, leaf = message.address()
+            addressed.append((*message.address(), message))
+        except Refused as refused:
+            _refuse(to, message, str(refused))
+    to.look_up({gateway for gateway, _, _ in addressed})
+    for gateway, leaf, message in addressed:
+        try:
             if leaf == RECORD:
                 # Opened after the births: a schema may come in the same batch.
                 records.append((gateway, message))

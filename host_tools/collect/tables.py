@@ -10,7 +10,7 @@ the opening (database.py). Times are milliseconds since 1970 UTC. A value is
 import sqlalchemy as sa
 
 # The version of these tables; a change is a step in database.py, and tests/host keeps the old.
-VERSION = 3
+VERSION = 4
 # A reading's id is its record's id times this, plus its row: unique without asking the database.
 ROWS_MAX = 1 << 16
 
@@ -52,6 +52,7 @@ journal = sa.Table(
     sa.Column("journal", sa.BigInteger, primary_key=True),
     sa.Column("through", sa.BigInteger, nullable=False, comment="acknowledged: all dealt with"),
     sa.Column("acked_ms", sa.BigInteger, comment="when `through` was last sent"),
+    sa.Index("journal_by_number", "journal"),
     comment="One journal of one gateway; a gateway that was wiped starts another",
 )
 

@@ -8,7 +8,7 @@ it calls `hold` first, so that the other waits until this commit.
     transaction.fill(tables.value, rows)
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,7 @@ class Transaction:
         self.touched: set[tuple[str, int]] = set()  # (gateway, journal): owed an acknowledgement
         # (gateway, journal, lowest number it still has, why): to be declared after the records
         self.gone: list[tuple[str, int, int, str]] = []
+        self.journals: set[tuple[str, int]] = set()  # (gateway, journal) that have a row
         self._gateways: dict[str, int] = {}
         self._held: set[int] = set()
 
@@ -87,6 +88,19 @@ class Transaction:
             )
 
     # -- gateways ---------------------------------------------------------------------------
+
+    def look_up(self, names: Collection[str]) -> None:
+        """Find the rows of many gateways and their journals at once; new ones are made later."""
+        g, j = t.gateway.c, t.journal.c
+        query = (
+            sa.select(g.id, g.name, j.journal)
+            .join_from(t.gateway, t.journal, j.gateway_id == g.id, isouter=True)
+            .where(g.name.in_(names))
+        )
+        for row in self.connection.execute(query):
+            self._gateways[row.name] = row.id
+            if row.journal is not None:
+                self.journals.add((row.name, row.journal))
 
     def gateway_id(self, name: str) -> int:
         """Return the row of a gateway, making it when it is new."""

@@ -14,6 +14,7 @@ import sys
 
 import host_tools  # noqa: F401  (the stand-in for `micropython`)
 
+# In the order of a batch; "refused" is where the database would not have it.
 POINTS = ("begun", "stored", "marked", "pubacked", "acknowledged")
 
 
@@ -43,9 +44,10 @@ class PipeSource:
         self._say("done", list(tokens))
         self._reach("pubacked")
 
-    def acknowledge(self, ack):
-        self._say("ack", (ack.gateway, ack.journal, ack.seq))
-        self._reach("acknowledged")
+    def acknowledge(self, acks):
+        for ack in acks:
+            self._say("ack", (ack.gateway, ack.journal, ack.seq))
+            self._reach("acknowledged")
 
     def _say(self, word, what):
         try:
@@ -86,7 +88,11 @@ def collect(plan):
         return advance_all(to, journals)
 
     def take_and_reach(self, messages):
-        outcome = take(self, messages)
+        try:
+            outcome = take(self, messages)
+        except sa.exc.DBAPIError:
+            reach("refused")
+            raise
         reach("marked")
         return outcome
 

@@ -138,12 +138,16 @@ def test_the_steps_are_taken_on_both_engines(engine, database_url):
             connection.execute(sa.text(f"DROP VIEW IF EXISTS {view}"))
         for table in ("arrival", "cursor", "summary", "exchange", "alarm"):
             connection.execute(sa.text(f"DROP TABLE {table}"))
+        connection.execute(sa.text("DROP INDEX journal_by_number"))
         connection.execute(sa.text("ALTER TABLE gateway DROP COLUMN journal"))
         connection.execute(sa.text("ALTER TABLE meter DROP COLUMN forgotten_ms"))
         connection.execute(tables.layout_version.update().values(version=1))
     again = open_database(database_url)
     assert queries.stored(again) == 3
     assert count(again, tables.arrival) == 1
+    for table in tables.metadata.tables:
+        has = {index["name"] for index in sa.inspect(again).get_indexes(table)}
+        assert has >= {index.name for index in tables.metadata.tables[table].indexes}, table
     Store(again).take([birth(), record(BLOCK, 2, readings(1, 3))])
     assert queries.stored(again) == 4
     again.dispose()

@@ -1,7 +1,8 @@
-"""The collector killed anywhere, its database full, locked, crashed or restored from a copy.
+"""The collector killed anywhere, its database full, crashed or restored, its broker forgetful.
 
-The ledger of every round: each record is in the database once, with the content that its gateway
-sent, or is declared; and a gateway never forgot what is neither.
+A hundred rounds of trouble by seed, ECLOR_ROUNDS for more; each run has every kind. After each
+round a gateway has forgotten nothing that is not in the database, and at the end each record is
+there once, with the content that its gateway sent, or is declared.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,8 @@ from tests.fakes.gateway_messages import GOOD, JOURNAL, START_MS, birth, block, 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 30
 WINDOW = 12
+ROUNDS = 25  # in one run
+RUNS = max(1, int(os.environ.get("ECLOR_ROUNDS", "100")) // ROUNDS - 1)
 
 
 class Zygote:
@@ -111,6 +115,15 @@ class Gateway:
             for seq in range(self.acked + 1, min(len(self.sent), self.acked + WINDOW) + 1):
                 self.publish(self.message(seq))
 
+    def broker_forgets(self):
+        """A node dies: some of what it took is gone, and what it had delivered comes again."""
+        for token in list(self.queue):
+            if self.rng.randrange(2):
+                del self.queue[token]
+        for seq in self.rng.sample(list(self.sent), min(len(self.sent), WINDOW)):
+            if seq > self.acked - WINDOW:
+                self.publish(self.message(seq))
+
     def state(self):
         held = [self.acked + 1, len(self.sent) + 1, len(self.sent)]
         self.publish(Message("eclor/1/gw-a/state", json.dumps({"records": held}).encode()))
@@ -135,8 +148,11 @@ class Gateway:
             self.acked = max(self.acked, seq)
 
 
-def serve(zygote, gateway, url, batches, **plan):
-    """Run one collector for some batches or until it dies; return its exit code."""
+def serve(zygote, gateway, url, batches, trouble=None, **plan):
+    """Run one collector for some batches or until it dies; return its exit code.
+
+    trouble  number of a batch: what to do when it was given
+    """
     connection, _ = zygote.collector(url, **plan)
     if connection is not None:
         with connection:
@@ -160,12 +176,16 @@ def serve(zygote, gateway, url, batches, **plan):
                     connection.send(pickle.dumps(gateway.batch()))
                 except (BrokenPipeError, ConnectionResetError):
                     break
+                if trouble and given in trouble:
+                    trouble[given]()
     return zygote.ended()
 
 
 def settle(zygote, gateway, url):
     """Let a healthy collector take what is left."""
-    for _ in range(200):
+    gateway.publish(birth(first=gateway.acked + 1, following=len(gateway.sent) + 1))
+    gateway.state()
+    for _ in range(30):
         if gateway.acked == len(gateway.sent) and not gateway.queue:
             return
         gateway.work = lambda: refill(gateway)
@@ -177,6 +197,15 @@ def refill(gateway):
     if not gateway.queue:
         for seq in range(gateway.acked + 1, min(len(gateway.sent), gateway.acked + 64) + 1):
             gateway.publish(gateway.message(seq))
+
+
+def numbers(url):
+    """Return the numbers of all records that are in the database."""
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        found = set(connection.scalars(sa.text("SELECT seq FROM record")))
+    engine.dispose()
+    return found
 
 
 def check(gateway, url, may_miss=()):
@@ -204,91 +233,110 @@ def zygote(tmp_path_factory):
     made.close()
 
 
-def plan_of(rng):
-    """Where the next collector dies: at a named point, or before any SQL statement."""
-    at = rng.choice((*POINTS, "statement", "statement"))
-    return {"at": at, "after": rng.randrange(60 if at == "statement" else 4)}
+class SQLiteFile:
+    """The database in a file, which can be full, and restored from the copy made before."""
+
+    kinds = (*POINTS * 2, *["statement"] * 5, *["full", "restored", "broker"] * 3, "none")
+
+    def __init__(self, folder):
+        self._path = folder / "readings.db"
+        self._copy = folder / "copy.db"
+        self.url = f"sqlite:///{self._path}"
+
+    def limit(self):
+        """Return how many pages the file has and two more: a disk that is nearly full."""
+        with contextlib.closing(sqlite3.connect(self._path)) as live:
+            return live.execute("PRAGMA page_count").fetchone()[0] + 2
+
+    def copy(self):
+        with (
+            contextlib.closing(sqlite3.connect(self._path)) as live,
+            contextlib.closing(sqlite3.connect(self._copy)) as copy,
+        ):
+            live.backup(copy)
+
+    def restore(self):
+        for end in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{self._path}{end}")
+        shutil.copy(self._copy, self._path)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
-def test_a_collector_killed_anywhere_loses_and_doubles_nothing(zygote, tmp_path, seed):
+class Server:
+    """The database on PostgreSQL, which can crash under a batch."""
+
+    kinds = (*POINTS * 2, *["statement"] * 6, *["crash"] * 5, *["broker"] * 4)
+
+    def __init__(self, postgresql):
+        self._postgresql = postgresql
+        self.url = postgresql.new_database()
+
+    def crash(self):
+        self._postgresql.kill()
+        self._postgresql.start()
+
+
+def rounds(zygote, database, seed):
+    """Give one gateway and its collector ROUNDS of trouble; count what struck, and the holes."""
     rng = random.Random(seed)
     gateway = Gateway(rng)
-    url = f"sqlite:///{tmp_path}/readings.db"
-    deaths = 0
-    for _ in range(25):
-        code = serve(zygote, gateway, url, 4, die=plan_of(rng))
+    url = database.url
+    kinds = rng.sample(database.kinds, ROUNDS)
+    struck: Counter[str] = Counter()
+    may_miss: set[int] = set()
+    copied = None  # what the gateway had been told when the copy was made
+    serve(zygote, gateway, url, 3)
+    for kind in kinds:
+        plan = {}
+        if kind in (*POINTS, "statement"):
+            # A batch has some 25 statements, and each point once.
+            after = rng.randrange(60 if kind == "statement" else 3)
+            plan["die"] = {"at": kind, "after": after}
+        elif kind == "full":
+            plan = {"pages": database.limit(), "die": {"at": "refused", "after": 1}}
+        elif kind == "broker":
+            gateway.broker_forgets()
+        elif kind == "restored":
+            if copied is None:
+                database.copy()
+                copied = gateway.acked
+                serve(zygote, gateway, url, 3)
+            database.restore()
+            may_miss |= set(range(copied + 1, gateway.acked + 1))
+            gateway.publish(birth())  # the broker kept the old one
+            gateway.state()
+            copied = None
+        trouble = {2: database.crash} if kind == "crash" else {}
+        code = serve(zygote, gateway, url, 60 if kind == "full" else 4, trouble, **plan)
         assert code in (0, -signal.SIGKILL)
-        deaths += code != 0
-    assert deaths >= 10
+        struck[kind] += code != 0 or "die" not in plan
+        if kind == "none" and copied is None and isinstance(database, SQLiteFile):
+            database.copy()
+            copied = gateway.acked
+        assert set(range(1, gateway.acked + 1)) - may_miss <= numbers(url), kind
     settle(zygote, gateway, url)
-    assert check(gateway, url) == 0
+    return struck, check(gateway, url, may_miss)
 
 
 @pytest.mark.slow
-def test_a_collector_on_postgresql_killed_anywhere_loses_and_doubles_nothing(zygote, postgresql):
-    rng = random.Random(11)
-    gateway = Gateway(rng)
-    url = postgresql.new_database()
-    codes = [serve(zygote, gateway, url, 4, die=plan_of(rng)) for _ in range(25)]
-    assert codes.count(-signal.SIGKILL) >= 10
-    settle(zygote, gateway, url)
-    assert check(gateway, url) == 0
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_whatever_fails_loses_and_doubles_nothing(zygote, tmp_path, seed):
+    struck, declared = rounds(zygote, SQLiteFile(tmp_path), seed)
+    assert set(struck) == set(SQLiteFile.kinds) and all(struck.values()), struck
+    assert declared > 0, "no restored database missed anything"
 
 
 @pytest.mark.slow
-def test_a_crashed_postgresql_loses_and_doubles_nothing(zygote):
+def test_whatever_fails_on_postgresql_loses_and_doubles_nothing(zygote):
     from tests.fakes.postgresql import PostgreSQL, programs
     from tests.skips import skip
 
     if programs() is None:
         skip("PostgreSQL is not installed: apt-get install postgresql")
     with PostgreSQL(durable=True) as server:
-        gateway = Gateway(random.Random(5))
-        url = server.new_database()
-        connection, _ = zygote.collector(url)
-        with connection:
-            for turn in range(30):
-                word = ""
-                while word != "ready":
-                    word, what = pickle.loads(connection.recv(1 << 22))
-                    gateway.heard(word, what)
-                gateway.work()
-                if not gateway.queue:
-                    gateway.state()
-                connection.send(pickle.dumps(gateway.batch()))
-                if turn % 6 == 5:
-                    server.kill()
-                    server.start()
-        assert zygote.ended() == 0
-        settle(zygote, gateway, url)
-        assert gateway.acked > 50
-        assert check(gateway, url) == 0
-
-
-def test_a_full_disk_stops_acknowledgements_and_loses_nothing(zygote, tmp_path):
-    gateway = Gateway(random.Random(6))
-    url = f"sqlite:///{tmp_path}/readings.db"
-    open_database(url).dispose()
-    pages = os.path.getsize(tmp_path / "readings.db") // 4096
-    connection, pid = zygote.collector(url, pages=pages + 4)
-    with connection:
-        connection.settimeout(1.0)  # longer than a batch takes, shorter than its retries
-        with pytest.raises(TimeoutError):
-            while True:
-                word, what = pickle.loads(connection.recv(1 << 22))
-                gateway.heard(word, what)
-                if word == "ready":
-                    gateway.work()
-                    connection.send(pickle.dumps(gateway.batch()))
-        os.kill(pid, signal.SIGKILL)
-    assert zygote.ended() == -signal.SIGKILL
-    assert gateway.queue, "the disk never filled"
-    stored = {s.at_ms for s in queries.samples(open_database(url), point="energy")}
-    assert all(START_MS + seq * 1000 in stored for seq in range(1, gateway.acked + 1))
-    settle(zygote, gateway, url)
-    assert check(gateway, url) == 0
+        struck, declared = rounds(zygote, Server(server), 11)
+    assert set(struck) == set(Server.kinds) and all(struck.values()), struck
+    assert declared == 0
 
 
 def test_a_locked_database_is_waited_for(zygote, tmp_path):
@@ -310,37 +358,3 @@ def test_a_locked_database_is_waited_for(zygote, tmp_path):
     zygote.ended()
     settle(zygote, gateway, url)
     assert check(gateway, url) == 0
-
-
-@pytest.mark.slow
-def test_a_database_restored_from_a_copy_declares_the_hole_and_nothing_else(zygote, tmp_path):
-    declared = 0
-    for seed in range(10):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        declared += restore(zygote, folder, random.Random(100 + seed))
-    assert declared > 50
-
-
-def restore(zygote, folder, rng):
-    """Collect, copy, collect on, lose the disk, restore the copy; return what was declared."""
-    gateway = Gateway(rng)
-    url = f"sqlite:///{folder}/readings.db"
-    serve(zygote, gateway, url, rng.randrange(2, 12))
-    kept = gateway.acked
-    with (
-        contextlib.closing(sqlite3.connect(folder / "readings.db")) as live,
-        contextlib.closing(sqlite3.connect(folder / "copy.db")) as copy,
-    ):
-        live.backup(copy)
-    serve(zygote, gateway, url, rng.randrange(2, 12), die=plan_of(rng))
-    forgotten = gateway.acked
-    for end in ("", "-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{folder}/readings.db{end}")
-    shutil.copy(folder / "copy.db", folder / "readings.db")
-    gateway.publish(birth())  # the broker kept the old one
-    serve(zygote, gateway, url, 6)
-    gateway.state()
-    settle(zygote, gateway, url)
-    return check(gateway, url, may_miss=range(kept + 1, forgotten + 1))
