@@ -3,7 +3,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench size powercut faults soak years fuzz forge chaos sites pictures compliance claims clean
+.PHONY: help setup run test check format bench size heap powercut faults soak years fuzz forge chaos sites pictures compliance claims clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: $(READY) ## print every figure the project claims
 
 size: $(READY) ## .mpy size of each device file and heap of a running gateway, against the table
 	$(PY) -m tests.size
+
+heap: $(READY) ## the heap by room, and after N=10000 readings of Modbus and TIC under TLS
+	@$(PY) -m tests.heap $(N)
 
 powercut: $(READY) ## power cuts in the journal, N=1000000 for a release; goes on where it was
 	@$(PY) -m tests.powercut $(N)

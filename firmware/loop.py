@@ -55,6 +55,8 @@ async def _main(app, hal):
         stuck = watch.step(hal.ticks_ms())
         if stuck is not None:
             app.log.error("loop", "%s stands still: started anew", rows[stuck][0])
+            app.note_event("cure", "task: %s stands still" % rows[stuck][0])
+            app.health.failed(app.clock.uptime_ms // 1000)
             if stuck == uplink:
                 app.uplink.closed(hal.ticks_ms(), "it stood still")
             renew(stuck)

@@ -1,5 +1,11 @@
 """The porting contract: what a board must offer. One file per port, and nothing above asks which.
 
+A port begins with twelve functions: the constructor, four of time (ticks_ms, ticks_us, wall_ms,
+set_wall), random, heap, open_uart, name_servers, start_watchdog, remount, reset. Each of the
+others belongs to a thing that not every board has (inputs, a radio or modem, a raw region of the
+flash, memory that outlives a reset, an LED) and is called only where the board's file, the
+configuration or the object itself names that thing: a port without it leaves it out.
+
 class Hal:
     def __init__(self, platform, board)  # what boot.py runs on: it resets; a BOARD of boards/
     root                        # where the file system is: "/flash" here, "" on a chip
