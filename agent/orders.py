@@ -18,7 +18,6 @@ SLOT = "counter"
 COUNTER_MAX = const(0xFFFFFFFF)
 _FORMAT = const(1)
 _SLOT_BYTES = const(9)  # format, counter u32, CRC-32 of both
-_BLINK_MS = const(250)
 
 
 class CannotDo(Exception):
@@ -68,15 +67,14 @@ class Orders:
         finally:
             self._last = commands.last
 
-    def step(self, now_ms):
-        """Tell whether the LED should shine now."""
+    def is_located(self, now_ms):
+        """Tell whether somebody looks for this board's LED (agent/lamp.py)."""
         if self._locate_until is None:
             return False
-        left = ticks_diff(self._locate_until, now_ms)
-        if left <= 0:
+        if ticks_diff(self._locate_until, now_ms) <= 0:
             self._locate_until = None
             return False
-        return left // _BLINK_MS % 2 == 1
+        return True
 
     def locate(self, seconds):
         """Let the LED blink for so long."""

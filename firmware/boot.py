@@ -47,6 +47,7 @@ class Chip:
     root = ""
     rest = None
     _watchdog = None
+    _lamp = None
 
     def arm(self):
         """Start the watchdog: from here on a hang ends with a reset."""
@@ -66,6 +67,19 @@ class Chip:
 
         timer = Timer(0 if sys.platform == "esp32" else -1)
         timer.init(mode=Timer.ONE_SHOT, period=minutes * 60000, callback=lambda _: reset())
+
+    def shine(self, on):
+        """Switch the LED whose pin main.py has left in /led; without one do nothing."""
+        try:
+            if self._lamp is None:
+                from machine import Pin
+
+                with open(self.root + "/led") as file:
+                    name = file.read(20)
+                self._lamp = Pin(int(name) if name.isdigit() else name, Pin.OUT)
+            self._lamp.value(on)
+        except (ValueError, OSError):
+            pass
 
     def sleep_s(self):
         """Wait a second; it is no hang."""
@@ -215,6 +229,7 @@ def safe_mode(board, state, wrong):
             for text in wrong:
                 print("  " + text)
             print("  To repair it: eclor deploy, or Ctrl-C for a prompt.")
+        board.shine(1 - second % 2)  # agent/lamp.py: it waits for a person with a cable
         board.sleep_s()
     state[3] = 0
     write_state(board.root, state)

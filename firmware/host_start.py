@@ -98,6 +98,9 @@ class Platform:
     def reset_in(self, minutes):
         """Nothing to do: without firmware this process ends, and the emulated board starts it."""
 
+    def shine(self, on):
+        """This computer has no LED."""
+
     def sleep_s(self):
         """Wait a second; it is no hang."""
         self.feed()

@@ -34,7 +34,7 @@ async def _main(app, hal):
         port = app.config["ports"][i]
         rows.append((port["name"], _port, (bus, port, names, hal)))
     rows.append(("uplink", carrier.run, (app, hal, names, link)))
-    rows.append(("app", _house, (app, hal)))
+    rows.append(("app", _house, (app, hal, link)))
     rows.append(("net", link.keep, ()))
     if app.timekeeper and (not app.sleep or app.sleep.uplinks):
         from firmware import timekeeping
@@ -153,15 +153,18 @@ async def _port(bus, port, names, hal):
             uart.close()
 
 
-async def _house(app, hal):
+async def _house(app, hal, link):
     led = getattr(hal, "led", None)  # led(on): boards without one have no such function
     app.orders.has_led = led is not None
+    if led:
+        from agent.lamp import Lamp
+
+        lamp = Lamp(app, link)
     while True:
         now_ms = hal.ticks_ms()
         wait = app.step(now_ms)
-        shines = app.orders.step(now_ms)
         if led:
-            led(shines)
+            led(lamp.step(now_ms))
         if app.orders.is_restart_due(now_ms):
             app.words.keep("restart")
             app.save(now_ms)

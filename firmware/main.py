@@ -41,6 +41,8 @@ def start(platform, slot, state):
     log.level = log_.LEVELS[config["log"]["level"]]
     board = __import__("boards." + config["board"], None, None, ("BOARD",)).BOARD
     hal = hal_.make(platform, board)
+    if board["led"] is not None:
+        _leave_led(root, str(board["led"]))
     clock = Clock(boot=hal.random(1 << 32))
     now_ms = hal.ticks_ms()
     clock.tick(now_ms)
@@ -143,8 +145,25 @@ def _wait(platform, log, why):
     for second in range(_WAIT_S):
         if second % _SAY_S == 0:
             log.error("main", "not provisioned: %s. It keeps off the network: eclor deploy", why)
+        if getattr(platform, "shine", None):  # a boot.py of old has none
+            platform.shine(1 - second % 2)  # agent/lamp.py
         platform.sleep_s()
     platform.reset()
+
+
+def _leave_led(root, led):
+    """Leave the LED's pin where boot.py finds it when no firmware can run: once in a life."""
+    try:
+        with open(root + "/led") as file:
+            if file.read() == led:
+                return
+    except OSError:
+        pass
+    try:
+        with open(root + "/led", "w") as file:
+            file.write(led)
+    except OSError:
+        pass  # safe mode is dark then
 
 
 def _validated(tree):

@@ -41,6 +41,7 @@ TRANSLATED = (
     "host_tools/commands/ca.py",
     "host_tools/commands/capture.py",
     "host_tools/commands/check.py",
+    "host_tools/commands/locate.py",
     "host_tools/commands/compliance.py",
     "host_tools/commands/config.py",
     "host_tools/commands/console.py",

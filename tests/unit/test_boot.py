@@ -45,6 +45,7 @@ class Place:
         for name, data in files.items():
             self.put(name, data)
         self.did = []
+        self.shone = []
         self.seconds = 0
 
     def put(self, name, data):
@@ -74,6 +75,9 @@ class Place:
 
     def sleep_s(self):
         self.seconds += 1
+
+    def shine(self, on):
+        self.shone.append(on)
 
 
 class Firmware:
@@ -232,6 +236,7 @@ def test_safe_mode_says_what_is_wrong_and_tries_again_after_an_hour():
     ran, state = run(place, ImportError("nothing frozen"))
     said = place.said
     assert ran == "" and place.seconds == 3600
+    assert place.shone[:4] == [1, 0, 1, 0] and len(place.shone) == 3600
     text = "\n".join(list(said))
     assert "SAFE MODE" in text and "slot a failed: x" in text and "eclor deploy" in text
     assert "slot b cannot be read" in text and "ImportError: nothing frozen" in text
@@ -456,6 +461,17 @@ def test_a_chip_is_armed_fed_and_reset():
 
         reset = staticmethod(lambda: did.append("reset"))
 
+        class Pin:
+            OUT = 1
+
+            def __init__(self, name, mode):
+                pins.append((name, mode))
+                if name == "none":
+                    raise ValueError
+
+            def value(self, on):
+                pins.append(on)
+
     class Time:
         sleep = staticmethod(did.append)
 
@@ -476,7 +492,20 @@ def test_a_chip_is_armed_fed_and_reset():
         finally:
             boot.sys = sys
 
+        chip.root = place.root
+        chip.shine(1)  # there is no /led
+        for name in (b"none", b"25", b"LED"):
+            place.put("led", name)
+            chip = boot.Chip()
+            chip.root = place.root
+            chip.shine(1)
+            chip.shine(0)
+
+    place = Place()
+    pins = []
     with_modules({"machine": Machine, "time": Time}, work)
+    place.close()
+    assert pins == [("none", 1), ("none", 1), (25, 1), 1, 0, ("LED", 1), 1, 0]
     assert did[:5] == [1, 8000, "feed", 1, "reset"]
     assert did[5:] == [-1, 120000, "reset", 0, 3600000, "reset"]
 
