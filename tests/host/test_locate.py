@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import host_tools.ports
@@ -46,7 +47,7 @@ def test_by_cable_it_stops_blinks_and_starts(monkeypatch, capsys, has_led):
     monkeypatch.setattr(host_tools.prompt, "Prompt", FakePrompt)
     monkeypatch.setattr(host_tools.ports, "choose", lambda port: SimpleNamespace(port="/dev/x"))
     monkeypatch.setattr(FakePrompt, "files_there", {"led": 3} if has_led else {"main.py": 1})
-    with pytest.raises(BaseException) as ended:
+    with pytest.raises(typer.Exit) as ended:
         locate.command(port="/dev/x", seconds=90, as_json=True)
     assert ended.value.exit_code == (OK if has_led else FAILED)
     told = json.loads(capsys.readouterr().out)
@@ -89,7 +90,7 @@ def test_by_the_broker_its_answer_counts(monkeypatch, tmp_path, capsys):
         ({"ok": False, "why": "this board has no LED"}, FAILED, "gw-a: no: this board has no LED"),
     ):
         monkeypatch.setattr(FakeServer, "answer", answer)
-        with pytest.raises(BaseException) as ended:
+        with pytest.raises(typer.Exit) as ended:
             locate.command("gw-a", "10.0.0.1:1883", keys, seconds=60, as_json=False)
         assert ended.value.exit_code == code and words in capsys.readouterr().out
     monkeypatch.setattr(FakeServer, "answer", None)
@@ -104,7 +105,6 @@ def test_by_the_broker_its_answer_counts(monkeypatch, tmp_path, capsys):
 
 
 def test_it_is_a_verb_of_eclor():
-    import typer
 
     app = typer.Typer()
     app.command(locate.NAME)(locate.command)
