@@ -5,7 +5,11 @@ topics are the device's own (agent/topics.py). Not certificates (`eclor ca`), an
 collectors' is in the broker's environment, as ECLOR_NATS_PASSWORD.
 
     Path("gateways.conf").write_text(nats_users(["gw-ecole"]))   # nats.conf includes it
-    Path("acl").write_text(mosquitto_acl())     # with `use_identity_as_username true`
+    Path("acl").write_text(mosquitto_acl())     # with the settings of its head
+
+Whoever connects with another's client name ends that one's connection: MQTT 3.1.1, 3.1.4. On
+mosquitto `use_username_as_clientid` prevents it. nats-server has nothing like it; it takes a
+certificate of the same authority, cuts off as long as it goes on, and no reading is lost by it.
 
 Sources: docs.nats.io, "MQTT configuration" (topics a/b/c are subjects a.b.c; verify_and_map finds
 the user by the certificate's subject, RFC 2253); mosquitto.conf(5), acl_file.
@@ -22,6 +26,12 @@ HEARS = ("ack", "cmd")
 COLLECTOR = "collector"
 VISITOR = "VISITOR"  # who tests a gateway (eclor accept): no gateway has a name in capitals
 SHOWS = ("birth", "state", "rec", "will")
+# A client is who its certificate says, and has no other name.
+MOSQUITTO_SETTINGS = (
+    "require_certificate",
+    "use_identity_as_username",
+    "use_username_as_clientid",
+)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _USER = """\
   {{ user: "CN={name}", allowed_connection_types: ["MQTT"], permissions: {{
@@ -61,7 +71,8 @@ def nats_users(gateways: Iterable[str]) -> str:
 def mosquitto_acl() -> str:
     """Return an acl_file for mosquitto: one for all gateways, whatever their number."""
     topics = Topics("%u")
-    lines = [f"pattern write {getattr(topics, leaf).decode()}" for leaf in SAYS]
+    lines = [f"# {setting} true" for setting in MOSQUITTO_SETTINGS]
+    lines += [f"pattern write {getattr(topics, leaf).decode()}" for leaf in SAYS]
     lines += [f"pattern read {getattr(topics, leaf).decode()}" for leaf in HEARS]
     lines += ["", f"user {COLLECTOR}", "topic readwrite eclor/1/#"]
     lines += ["", f"user {VISITOR}"]

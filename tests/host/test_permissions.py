@@ -15,13 +15,24 @@ import nats
 import paho.mqtt.client as mqtt
 import pytest
 
+from agent.record import BLOCK
 from agent.topics import Topics
 from host_tools.broker import free_port, program
+from host_tools.collect import Collector, queries
+from host_tools.collect.jetstream import JetStream
 from host_tools.commands import ca
-from host_tools.permissions import COLLECTOR, HEARS, SAYS, mosquitto_acl, nats_users
+from host_tools.permissions import (
+    COLLECTOR,
+    HEARS,
+    MOSQUITTO_SETTINGS,
+    SAYS,
+    mosquitto_acl,
+    nats_users,
+)
 from host_tools.problems import Problem
 from host_tools.site_file import read_site
 from tests.fakes.authority import Authority
+from tests.fakes.gateway_messages import START_MS, birth, readings, wire
 from tests.skips import skip
 
 _NATS = """\
@@ -38,8 +49,7 @@ listener {port} 127.0.0.1
 cafile {ca}
 certfile {server}.pem
 keyfile {server}.key.pem
-require_certificate true
-use_identity_as_username true
+{settings}
 acl_file {folder}/acl
 """
 _WAIT_S = 10
@@ -49,12 +59,17 @@ ROOT = Path(__file__).resolve().parents[2]
 class Peer:
     """A client of MQTT with one gateway's certificate; what it was refused and what it heard."""
 
-    def __init__(self, port, ca, paper, name):
-        self.heard, self.answers, self.connected = [], [], None
+    def __init__(self, port, ca, paper, name, is_clean=True):
+        self.heard, self.answers, self.connected, self.ends = [], [], None, 0
         self._event = threading.Condition()
         self.client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv311
+            mqtt.CallbackAPIVersion.VERSION2,
+            client_id=name,
+            protocol=mqtt.MQTTv311,
+            clean_session=is_clean,
+            reconnect_on_failure=False,
         )
+        self.client.on_disconnect = lambda *a: self._told("ends", 1)
         self.client.tls_set(str(ca), f"{paper}.pem", f"{paper}.key.pem")
         self.client.on_connect = lambda *a: self._told("connected", not a[3].is_failure)
         self.client.on_subscribe = lambda *a: self._told("answer", not a[3][0].is_failure)
@@ -68,6 +83,8 @@ class Peer:
         with self._event:
             if what == "connected":
                 self.connected = value
+            elif what == "ends":
+                self.ends += value
             else:
                 (self.heard if what == "heard" else self.answers).append(value)
             self._event.notify_all()
@@ -88,6 +105,14 @@ class Peer:
         said = len(self.answers)
         self.client.publish(topic, payload, 1)
         self.wait(lambda: len(self.answers) > said)
+
+    def again(self):
+        """Connect again, as a gateway does that was cut off."""
+        self.client.loop_stop()
+        self.connected = None
+        self.client.reconnect()
+        self.client.loop_start()
+        self.wait(lambda: self.connected)
 
     def close(self):
         self.client.disconnect()
@@ -179,6 +204,49 @@ def test_on_nats_a_gateway_has_its_own_topics_only(nats_port, papers):
     two.close()
 
 
+@pytest.mark.parametrize("is_clean", [True, False])
+def test_on_nats_who_takes_a_client_name_cuts_off_and_costs_no_reading(
+    nats_port, papers, tmp_path, monkeypatch, is_clean
+):
+    port, client = nats_port
+    monkeypatch.setenv("ECLOR_NATS_PASSWORD", "s3cret-word")
+    url = f"sqlite:///{tmp_path}/readings.db"
+    servers = [f"nats://127.0.0.1:{client}"]
+    with Collector(
+        "", 0, url, source=lambda told: JetStream(servers, "collectors", told)
+    ) as collector:
+        assert collector.wait_for(lambda now: now.broker == "up", _WAIT_S), collector.progress
+        one = Peer(port, papers["ca"], papers["gw-1"], "gw-1")
+
+        def acked():
+            return max((int.from_bytes(data[4:8], "big") for _, data in one.heard), default=0)
+
+        def publish(first, last):
+            tree = birth(gateway="gw-1", topic_of="gw-1")
+            one.publish(tree.topic, tree.payload.replace(b'"gw-a"', b'"gw-1"'))
+            for seq in range(first, last + 1):
+                one.publish("eclor/1/gw-1/rec", wire(BLOCK, seq, readings(1, seq)))
+
+        assert one.subscribe("eclor/1/gw-1/ack")
+        thieves_heard = []
+        for last in (5, 10, 15):
+            publish(acked() + 1, last)
+            thief = Peer(port, papers["ca"], papers["gw-2"], "gw-1", is_clean)
+            one.wait(lambda last=last: one.ends == last // 5)  # that is what it can do
+            thief.publish("eclor/1/gw-1/rec", wire(BLOCK, 99, readings(1, 99)))
+            thief.subscribe("eclor/1/gw-1/ack")
+            thief.close()
+            thieves_heard += thief.heard
+            one.again()
+            assert one.subscribe("eclor/1/gw-1/ack")
+        publish(acked() + 1, 20)
+        one.wait(lambda: acked() == 20)
+        times = [sample.at_ms for sample in queries.samples(collector.engine, point="energy")]
+        one.close()
+    assert times == [START_MS + 10_000 * seq for seq in range(1, 21)]
+    assert thieves_heard == []
+
+
 def test_on_nats_a_good_certificate_of_no_gateway_is_no_user(nats_port, papers):
     peer = Peer(nats_port[0], papers["ca"], papers["gw-3"], "gw-1")
     assert peer.connected is False
@@ -214,7 +282,13 @@ def test_on_mosquitto_a_gateway_has_its_own_topics_only(tmp_path, papers):
     port = free_port()
     conf = tmp_path / "mosquitto.conf"
     conf.write_text(
-        _MOSQUITTO.format(port=port, folder=tmp_path, server=papers["server"], ca=papers["ca"])
+        _MOSQUITTO.format(
+            port=port,
+            folder=tmp_path,
+            server=papers["server"],
+            ca=papers["ca"],
+            settings="\n".join(f"{setting} true" for setting in MOSQUITTO_SETTINGS),
+        )
     )
     process = running([found, "-c", str(conf)], port, tmp_path)
     peers = {n: Peer(port, papers["ca"], papers[n], n) for n in ("gw-1", "gw-2", COLLECTOR)}
@@ -226,6 +300,11 @@ def test_on_mosquitto_a_gateway_has_its_own_topics_only(tmp_path, papers):
             peers["gw-1"].publish(f"eclor/1/gw-1/{leaf}", leaf.encode())
             peers["gw-2"].publish(f"eclor/1/gw-1/{leaf}", b"forged")
         peers["gw-2"].publish("eclor/1/gw-1/ack", b"forged")
+        thief = Peer(port, papers["ca"], papers["gw-2"], "gw-1")  # it is gw-2 all the same
+        thief.publish("eclor/1/gw-1/rec", b"forged")
+        thief.close()
+        assert peers["gw-1"].ends == 0
+        peers["gw-2"].again()
         peers[COLLECTOR].publish("eclor/1/gw-1/ack", b"good")
         peers["gw-1"].wait(lambda: peers["gw-1"].heard)
         peers[COLLECTOR].wait(lambda: len(peers[COLLECTOR].heard) == len(SAYS) + 1)
