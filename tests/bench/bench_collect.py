@@ -1,7 +1,9 @@
-"""The collector's figures: readings stored per second, from publish to acknowledgement, pages.
+"""The collector's figures: readings a second, latency, fleets of three sizes, a peer, pages.
 
 Blocks of 60 readings x 5 points, encoded beforehand. Collectors that share a database are
-processes of their own. PostgreSQL is skipped, and said, where it is not installed.
+processes of their own, with the decoder that a collector has after its first 20,000 blocks
+(host_tools/codec_fast.py), but for the row that says so. PostgreSQL and collectd are skipped,
+and that is said, where they are not installed.
 """
 
 import contextlib
@@ -18,6 +20,7 @@ import sqlalchemy as sa
 from paho.mqtt.enums import CallbackAPIVersion
 
 from host_tools.broker import Broker
+from host_tools.codec_fast import speed_up
 from host_tools.collect import Collector
 from host_tools.collect.database import open_database
 from host_tools.collect.fleet.gateways import POINTS, READINGS, prepare_blocks
@@ -26,6 +29,8 @@ from host_tools.collect.pages import data
 from host_tools.collect.store import Store
 from host_tools.collect.summaries import summarise
 from host_tools.supervisor import Supervisor
+from tests.bench import collect_peer
+from tests.bench.collect_sizes import BLOCKS, SIZES, measure
 from tests.bench.figure import Figure
 from tests.fakes import fleet_of_gateways
 from tests.fakes.gateway_messages import wire
@@ -54,8 +59,10 @@ def _messages(first: int, gateways: int) -> list[Message]:
     return made
 
 
-def _work(url, first, gateways, ready, go, done):
+def _work(url, first, gateways, is_fast, ready, go, done):
     """Be one collector's store: a share of the gateways, in batches."""
+    if is_fast:
+        speed_up()
     store = Store(open_database(url))
     messages = _messages(first, gateways)
     ready.release()
@@ -65,13 +72,13 @@ def _work(url, first, gateways, ready, go, done):
     done.release()
 
 
-def _readings_per_second(url: str, collectors: int) -> float:
+def _readings_per_second(url: str, collectors: int, is_fast: bool = True) -> float:
     open_database(url).dispose()
     context = multiprocessing.get_context("spawn")
     ready, go, done = context.Semaphore(0), context.Event(), context.Semaphore(0)
     share = _GATEWAYS // collectors
     children = [
-        context.Process(target=_work, args=(url, i * share, share, ready, go, done))
+        context.Process(target=_work, args=(url, i * share, share, is_fast, ready, go, done))
         for i in range(collectors)
     ]
     for child in children:
@@ -150,6 +157,9 @@ def run() -> list[Figure]:
                     figures.append(
                         Figure(title, rate, "readings/s", "the same, to steps and days")
                     )
+        rate = _readings_per_second(f"sqlite:///{folder}/plain.db", 1, False)
+        title = "stored, SQLite, 1 collector without the extra `fast`"
+        figures.append(Figure(title, rate, "readings/s", how))
         for name, url in databases("latency"):
             found = sorted(_latencies(url))
             how = f"{len(found)} records of {READINGS} readings, one at a time, nats-server"
@@ -159,7 +169,35 @@ def run() -> list[Figure]:
                 Figure(f"publish to acknowledgement, {name}, median", median, "ms", how)
             )
             figures.append(Figure(f"publish to acknowledgement, {name}, 99 %", worst, "ms", how))
+        for name in ("SQLite", "PostgreSQL") if server else ("SQLite",):
+            figures += _sizes(name, [dict(databases(f"size{n}"))[name] for n in SIZES])
+        if server is None or collect_peer.program() is None:
+            print("collectd (Debian: collectd-core) or PostgreSQL is not installed: no peer")
+        else:
+            figures += collect_peer.compare(server)
         figures += _pages(f"sqlite:///{folder}/pages.db")
+    return figures
+
+
+def _sizes(database: str, urls: list[str]) -> list[Figure]:
+    """Measure fleets of three sizes; the bar is that none needs 1.2 times another's."""
+    found = [measure(url, gateways) for url, gateways in zip(urls, SIZES, strict=True)]
+    how = f"{BLOCKS:,} blocks in turns from all gateways, processor time with the database's"
+    figures = []
+    for size in found:
+        of = f"{size.gateways:,} gateways, {database}"
+        figures += [
+            Figure(f"a birth, {of}", size.birth_us, "us", "made known with its schema; likewise"),
+            Figure(f"a block of {READINGS} readings, {of}", size.block_us, "us", how),
+            Figure(f"resident at most, {of}", size.resident_mb, "MB", "the collector's process"),
+        ]
+    for what, values in (
+        ("time for a block", [size.block_us for size in found]),
+        ("time for a birth", [size.birth_us for size in found]),
+        ("resident", [size.resident_mb for size in found]),
+    ):
+        title = f"{what}, dearest size / cheapest, {database}"
+        figures.append(Figure(title, max(values) / min(values), "", "bar: 1.2"))
     return figures
 
 
