@@ -36,7 +36,7 @@ FORMAT = 1
 Tell = Callable[[float, str], None]  # 0 .. 1, words
 _ABOUT = "backup.json"
 _LOCKED = "secrets.bin"
-_RING = "journal.bin"
+RING = "journal.bin"
 _SALT_BYTES = 16
 _BLOCK = 4096
 # In this order they come back: what starts the others is last.
@@ -109,7 +109,7 @@ def backup(
             for name in about["files"]:
                 archive.writestr(f"files/{name}", content[name])
             if ring:
-                archive.writestr(_RING, ring)
+                archive.writestr(RING, ring)
             if locked:
                 archive.writestr(_LOCKED, _lock(locked, passphrase))
         os.replace(fresh, path)

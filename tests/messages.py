@@ -89,6 +89,7 @@ TRANSLATED = (
     "host_tools/promise.py",
     "host_tools/prompt.py",
     "host_tools/provision.py",
+    "host_tools/rescue.py",
     "host_tools/rollout.py",
     "host_tools/secret_words.py",
     "host_tools/sheets.py",

@@ -16,6 +16,7 @@ import typer
 from host_tools.problems import INPUT, NETWORK, USAGE, Problem
 
 NAME = "collect"
+_BATCH = 500
 
 
 def command(
@@ -53,6 +54,10 @@ def command(
     client_crl: Annotated[
         Path | None, typer.Option(help="PEM: certificates of that CA that are revoked")
     ] = None,
+    archives: Annotated[
+        list[Path] | None,
+        typer.Option("--import", help="only store what archives of eclor backup hold, and end"),
+    ] = None,
     seconds: Annotated[float, typer.Option(help="stop after so long; 0: at Ctrl-C")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="totals as JSON at the end")] = False,
 ) -> None:
@@ -64,6 +69,9 @@ def command(
     from host_tools.collect.rules import Rules, read_rules
     from host_tools.collect.store import Store
 
+    if archives:
+        _import(archives, database, as_json=as_json)
+        return
     read = read_rules(rules) if rules else Rules()
     known = read_keys(keys) if keys else {}
     host, port = _address(broker, "broker")
@@ -103,6 +111,39 @@ def command(
         totals = asdict(progress)
         del totals["last_ack_s"]
         print(json.dumps(totals))
+
+
+def _import(archives: list[Path], database: str, *, as_json: bool) -> None:
+    from host_tools.collect.database import open_database
+    from host_tools.collect.store import Store
+    from host_tools.rescue import rescue
+
+    found = [rescue(path) for path in archives]  # all are whole before anything is stored
+    engine = open_database(database)
+    store = Store(engine)
+    for path, rescued in zip(archives, found, strict=True):
+        messages = rescued.messages()
+        done = [store.take(messages[at : at + _BATCH]) for at in range(0, len(messages), _BATCH)]
+        told = {
+            "file": str(path),
+            "gateway": rescued.gateway,
+            "records": len(messages),
+            "readings": sum(outcome.readings for outcome in done),
+            "repeats": sum(outcome.repeats for outcome in done),
+            "parked": sum(outcome.parked for outcome in done),
+            "refused": sum(len(outcome.refused) for outcome in done),
+            "open_blocks": rescued.open_blocks,
+            "damaged": rescued.damaged,
+        }
+        if as_json:
+            print(json.dumps(told, ensure_ascii=False))
+        else:
+            print(
+                "{file}: {gateway}, {records} records: {readings} readings stored, {repeats} were"
+                " there, {parked} wait for their schema, {refused} refused, {damaged} places"
+                " damaged; {open_blocks} open blocks have no number and stay".format(**told)
+            )
+    engine.dispose()
 
 
 def _address(text: str, what: str) -> tuple[str, int]:

@@ -25,7 +25,8 @@ def command(
 ) -> None:
     """Bring firmware and certificates back, and with the secrets its settings and identity.
 
-    Readings stay in the archive: a replacement begins a journal of its own.
+    Readings stay in the archive: a replacement begins a journal of its own. They reach the
+    collector by eclor collect --import.
     """
     from host_tools.archive import restore
     from host_tools.bars import Bars

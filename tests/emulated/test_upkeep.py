@@ -8,7 +8,8 @@ import zipfile
 
 import pytest
 
-from host_tools import archive, image
+from agent.record import BOOT, SCHEMA, check_record
+from host_tools import archive, image, rescue
 from host_tools import provision as library
 from host_tools.problems import DEVICE, FAILED, INPUT, OK, USAGE, Problem
 from host_tools.prompt import Prompt
@@ -138,6 +139,8 @@ def test_a_gateway_comes_back_from_its_archive_with_its_secrets_locked(board, tm
             everything = b"".join(opened.read(name) for name in opened.namelist())
         assert WIFI.encode() not in everything and own[7:39] not in everything
         assert any(name.startswith("journal/") for name in archive.inspect(path).files)
+        kinds = [check_record(data, 0, len(data))[0] for data in rescue.rescue(path).records]
+        assert SCHEMA in kinds and BOOT in kinds, "the collector can read what it held"
     with deployed(tmp_path / "other", scratch, mac="02ec10000002") as other:
         with pytest.raises(Problem) as error:
             _put_back(other, locked, phrase=PHRASE)
