@@ -23,6 +23,7 @@ from host_tools.problems import MISSING, NETWORK, Problem
 from host_tools.supervisor import Child, Supervisor
 
 _START_S = 10.0
+_NEIGHBOURS = 20
 _CONFIGURATION = """\
 server_name: eclor
 listen: "127.0.0.1:{client}"
@@ -55,8 +56,12 @@ def program(name: str) -> str:
     return found
 
 
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on now."""
+def free_port(first: int = 0) -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on now: `first`, or one soon after it."""
+    for number in range(first, first + _NEIGHBOURS) if first else ():
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", number))
+            return number
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

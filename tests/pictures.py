@@ -74,6 +74,18 @@ def _form_in(png: bytes) -> str:
     return found[1].decode() if found else ""
 
 
+def await_port(child: subprocess.Popen[bytes], port: int, wait_s: float) -> None:
+    """Wait until a process that was just started takes connections on a port."""
+    until_s = time.monotonic() + wait_s
+    while time.monotonic() < until_s and child.poll() is None:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(0.05)
+    raise TimeoutError(f"nothing listens on port {port}")
+
+
 def _live_page() -> None:
     """Take the picture of `eclor demo` once its meters have been read for a while."""
     from playwright.sync_api import sync_playwright
@@ -85,13 +97,7 @@ def _live_page() -> None:
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         child = subprocess.Popen(words, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
         try:
-            until_s = time.monotonic() + 60
-            while time.monotonic() < until_s and child.poll() is None:
-                with contextlib.suppress(OSError):
-                    socket.create_connection(("127.0.0.1", port), 1).close()
-                    break
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.wait(0.1)
+            await_port(child, port, 60)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(
                     executable_path=str(CHROMIUM), args=["--no-sandbox"]

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from host_tools.broker import free_port
+from host_tools.language import say
 from host_tools.problems import FAILED, INPUT, OK, Problem
 
 NAME = "demo"
@@ -69,7 +71,10 @@ def command(
         if not headless:
             from host_tools.page import serve
 
-            serve(demo, port)
+            chosen = free_port(port)
+            print(say("the page is at {address}", address=f"http://127.0.0.1:{chosen}/"))
+            print(say("Ctrl-C ends everything"), flush=True)
+            serve(demo, chosen)
             return
         deadline_s = time.monotonic() + (seconds or 60)
         while time.monotonic() < deadline_s:

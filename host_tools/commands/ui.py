@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools.broker import free_port
 from host_tools.language import say
 from host_tools.problems import INPUT, Problem
 
@@ -28,5 +29,6 @@ def command(
     from host_tools.page.desk import serve
     from host_tools.page.work import Work
 
-    print(say("the page is at {address}", address=f"http://127.0.0.1:{number}/"), flush=True)
-    serve(Work(out), number, also=port or (), site=site)
+    chosen = free_port(number)
+    print(say("the page is at {address}", address=f"http://127.0.0.1:{chosen}/"), flush=True)
+    serve(Work(out), chosen, also=port or (), site=site)

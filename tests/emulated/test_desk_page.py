@@ -3,11 +3,9 @@
 import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
-import time
 from decimal import Decimal
 
 import pytest
@@ -63,14 +61,7 @@ def _served(folder, ports):
         stdout=subprocess.DEVNULL,
     )
     try:
-        until_s = time.monotonic() + 60
-        while True:
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            assert child.poll() is None and time.monotonic() < until_s
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(0.1)
+        pictures.await_port(child, port, 60)
         yield f"http://127.0.0.1:{port}/"
     finally:
         child.terminate()

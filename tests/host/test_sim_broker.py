@@ -1,10 +1,11 @@
 """The embedded broker starts on free ports, moves a message, and comes back with its own."""
 
+import socket
 import threading
 
 import paho.mqtt.client as mqtt
 
-from host_tools.broker import Broker
+from host_tools.broker import Broker, free_port
 from host_tools.supervisor import Supervisor
 
 
@@ -46,3 +47,12 @@ def test_a_message_for_an_absent_reader_survives_a_kill(tmp_path):
         assert got.wait(10)
         reader.loop_stop()
         assert seen == [b"kept"]
+
+
+def test_a_taken_port_gives_way_to_the_next():
+    first = free_port()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", first))
+        taken.listen()
+        assert first < free_port(first) < first + 20
+    assert free_port(first) == first

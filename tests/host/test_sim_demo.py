@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("agent.codec", reason="the block codec is not in this tree")
 
 from host_tools import board, demo, image
+from host_tools.commands import demo as command
 from host_tools.problems import INPUT, MISSING, Problem
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -161,3 +162,11 @@ def test_a_site_that_the_gateway_would_refuse_is_refused_at_once(tmp_path):
     with pytest.raises(Problem, match="max_loss_s") as refused:
         command(headless=True, seconds=0, site=path)
     assert refused.value.code == INPUT and "eclor check" in refused.value.remedy
+
+
+def test_the_address_of_the_page_is_said_before_it_is_served(mocker, capsys):
+    mocker.patch.object(demo, "Demo")
+    said = []
+    mocker.patch("host_tools.page.serve", lambda view, port: said.append(capsys.readouterr().out))
+    command.command(port=18093)
+    assert "http://127.0.0.1:180" in said[0] and "Ctrl-C" in said[0]
