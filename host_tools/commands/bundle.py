@@ -1,7 +1,6 @@
 """`eclor bundle`: the firmware of this checkout as one signed file."""
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +34,7 @@ def command(
     """Compile, pack and sign; without --key the bundle is for the cable only."""
     from host_tools import bundle, release
     from host_tools.image import files_for
+    from host_tools.secret_words import passphrase
 
     if show:
         try:
@@ -53,11 +53,7 @@ def command(
         following = release.read_public(next_key) if next_key else b""
         data = bundle.pack(files_for(board), version, counter, board, next_key=following)
         if key:
-            # In CI the passphrase comes from the secret store, as a variable of the environment.
-            passphrase = os.environ.get("ECLOR_PASSPHRASE") or typer.prompt(
-                "Passphrase", hide_input=True
-            )
-            data = release.sign(data, release.read_key(key, passphrase))
+            data = release.sign(data, release.read_key(key, passphrase()))
         file.write_bytes(data)
     read = bundle.read(data)
     told = {
