@@ -293,7 +293,8 @@ class App:
 
     now_ms = 0
     health = words = None  # agent/health.Health, agent/last_words.LastWords: the loop's
-    sleep = None  # agent/sleep.Sleep, at a battery site
+    sleep = supply = None  # agent/sleep.Sleep, agent/supply.Supply, where configured
+    brownouts = 0  # so far, when this life began by one
 
     def step(self, now_ms):
         """Ask due meters, seal aged blocks, save, report; return ms until the next call."""
@@ -303,6 +304,10 @@ class App:
         for meter in self.meters:
             if self.schedule.due(meter.index, now_ms):
                 self._due(meter, now_ms)
+        change = self.supply.step(now_ms) if self.supply else ""
+        if change:
+            self.note_event(change, "%d mV" % self.supply.mv)
+        is_low = self.supply is not None and self.supply.is_low
         if self.sealing.step(now_ms):
             self.quiet.wants_sync = True
         if ticks_diff(now_ms, self._save_at) >= 0:
@@ -316,7 +321,7 @@ class App:
         if self.uplink.budget:
             at_ms, state = self.clock.wall_ms_at(now_ms)
             self.uplink.budget.at(at_ms, state > 0)
-        if self.upgrade and self.upgrade.step(now_ms):
+        if self.upgrade and not is_low and self.upgrade.step(now_ms):
             self.orders.restart(now_ms)
         if ticks_diff(now_ms, self._state_at) >= 0:
             self._state_at = ticks_add(now_ms, self._state_ms)

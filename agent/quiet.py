@@ -52,6 +52,8 @@ class Quiet:
     def sync(self, now_ms):
         """Make records durable, now if that harms no line, else as soon as it does not."""
         self.wants_sync = True
+        if self._app.supply and self._app.supply.is_low:
+            return
         if self._may_work(now_ms, True):
             self._do_due(now_ms)
 
@@ -61,6 +63,11 @@ class Quiet:
         Returns the ms after which to call again at the latest, None: nothing is due.
         """
         has_worked = False
+        supply = self._app.supply
+        if supply and supply.is_low:  # an erase that is begun may not end
+            self._app.journal.degraded = True
+            self._release(now_ms)
+            return None
         while self._is_due():
             if has_worked and self._erase_ms and not self._needs_no_erase():
                 return _OFTEN_MS  # time has passed

@@ -56,7 +56,7 @@ class Report:
 
     def boot(self, alive_ms, wall_ms, recovered):
         """Return the tree of a BOOT record: what may be missing, what was recovered."""
-        return {
+        tree = {
             "boot": self._app.identity["boot"],
             "cause": self._app.cause,
             "version": self._app.identity["version"],
@@ -64,6 +64,9 @@ class Report:
             "to_ms": wall_ms,
             "open": recovered,
         }
+        if self._app.brownouts:
+            tree["brownouts"] = self._app.brownouts
+        return tree
 
     def event(self, at_ms, what, why, meter):
         """Return the tree of an EVENT record; meter: its name upstream, "" for the gateway."""
@@ -108,6 +111,9 @@ class Report:
         tree["uptime_ms"] = app.clock.uptime_ms
         tree["forced"] = app.quiet.forced
         tree["waited_ms"] = app.quiet.waited_ms
+        if app.supply:
+            tree["supply_mv"] = app.supply.mv
+            tree["supply_low"] = app.supply.times
         return tree
 
     def state(self, wall_ms):

@@ -187,6 +187,9 @@ class Sleep:
             app.orders.restart(now_ms)
             return 0
         sleep_ms = min(wait_ms, self._longest_ms)
+        if app.supply and app.supply.is_low:
+            # The one write of a wake, when nothing else draws: awake the supply would only fall.
+            app.journal.degraded = False
         app.save(now_ms)
         if app.journal.degraded:  # what is in RAM would be lost
             app.log.warn("sleep", "the flash cannot be written: it stays awake")

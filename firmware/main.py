@@ -74,10 +74,7 @@ def start(platform, slot, state):
             settings.roll_back(str(error))
             platform.reset()
         return
-    if config["clock"]["ntp"]:
-        from agent.timekeeper import Timekeeper
-
-        app.timekeeper = Timekeeper(config["clock"]["ntp"], hal.random)
+    _load_rest(app, hal, config, files)
     app.make_upgrade = lambda: _upgrade(app, root, slot, state, files)
     if slots:
         from agent.upgrade import Upgrade
@@ -149,6 +146,24 @@ def _wait(platform, log, why):
             platform.shine(1 - second % 2)  # agent/lamp.py
         platform.sleep_s()
     platform.reset()
+
+
+def _load_rest(app, hal, config, files):
+    """Give the App what only some gateways need: time servers, a supply to watch, a count."""
+    if config["clock"]["ntp"]:
+        from agent.timekeeper import Timekeeper
+
+        app.timekeeper = Timekeeper(config["clock"]["ntp"], hal.random)
+    low_mv = config["power"]["low_mv"]
+    read_mv = getattr(hal, "supply_mv", None)
+    if low_mv and read_mv:
+        from agent.supply import Supply
+
+        app.supply = Supply(read_mv, low_mv)
+    if hal.cause == "brownout":
+        from agent.supply import count_brownouts
+
+        app.brownouts = count_brownouts(files)
 
 
 def _leave_led(root, led):

@@ -104,6 +104,12 @@ def _on_board(config: dict[str, Any], wired: dict[str, Any]) -> Iterator[Note]:
                 is_wrong=False,
             )
     yield from _network(config["network"], wired)
+    if config["power"]["low_mv"] and not wired.get("supply"):
+        yield Note(
+            "power.low_mv",
+            f"{wired['title']} has no pin that measures its supply",
+            "leave it out, or describe your board's divider in boards/",
+        )
     room = room_kb(wired)
     if wired["port"] != "unix" and config["journal"]["size_kb"] > room:
         yield Note(

@@ -37,6 +37,7 @@ class Hal:
                                 # system uses (agent/ring.py); OSError where there is none
     def memory(self, data=None) # optional: bytes that survive a reset, a hang and a crash, but no
                                 # power cut; () reads them, (data) replaces them, 500 at most
+    def supply_mv(self)         # optional: what the board lives on, in mV
     def led(self, on)           # optional: the LED that says "here I am"
     def reset(self)             # start again; does not return
     def sleep(self, ms)         # radio and watchdog off, then so deep a sleep that it ends as a

@@ -44,6 +44,9 @@ class Chip:
         if board["led"] is not None:
             self._pin = machine.Pin(board["led"], machine.Pin.OUT, value=0)
             self.led = self._shine
+        if board.get("supply"):
+            self._adc = self._open_adc(machine.Pin(board["supply"]["adc"]))
+            self.supply_mv = self._supply_mv
 
     # What a port must add.
 
@@ -56,6 +59,14 @@ class Chip:
 
     def _mark_sleep(self, ms):
         """Leave what the start after a sleep of so many ms has to know."""
+
+    def _open_adc(self, pin):
+        """Return the ADC of a pin, set to its whole range."""
+        return machine.ADC(pin)
+
+    def _adc_mv(self):
+        """Return what the supply's pin has, in mV."""
+        raise NotImplementedError
 
     # What they share.
 
@@ -134,6 +145,11 @@ class Chip:
     def start_watchdog(self, ms):
         """Start it; return the function that feeds it."""
         return machine.WDT(timeout=min(ms, self.board["watchdog_ms"])).feed
+
+    def _supply_mv(self):
+        """Behind the board's divider."""
+        wiring = self.board["supply"]
+        return self._adc_mv() * wiring["times"] // wiring["over"]
 
     def _shine(self, on):
         self._pin.value(1 if on else 0)

@@ -50,6 +50,12 @@ class Hal(Chip):
             machine.RTC().memory((kept + bytes(len(_WANTED)))[: len(_WANTED)] + data)
         return kept[len(_WANTED) :]
 
+    def _open_adc(self, pin):
+        return machine.ADC(pin, atten=machine.ADC.ATTN_11DB)
+
+    def _adc_mv(self):
+        return self._adc.read_uv() // 1000  # calibrated by the factory
+
     def remount(self):
         """Mount the file system anew."""
         found = Partition.find(Partition.TYPE_DATA, label="vfs")

@@ -63,6 +63,9 @@ class Hal(Chip):
     def _mark_reset(self):
         machine.mem32[_SCRATCH0[self.board["chip"]]] = _WANTED
 
+    def _adc_mv(self):
+        return self._adc.read_u16() * 3300 // 65535
+
     def remount(self):
         """Mount the file system anew."""
         vfs.umount("/")

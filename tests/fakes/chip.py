@@ -147,6 +147,24 @@ class RTC:
         self.chip.rtc_memory = bytes(new)
 
 
+class ADC:
+    """What a pin has, `chip.volts`; 3.3 V is the whole range."""
+
+    ATTN_11DB = 3
+    chip: "Chip"
+
+    def __init__(self, pin, **settings):
+        self.pin = pin
+        self.settings = settings
+        self.chip.adc = self
+
+    def read_u16(self):
+        return int(self.chip.volts / 3.3 * 65535)
+
+    def read_uv(self):
+        return int(self.chip.volts * 1e6)
+
+
 class WDT:
     """The watchdog; `chip.watchdog` is the running one."""
 
@@ -256,6 +274,7 @@ class _Machine:
         self.UART = UART
         self.RTC = RTC
         self.WDT = WDT
+        self.ADC = ADC
         self.mem32 = chip.registers
 
     def disable_irq(self):
@@ -327,13 +346,15 @@ class Chip:
             for at in range(3):
                 self.registers[scratch + 4 * at] = 0
         self.slept_ms = 0
+        self.volts = 0.0
+        self.adc = None
         self.reset_cause = _Machine.PWRON_RESET
         self.resets = 0
         self.locks = 0  # disable_irq without its enable_irq
         self.networks = {}
         self.mounts = []
         self.watchdog = self.station = self.lan = None
-        for part in (Pin, UART, RTC, WDT, WLAN, LAN):
+        for part in (Pin, UART, RTC, WDT, ADC, WLAN, LAN):
             part.chip = self
 
     def install(self):

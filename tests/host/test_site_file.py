@@ -217,6 +217,8 @@ def test_what_makes_no_sense_in_a_sleep_is_said(tmp_path):
     assert site.is_good and len(found) == 4, found
     site = _read(tmp_path, text.replace("interval_s: 60", "interval_s: 30"))
     assert not site.is_good and "too short for power.sleep" in str(site.findings)
+    text = EXAMPLE.read_text().replace("# power:", "power: {low_mv: 3300} #")
+    assert "no pin that measures its supply" in str(_read(tmp_path, text).findings)
     for protocol in DRIVERS:  # what has its own idea of a period cannot sleep through it
         drives = vars(load(protocol))
         assert (protocol in config._ALWAYS) == ("due" in drives), protocol

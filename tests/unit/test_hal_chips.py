@@ -277,6 +277,16 @@ def test_a_supply_that_sagged_is_no_power_on():
     assert rp2.Hal(_Platform(), PICO).cause == "power", "an RP2040 does not tell"
 
 
+def test_the_supply_is_read_behind_its_divider_where_a_board_has_one():
+    wiring = {"adc": 28, "times": 2, "over": 1}
+    for module, board in ((rp2, PICO), (esp32, DEVKIT)):
+        chip = _chip(volts=1.65)
+        gateway = module.Hal(_Platform(), dict(board, supply=wiring))
+        assert 3295 <= gateway.supply_mv() <= 3300 and chip.adc.pin.number == 28
+        assert not hasattr(module.Hal(_Platform(), board), "supply_mv")
+    assert chip.adc.settings == {"atten": fake.ADC.ATTN_11DB}
+
+
 def test_the_clock_is_trusted_once_it_was_set():
     for board, module in ((PICO, rp2), (DEVKIT, esp32)):
         chip = _chip()

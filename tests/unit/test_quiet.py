@@ -95,7 +95,7 @@ class Journal:
 
 
 class App:
-    purge = None
+    purge = supply = None
 
     def __init__(self, *drivers, baud=9600, kind="uart"):
         self.journal = Journal()
