@@ -304,10 +304,12 @@ class App:
         for meter in self.meters:
             if self.schedule.due(meter.index, now_ms):
                 self._due(meter, now_ms)
-        change = self.supply.step(now_ms) if self.supply else ""
-        if change:
-            self.note_event(change, "%d mV" % self.supply.mv)
-        is_low = self.supply is not None and self.supply.is_low
+        is_low = False
+        if self.supply:
+            change = self.supply.step(now_ms)
+            if change:
+                self.note_event(change, "%d mV" % self.supply.mv)
+            is_low = self.supply.is_low
         if self.sealing.step(now_ms):
             self.quiet.wants_sync = True
         if ticks_diff(now_ms, self._save_at) >= 0:
