@@ -1,4 +1,4 @@
-"""Readings of one meter <-> one compressed block, format version 3 (agent/FORMAT.md).
+"""Readings of one meter <-> one compressed block, format version 4 (agent/FORMAT.md).
 
 Not the record around it (record.py), not the model (codec_rows.py). Integers only; each block
 decodes alone, given the schema that its config hash names.
@@ -20,10 +20,12 @@ from agent.codec_write import ODD, ROW, Writer
 VERSION_1 = const(1)  # the first byte
 VERSION_2 = const(2)  # the others in its high half; the low half: the clock in two bits, and
 VERSION_3 = const(3)
+VERSION_4 = const(4)
 MILLIS = const(0x04)  # time is counted in ms, not in s
-LONG = const(0x08)  # 8 bytes of time base, 2 of count
+LONG = const(0x08)  # 2 bytes of count; in versions 2 and 3 also 8 of time base
 _HEAD = const(7)  # version, config hash, meter, points
-_HEAD_MAX = const(21)
+_HEAD_MAX = const(27)
+_COUNT_LONG = const(0x100)
 _CRC = const(4)
 _AT = const(2)
 _LOW = const(0)
@@ -88,9 +90,9 @@ class Block:
         if found != 1:
             if not self.count:
                 rows.unit_ms = 1 if rows.is_odd_time or at_ms % 1000 else 1000
-                end = len(self.data)
-                rows.begin(self.data, _HEAD_MAX, end, self.size_bytes - 3 - _CRC, values, quality)
                 self.first_at_ms = at_ms
+                room = self._put_head(_COUNT_LONG) + self.size_bytes - 3 - _CRC
+                rows.begin(self.data, _HEAD_MAX, len(self.data), room, values, quality)
             elif not rows.put(at_ms - self.last_at_ms, values, quality, found):
                 return False
         self.last_at_ms = at_ms
@@ -128,13 +130,13 @@ class Block:
         for shift in range(16, rest - 1, -8):
             data[end] = (number >> shift) & 0xFF
             end += 1
-        start = self._put_head()
+        start = self._put_head(self.count)
         _put(data, end, crc32(memoryview(data)[start:end]) & 0xFFFFFFFF, 4)
         return start, end + _CRC
 
-    def _put_head(self):
+    def _put_head(self, count):
         """Write the head before the first row; return where it begins."""
-        flags = VERSION_3 << 4 | self.clock
+        flags = VERSION_4 << 4 | self.clock
         base = self.first_at_ms
         base_bytes = 4
         if self.rows.unit_ms == 1:
@@ -143,13 +145,17 @@ class Block:
         else:
             base //= 1000
         count_bytes = 1
-        if self.count > 0xFF or base >> (8 * base_bytes):
+        if count >= _COUNT_LONG:
             flags |= LONG
-            base_bytes = 8
             count_bytes = 2
         data = self.data
         at = _HEAD_MAX - count_bytes
-        _put(data, at, self.count, count_bytes)
+        _put(data, at, count, count_bytes)
+        most = (1 << (8 * base_bytes)) - 1
+        if base >= most:
+            at -= 8
+            _put(data, at, base, 8)
+            base = most
         at -= base_bytes
         _put(data, at, base, base_bytes)
         if self.clock == 0:
@@ -166,8 +172,8 @@ def check(data):
     end = len(data) - _CRC
     if end < _HEAD:
         raise BadBlock("%d bytes, a block has at least %d" % (len(data), _HEAD + _CRC))
-    if data[0] != VERSION_1 and data[0] >> 4 not in (VERSION_2, VERSION_3):
-        raise BadBlock("version byte %02x, known are 01 and 20 to 3f" % data[0])
+    if data[0] != VERSION_1 and data[0] >> 4 not in (VERSION_2, VERSION_3, VERSION_4):
+        raise BadBlock("version byte %02x, known are 01 and 20 to 4f" % data[0])
     found = int.from_bytes(bytes(data[end:]), "big")
     computed = crc32(bytes(data[:end])) & 0xFFFFFFFF
     if found != computed:

@@ -36,14 +36,17 @@ VALUE = bytes.fromhex(
 )
 
 
-def table():
-    """Return the chances of 1 (of 16384) by log odds in 32nds from -8, then 2 x 8 rates by age."""
+def table(least=6):
+    """Return the chances of 1 (of 16384) by log odds in 32nds from -8, then 2 x 8 rates by age.
+
+    least  chance of either answer; 32 in versions 2 and 3
+    """
     made = array("H", bytes(2 * 528))
     odds = _SIXTYFOURTH
     for i in range(256):
         chance = (odds << 14) // (odds + _UNIT)
-        made[256 + i] = min(chance, 16352)
-        made[255 - i] = max(16384 - chance, 32)
+        made[256 + i] = min(chance, 16384 - least)
+        made[255 - i] = max(16384 - chance, least)
         odds = odds * _THIRTYSECOND >> 40
     for age in range(16):
         made[512 + age] = RATES[age]

@@ -5,7 +5,7 @@ Not the check sum and the way in (codec.py: decode()).
 
 from micropython import const
 
-from agent.codec import LONG, MILLIS, VERSION_1, VERSION_2
+from agent.codec import LONG, MILLIS, VERSION_1, VERSION_2, VERSION_4
 from agent.codec_rows import CELLS_MAX, BadBlock, Rows
 
 _HEAD = const(7)
@@ -20,9 +20,18 @@ _NOBODY = const(0xFFFF)
 _ABSENT = const(0x1000000)
 _READ = const(1)
 _BIAS = const(0x20000000)
-_WORDS = const(17)
-_CHANNEL = const(29)
+_WORDS = const(22)
+_CHANNEL = const(33)
 _FAR_OFF = const(2)
+_LEAST_OF_OLD = const(32)  # chance, in versions 2 and 3
+
+
+def after(at_ms, step_ms):
+    """Return the time of a row, step_ms after the one before."""
+    at_ms += step_ms
+    if not 0 <= at_ms < 1 << 63:
+        raise BadBlock("a row of %d ms" % at_ms)
+    return at_ms
 
 
 class Reader(Rows):
@@ -36,17 +45,37 @@ class Reader(Rows):
 
     def begin(self, data, at, end):
         """Start at the index `at` of data, of which end is the first byte beyond the rows."""
+        if self.version < VERSION_4:
+            self._table = self._table_of_old()
         self._begin(data, at, end, _READ, _NOBODY)
+
+    def _table_of_old(self):
+        from agent.codec_odds import table
+
+        return table(_LEAST_OF_OLD)
+
+    def read(self, count, at_ms):
+        """Return count rows, the first of them of at_ms: (at_ms, values, quality) each."""
+        rows = []
+        for i in range(count):
+            step_ms, values, quality = self.get(i == 0)
+            at_ms = after(at_ms, step_ms)
+            rows.append((at_ms, values, quality))
+        return rows
 
     def get(self, is_first=False):
         """Read one row; return the step in ms, the values (list) and the qualities (bytes)."""
-        state = self.state
-        step_ms = None
         found = 0
         if not is_first:
-            state[_SLOT] = self._plain  # slot 0 or 1
+            self.state[_SLOT] = self._plain  # slot 0 or 1
             found = self._code(self.points + 1, 0)
             self._plain = found & 1
+        return self._finish(found, is_first)
+
+    def _finish(self, found, is_first):
+        """Read on where the kernel gave found; return what get() does."""
+        state = self.state
+        step_ms = None
         if not found & 1:
             self._odd_ms = 0 if is_first else None
             found = self._odd_row(0, None, None, is_first)
@@ -58,10 +87,7 @@ class Reader(Rows):
         if step_ms is None:
             step_ms = self._last(0) * self.unit_ms
         if found != 1:
-            state[_FAR] = 0
-            if found & _FAR_OFF:
-                self._rebase()
-            self._find_places()
+            self._tidy(found)
         if self._is_wide:
             forms = self._forms
             values = [
@@ -71,7 +97,11 @@ class Reader(Rows):
             values = [add + state[word] if word else None for word, add in self._places]
         return step_ms, values, self._usual
 
-    def _find_places(self):
+    def _tidy(self, found):
+        """Do what the kernel asked for; see anew where the values are."""
+        self.state[_FAR] = 0
+        if found & _FAR_OFF:
+            self._rebase()
         self._places = []
         self.row[0] = 0
         for channel in range(1, self.points + 1):
@@ -108,12 +138,16 @@ class Decoded:
         self.points = data[6]
         sizes = [4 if self.clock == 0 else 0, 6 if flags & MILLIS else 4, 1]
         if flags & LONG:
-            sizes[1:] = [8, 2]
+            sizes[1:] = [8 if self.version < VERSION_4 else sizes[1], 2]
         at = _HEAD
         fields = []
-        for size in sizes:
-            fields.append(int.from_bytes(bytes(data[at : at + size]), "big"))
+        for i, size in enumerate(sizes):
+            field = bytes(data[at : at + size])
             at += size
+            if i == 1 and self.version >= VERSION_4 and field == b"\xff" * size:
+                field = bytes(data[at : at + 8])
+                at += 8
+            fields.append(int.from_bytes(field, "big"))
         if at > end:
             raise BadBlock("%d bytes, the head has %d" % (end, at))
         unit_ms = 1 if flags & MILLIS else 1000
@@ -131,12 +165,8 @@ class Decoded:
         points = self.points
         rows = self.reader(points)
         rows.unit_ms = unit_ms
+        rows.version = self.version
         rows.begin(data, at, end)
-        for i in range(count):
-            step_ms, values, quality = rows.get(i == 0)
-            at_ms += step_ms
-            if not 0 <= at_ms < 1 << 63:
-                raise BadBlock("row %d is of %d ms" % (i, at_ms))
-            self.rows.append((at_ms, values, quality))
+        self.rows = rows.read(count, at_ms)
         if rows.state[_AT] < end:
             raise BadBlock("%d bytes after the last row" % (end - rows.state[_AT]))

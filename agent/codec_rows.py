@@ -9,11 +9,9 @@ returns the answer it was given when writing, and the one it finds when reading.
     rows.put(10_000, (2305, None), bytes((0, 1)))    # ms since the row before, values, qualities
 """
 
-from array import array
-
 from micropython import const
 
-from agent import forget
+from agent.codec_kernel import BadBlock, Kernel
 
 _BIAS = const(0x20000000)
 _OFFSET = const(0x400000)  # of the values of a row; from 0 to twice this they are
@@ -23,36 +21,32 @@ _LIMIT = const(0x3FFFFF)
 _HALFWAY = const(0x1FFFFF)
 
 # Words of the block (codec_plain.py).
-_LOW = const(0)
 _SPAN = const(1)
 _AT = const(2)
 _END = const(3)
 _CODE = const(4)
 _SLOT = const(5)
 _ANSWER = const(6)
-_FAR = const(8)
-_MARK = const(9)
-_CARRIED = const(10)
-_MARK_LOW = const(11)
-_MARK_SPAN = const(12)
 _WATCHED = const(13)
-_WORDS = const(17)
-_CHANNEL = const(29)
+_PAIRED = const(17)
+_AS_THEY_ARE = const(18)
+_ROUND = const(21)
+_WORDS = const(22)
+_CHANNEL = const(33)
 _LEVEL = const(4)
 _TREND = const(5)
 _SLOW = const(6)
 _MEAN = const(7)
 _STEP = const(14)
-_OLD = const(15)
 _TERM = const(16)
-_SUM_Y = const(19)
-_SCORE = const(26)
 _GRID = const(28)
-_GUESSES = const(5)
+_BITS = const(29)
+_FLOOR = const(30)
+_LEAST = const(31)
+_MOST = const(32)
 _MINUS_TERM = const(0x10000)
 
 # Slots of the block.
-_PLAIN = const(0)  # 2: as the row before was
 _OTHER = const(2)  # 2: as the point before had
 _AGAIN = const(4)
 _JUMP = const(5)  # 2: as the point before did
@@ -62,70 +56,24 @@ _FOLLOWS = const(9)
 _WHOLE = const(10)
 _WIDE = const(11)
 _ANOTHER = const(12)
+_AS_THEY_COME = const(143)
 _LENGTH = const(15)  # 127, by the bits of the length so far; the first is 1
 _SHARED = const(144)
 _SLOTS = const(184)
 
 _LEVEL_MAX = const(0xFFFFFFF)
-_MEAN_FIRST = const(40)
 _VALUE_BITS = const(66)
 _LENGTH_BITS = const(7)
 _GRID_BITS = const(20)
 _TERMS = const(3)
-_READ = const(1)
+AS_THEY_ARE = const(64)  # in place of a width: values that are no longer modelled
 _INNER = const(2)
-_NOTE = const(4)
 _EVEN = const(8)
 _TREE = const(16)
-
-# Words of a channel that begin at 0: the values, level, trend, slow mean, steps, sum, scores.
-_NONE_YET = (0, 1, 2, 3, _LEVEL, _TREND, _SLOW, _STEP, _OLD, _SUM_Y, _SCORE, _SCORE + 1)
 
 CELLS_MAX = const(262144)  # rows times channels of a block: bounds what a reader may need
 _VALUE_MIN = -(1 << 63)
 _VALUE_MAX = (1 << 64) - 1
-
-
-class BadBlock(Exception):
-    """The bytes are not a whole block: keep them aside, do not decode further."""
-
-
-def _load_kernel():
-    """Return codec_viper's code() where it can run, else codec_plain's: the same bytes."""
-    try:
-        from agent.codec_viper import code
-    except (ImportError, AttributeError, SyntaxError, ValueError, MemoryError):
-        from agent.codec_plain import code
-    return code
-
-
-class Kernel:
-    """What every block of a gateway shares: the kernel, its table, the odds a block begins with.
-
-    Made by the first Rows, kept in Rows.kernel; a host may put a faster `code` in.
-    """
-
-    def __init__(self):
-        self.code = _load_kernel()
-        from agent.codec_odds import odds, table
-
-        self.table = table()
-        self.shared, self.time, self.value = odds()
-        self.work = array("I", bytes(4 * _GUESSES))
-        self.blank = array("I", bytes(4 * _CHANNEL))  # a channel that stands still at 0
-        for i in _NONE_YET:
-            self.blank[i] = _BIAS
-        self.blank[_MEAN] = _MEAN_FIRST
-        # Read once: the module's 2 KB go.
-        forget("codec_odds")
-
-    def words(self, count):
-        """Return count zeroed words, as code() takes them; a host may give other arrays."""
-        return array("I", bytes(4 * count))
-
-    def slots(self, count):
-        """Return count zeroed slots."""
-        return array("H", bytes(2 * count))
 
 
 class Rows:
@@ -145,6 +93,7 @@ class Rows:
         kernel = self.kernel
         self.points = points
         self.unit_ms = 1  # of time steps; set before begin()
+        self.version = 4  # of the format; likewise
         channels = points + 1
         self.state = kernel.words(_WORDS + channels * _CHANNEL)
         self.slots = kernel.slots(_SHARED + channels * _SLOTS)
@@ -158,6 +107,7 @@ class Rows:
         self._tails = [0] * channels  # those of the last value
         self._is_wide = False
         self._quality = bytearray(points)
+        self._table = kernel.table
         self._parts: tuple = (None,) * 7
         self._mode = 0
         self._plain = 1
@@ -180,7 +130,10 @@ class Rows:
         state[_AT] = at
         state[_END] = end
         state[_WATCHED] = watched
-        self._parts = (kernel.code, state, slots, kernel.table, kernel.work, self.row, data)
+        if self.version > 3:
+            state[_PAIRED] = 2
+            state[_ROUND] = 8191
+        self._parts = (kernel.code, state, slots, self._table, kernel.work, self.row, data)
         self._mode = mode
         self._plain = 1
         self._is_wide = False
@@ -289,22 +242,27 @@ class Rows:
     def _place(self, channel, value, jumped):
         """Leave a value to the kernel, or write it as a jump; return 1 for a jump."""
         last = 0
-        if self._known[channel]:
+        known = self._known[channel]
+        if known:
             last = self._last(channel)
             small = _OFFSET
             if value is not None:
                 small = (value >> self._wide[channel]) - self._bases[channel] + _OFFSET
-            is_far = small >> _SMALL_BITS or self._is_over(channel)
+            is_far = self._is_jump(channel, small)
             if not self._bit(_JUMP + jumped, 1 if is_far else 0):
                 self.row[channel] = small
                 return 0
-            # From the last value, or where that is no longer, from 0.
-            step = 0 if value is None else value - last
-            is_whole = 0 if value is None or abs(value) >> 2 > abs(step) else 1
-            if self._bit(_WHOLE, is_whole):
-                last = 0
+            if self.version < 4:
+                last = self._start(value, last)
         wide = 0 if value is None else self._width(channel, value)
-        wide = self._even(wide, 6) if self._bit(_WIDE, 1 if wide else 0) else 0
+        if self._bit(_WIDE, 1 if wide else 0):
+            if known and self.version > 3 and self._bit(_AS_THEY_COME, wide >> 6):
+                self._tell_as_they_are(channel)
+                self.row[channel] = small
+                return 1
+            wide = self._even(wide, 6)
+        if known and self.version > 3:
+            last = self._start(value, last)
         value = last + self._number(0 if value is None else value - last)
         if not _VALUE_MIN <= value <= _VALUE_MAX:
             raise BadBlock("a value beyond 64 bits")
@@ -316,13 +274,36 @@ class Rows:
         self._settle(channel, value >> wide)
         return 1
 
-    def _is_over(self, channel):
-        """Return whether a channel shall jump although it need not; a writer's choice."""
+    def _start(self, value, last):
+        """Return what a jump adds to: the last value, or 0 where that is no longer."""
+        is_whole = 0 if value is None or abs(value) >> 2 > abs(value - last) else 1
+        return 0 if self._bit(_WHOLE, is_whole) else last
+
+    def _is_jump(self, channel, small):
+        """Return whether a channel jumps: the writer's choice."""
         return False
 
     def _width(self, channel, value):
-        """Return how many low bits shall be told as they are from this jump on; 0 .. 63."""
+        """Return how many low bits shall be told as they are from this jump on; or AS_THEY_ARE."""
         return 0
+
+    def _window(self, channel):
+        """Return (bits, least) of a channel's values where they are told as they are."""
+        return 0, 0
+
+    def _tell_as_they_are(self, channel):
+        """Let a channel's values be so many bits above the least, this row's already."""
+        bits, least = self._window(channel)
+        bits = self._even(bits, 5)
+        if not 1 <= bits <= _SMALL_BITS:
+            raise BadBlock("values as they are, of %d bits" % bits)
+        state = self.state
+        at = _WORDS + channel * _CHANNEL
+        if not state[at + _BITS]:
+            state[_AS_THEY_ARE] += 1
+        state[at + _BITS] = bits
+        state[at + _FLOOR] = state[at] - self._even(state[at] - _BIAS - least, bits)
+        state[at + _MEAN] = 4 << bits  # a quarter of the range
 
     def _put_tails(self, values):
         """Write or read the low bits of the row's wide values."""
@@ -343,6 +324,10 @@ class Rows:
             state[at + i] = value + _BIAS
         state[at + _LEVEL] = state[at + _SLOW] = (value << 6) + _BIAS
         state[at + _TREND] = state[at + _STEP] = _BIAS
+        state[at + _LEAST] = state[at + _MOST] = value + _BIAS
+        if state[at + _BITS]:
+            state[at + _BITS] = 0
+            state[_AS_THEY_ARE] -= 1
 
     def _rebase(self):
         """Bring back to 0 the channels that went far from their base."""
@@ -353,7 +338,9 @@ class Rows:
             if -_HALFWAY <= shift <= _HALFWAY:
                 continue
             self._bases[channel] += shift
-            for i in range(4):
+            if state[at + _BITS]:
+                state[at + _FLOOR] -= shift
+            for i in (0, 1, 2, 3, _LEAST, _MOST):
                 small = state[at + i] - _BIAS - shift
                 state[at + i] = max(-_LIMIT, min(_LIMIT, small)) + _BIAS
             for i in (_LEVEL, _SLOW):

@@ -47,7 +47,7 @@ class _Coder:
         self.end = end
         self.span = 0xFFFFFF
         self.value = 0
-        self.table = table()
+        self.table = table(32)
         for _ in range(3):
             self._shift()
         self.slots = [[(odds - 128) * 64, 0] for odds in _SHARED + _TIME + _VALUE * points]

@@ -32,7 +32,12 @@ _WATCHED = const(13)
 _EVENTS = const(14)
 _LEFT = const(15)
 _ROOM = const(16)
-_WORDS = const(17)
+_PAIRED = const(17)  # so many of the first slots have a second one
+_AS_THEY_ARE = const(18)  # channels whose values are told as they are
+_ALLOWED = const(19)  # bits up to here, before somebody shall look
+_WIDTHS = const(20)  # bits that a row adds to that
+_ROUND = const(21)  # of what an answer moves the odds by, away from 0
+_WORDS = const(22)
 
 # Words of a channel.
 _X1 = const(0)
@@ -57,11 +62,16 @@ _SUM_X = const(20)
 _MISS = const(21)
 _SCORE = const(26)  # and that of the value
 _GRID = const(28)
-_CHANNEL = const(29)
+_BITS = const(29)  # bits of its values, where they are told as they are
+_FLOOR = const(30)  # the least of them
+_LEAST = const(31)  # seen since the last jump
+_MOST = const(32)
+_CHANNEL = const(33)
 _GUESSES = const(5)
 _MINUS_TERM = const(0x10000)
 
 # Slots: the block's, then those of each channel.
+_SECOND = const(13)
 _SHARED = const(144)
 _SAME_A = const(0)
 _SAME_B = const(8)
@@ -117,7 +127,8 @@ def code(
     """Code the decision asked and, when its answer is 1, a row of count channels.
 
     Returns the decision; 2 is added when a value went far from its base, 4 when the watch is
-    over, 8 when the bytes passed the room; 16 alone: nothing was done, the row is no plain one.
+    over, 8 when the bytes passed the room, 32 when it is time to look at what the channels cost;
+    16 alone: nothing was done, the row is no plain one.
     mode: 1 reads, 0 writes; added: 2 the row alone, no decision before it; 4 note where the coder
     stands; 8 only plain bits, count of them (0 .. 24), in and out of the word _ANSWER; 16 one of a
     tree's leaves, count decisions deep, likewise; 32 a plain row of these values: from each is
@@ -126,6 +137,7 @@ def code(
     row has a value for each channel, _OFFSET added, or _ABSENT.
     """
     n = 1
+    i = 0
     if mode & 32:
         if state[_LEFT] == 0:
             return 16
@@ -136,6 +148,15 @@ def code(
                 return 16
             row[n] = int(small)
             n += 1
+        n = count if state[_AS_THEY_ARE] else 1
+        base = _WORDS
+        while n > 1:
+            n -= 1
+            base += _CHANNEL
+            i = state[base + _BITS]
+            if i:
+                if (row[count - n] - _OFFSET - state[base + _FLOOR] + _BIAS) >> i:
+                    return 16
         state[_LEFT] -= 1
         state[_ANSWER] = 1
     low = state[_LOW]
@@ -144,6 +165,8 @@ def code(
     end = state[_END]
     value = state[_CODE]
     decode = mode & 1
+    hit = 8192 + state[_ROUND]
+    missed = 8192 - state[_ROUND]
     if mode & 4:
         state[_MARK] = at
         state[_MARK_LOW] = low
@@ -169,7 +192,7 @@ def code(
     bit = 1
     a = b = s = p = j = e = 0
     x = x1 = c2 = c3 = guess = hope = seen = ref = hint = last = 0
-    grid = i = k = size = goal = rest = below = upper = node = 0
+    grid = k = size = goal = rest = below = upper = node = up = 0
     while True:
         if step >= _NEXT:
             if step == _NEXT:
@@ -185,6 +208,10 @@ def code(
                 x1 = state[base + _X1] - _BIAS
                 ref = state[base + _TERM]
                 step = _FORESEE if ref else _IS_SAME
+                left = state[base + _BITS]
+                if left:
+                    step = _PLAIN
+                    plain = 0 if decode else x - (state[base + _FLOOR] - _BIAS)
             if step == _FORESEE:
                 # --- what might come: each guess, and the one that missed least of late
                 j = state[base + _X2] - _BIAS
@@ -362,6 +389,8 @@ def code(
             bit = 1 if x == c2 else 0
         elif step == _ASKED:
             a = state[_SLOT]
+            if a < state[_PAIRED]:
+                b = a + _SECOND
             bit = state[_ANSWER]
             if left:
                 left -= 1
@@ -403,15 +432,17 @@ def code(
             if bit:
                 span = n
                 e = 16384 - p
+                up = hit
             else:
                 span -= n
                 e = -p
+                up = missed
                 if decode:
                     value -= n
                 else:
                     low += n
             n = i & 7
-            s = (i >> 3) + ((e * table[512 + n] + 8192) >> 14)
+            s = (i >> 3) + ((e * table[512 + n] + up) >> 14)
             if s < 0:
                 s = 0
             elif s > 8191:
@@ -419,7 +450,7 @@ def code(
             slots[a] = (s << 3) | (n if n > 6 else n + 1)
             if b >= 0:
                 n = j & 7
-                s = (j >> 3) + ((e * table[520 + n] + 8192) >> 14)
+                s = (j >> 3) + ((e * table[520 + n] + up) >> 14)
                 if s < 0:
                     s = 0
                 elif s > 8191:
@@ -495,6 +526,31 @@ def code(
                 if mode & 8:
                     state[_ANSWER] = plain
                     break
+                if state[base + _BITS]:
+                    # A value as it is: little is learnt.
+                    step = _NEXT
+                    near = side = 0
+                    x = state[base + _FLOOR] - _BIAS + plain
+                    if x > _LIMIT or x < -_OFFSET:
+                        state[_BAD] = 1
+                        break
+                    if x > _HALFWAY or x < -_HALFWAY:
+                        state[_FAR] |= 2
+                    if x > state[base + _MOST] - _BIAS:
+                        state[base + _MOST] = x + _BIAS
+                    if x < state[base + _LEAST] - _BIAS:
+                        state[base + _LEAST] = x + _BIAS
+                    e = x - x1
+                    state[base + _OLD] = state[base + _STEP]
+                    state[base + _STEP] = e + _BIAS
+                    state[base + _X1] = x + _BIAS
+                    if e < 0:
+                        e = -e
+                    j = state[base + _MEAN]
+                    j += ((e << 4) - j + 8) >> 4
+                    state[base + _MEAN] = j
+                    if j >> state[base + _BITS] == 0:  # they have calmed down
+                        state[_FAR] |= 32
         elif step == _IS_GUESS:
             if bit:
                 x = guess
@@ -546,6 +602,10 @@ def code(
             step = _NEXT
             if x > _HALFWAY or x < -_HALFWAY:
                 state[_FAR] |= 2
+            if x > state[base + _MOST] - _BIAS:
+                state[base + _MOST] = x + _BIAS
+            if x < state[base + _LEAST] - _BIAS:
+                state[base + _LEAST] = x + _BIAS
             i = 0
             j = base + _MISS
             n = j + (_GUESSES if ref else _GUESSES - 1)
@@ -639,6 +699,10 @@ def code(
         state[_SLOT] = 1
         if at > state[_ROOM]:
             state[_FAR] |= 8
+        n = state[_ALLOWED] + state[_WIDTHS]
+        state[_ALLOWED] = n
+        if (at << 3) > n:
+            state[_FAR] |= 32
     state[_LOW] = low
     state[_SPAN] = span
     state[_AT] = at

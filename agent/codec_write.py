@@ -1,14 +1,13 @@
-"""Readings -> the rows of a block: the writer's half of codec_rows.py, and the habits it noticed.
+"""Readings -> the rows of a block: the writer's half of codec_rows.py, and what it may choose.
 
-What a channel follows and the grid its values lie on are told at the head of a block; they are
-guessed here from the block before. None of that is part of the format: a reader is told.
+Not what it notices for the next block (codec_habits.py). When values are wide, and when they are
+told as they are, is decided here; none of that is part of the format: a reader is told.
 """
-
-from array import array
 
 from micropython import const
 
-from agent.codec_rows import CELLS_MAX, Rows
+from agent.codec_habits import Habits
+from agent.codec_rows import AS_THEY_ARE, CELLS_MAX
 
 _BIAS = const(0x20000000)
 _OFFSET = const(0x400000)
@@ -26,16 +25,20 @@ _MARK = const(9)
 _CARRIED = const(10)
 _MARK_LOW = const(11)
 _MARK_SPAN = const(12)
-_WATCHED = const(13)
 _EVENTS = const(14)
 _LEFT = const(15)
 _ROOM = const(16)
-_WORDS = const(17)
-_CHANNEL = const(29)
-_C2 = const(2)
-_C3 = const(3)
-_MISS = const(21)
-_SCORE = const(26)
+_AS_THEY_ARE = const(18)
+_ALLOWED = const(19)
+_WIDTHS = const(20)
+_WORDS = const(22)
+_CHANNEL = const(33)
+_MEAN = const(7)
+_GRID = const(28)
+_BITS = const(29)
+_FLOOR = const(30)
+_LEAST = const(31)
+_MOST = const(32)
 _NOTE = const(4)
 ROW = const(36)  # the mode for a row that the kernel does alone
 
@@ -44,6 +47,7 @@ _FAR_OFF = const(2)
 _WATCH_OVER = const(4)
 _FULL = const(8)
 ODD = const(16)
+_LOOK_NOW = const(32)
 
 # Slots of `plain`.
 _ODD_BEFORE = const(0)
@@ -51,17 +55,17 @@ _PLAIN_BEFORE = const(1)
 
 _COUNT_MAX = const(0xFFFF)  # rows of a block
 
-_EVENTS_MIN = const(8)  # of a channel, to say what it follows
 _STEADY_ROWS = const(12)
-_GRID_SEEN = const(8)  # differences, to believe in a grid
-_GRID_MAX = const(0x100000)
 _JUMPS_MIN = const(1)  # before a channel is wide
 _NARROW = const(17)  # bits that are modelled of it
-_OWN_GUESSES = const(4)  # that need no other channel
-_SMALL_SUM = const(20)
+_LOSS_BITS = const(40)  # more than values as they are would be, to tell them so
+_ROWS_MIN = const(32)
+_CHANGES_MAX = const(8)  # of a block
+_TO_EVEN = const(1)
+_TO_MODEL = const(2)
 
 
-class Writer(Rows):
+class Writer(Habits):
     """Rows, in the direction from values to bytes.
 
     is_odd_time  a step was no whole number of units
@@ -83,13 +87,13 @@ class Writer(Rows):
         self._lows: list = [_SMALL_BITS] + [None] * points
         self._jumps = bytearray(channels)  # of this block
         self._steady = bytearray(channels)  # rows since a wide channel moved widely
-        self._watched = 1  # the channel whose turns are compared with those of others
-        self._blocks = 0  # that it was
-        self._turn = 0  # of the channel that is looked at as a sum
-        self._events = 0  # of the watched channel, before this block
-        self._scores = array("h", bytes(4 * channels))
-        self._divisors = array("I", bytes(4 * channels))
-        self._differences = bytearray(channels)
+        self._changed = bytearray(channels)  # _TO_EVEN or _TO_MODEL from the next row on
+        self._changes = bytearray(channels)  # of this block
+        self._rows_max = 0
+        self._is_changing = False
+        self._small = 0  # the value that may jump, from its base
+        self._given = 0  # bits that no row is blamed for
+        self._is_vain = False
 
     def begin(self, data, at, end, room, values, quality):
         """Start a block with its first row.
@@ -98,18 +102,24 @@ class Writer(Rows):
         """
         self._conclude_block(values)
         for i in range(self.points + 1):
-            self._jumps[i] = self._steady[i] = 0
+            self._is_changing = False
+            self._jumps[i] = self._steady[i] = self._changed[i] = self._changes[i] = 0
         self._data = data
         self._begin(data, at, end, 0, self._watched)
         state = self.state
         state[_EVENTS] = self._events
-        state[_LEFT] = min(_COUNT_MAX, CELLS_MAX // (self.points + 1)) - 1
+        state[_LEFT] = self._rows_max = min(_COUNT_MAX, CELLS_MAX // (self.points + 1)) - 1
         state[_ROOM] = room
         self.fast = self._parts + (self.points + 1, self._lows)
         self.step_ms = None
+        state[_WORDS + _LEAST] = _BIAS + _OFFSET  # no step of time was seen
+        state[_WORDS + _MOST] = _BIAS - _OFFSET
         self._odd_row(0, values, quality, True)
         state[_SLOT] = _PLAIN_BEFORE
         self._note_lows()
+        self._given = _LOSS_BITS + (state[_AT] << 3)
+        state[_ALLOWED] = self._given
+        self._is_vain = False
 
     def put(self, step_ms, values, quality, found):
         """Write a row, step_ms after the row before, or finish the one that gave found.
@@ -124,6 +134,9 @@ class Writer(Rows):
             state[_LEFT] -= 1
             self.step_ms = None
             found = self._put_slowly(step_ms, values, quality)
+            state[_ALLOWED] += state[_WIDTHS]
+            if state[_AT] << 3 > state[_ALLOWED]:
+                found |= _LOOK_NOW
             if state[_AT] > state[_ROOM]:
                 found |= _FULL
         if found & _FULL:
@@ -131,7 +144,7 @@ class Writer(Rows):
             self.step_ms = None
             state[_LEFT] = 0
             return False
-        if found & (_FAR_OFF | _WATCH_OVER):
+        if found & (_FAR_OFF | _WATCH_OVER | _LOOK_NOW):
             self._attend(found)
         return True
 
@@ -158,6 +171,7 @@ class Writer(Rows):
     def _put_small(self, values):
         """Fill the row where some points have no value; false when it is no plain row."""
         row = self.row
+        is_told = self._is_changing or self.state[_AS_THEY_ARE]
         for channel in range(1, self.points + 1):
             value = values[channel - 1]
             if (value is None) != (self._forms[channel] < 128):
@@ -175,16 +189,21 @@ class Writer(Rows):
                         return False
                 value >>= wide
             value += _OFFSET - self._bases[channel]
-            if value >> _SMALL_BITS:
+            if value >> _SMALL_BITS or (is_told and self._leaves(channel, value)):
                 return False
             row[channel] = value
         return True
 
     def _put_odd(self, step_ms, values, quality):
         state = self.state
+        before = state[_AT]
         state[_ANSWER] = 0
         self._code(0, _NOTE)
         found = self._odd_row(step_ms, values, quality, False)
+        more = state[_AT] - before << 3
+        self._given += more
+        state[_ALLOWED] += more
+        self._is_changing = any(self._changed)
         state[_SLOT] = _ODD_BEFORE
         self._note_lows()
         return found
@@ -197,6 +216,8 @@ class Writer(Rows):
             self.step_ms = None
         if found & _WATCH_OVER:
             self._conclude()
+        if found & _LOOK_NOW:
+            self._look()
         self.state[_FAR] = 0
 
     def _note_lows(self):
@@ -214,15 +235,97 @@ class Writer(Rows):
         state[_LOW] = state[_MARK_LOW]
         state[_SPAN] = state[_MARK_SPAN]
 
-    # --- a wide channel
+    # --- a channel whose values are told as they are
 
-    def _is_over(self, channel):
-        return self._steady[channel] > _STEADY_ROWS
+    def _look(self):
+        """See whether the rows cost more than packed; if so, tell values as they are."""
+        state = self.state
+        widths = 0
+        for channel in range(self.points + 1):
+            at = _WORDS + channel * _CHANNEL
+            bits = state[at + _BITS]
+            if bits:
+                if not state[at + _MEAN] >> bits:  # they have calmed down
+                    self._changed[channel] = _TO_MODEL
+                    self._is_changing = True
+                    self.step_ms = None
+            elif self._forms[channel] & 128:
+                bits = _bits(max(0, state[at + _MOST] - state[at + _LEAST]))
+            widths += bits + self._wide[channel]
+        rows = self._rows_max - state[_LEFT]
+        spent = state[_AT] << 3
+        if rows < _ROWS_MIN:  # too early to tell: look again about then
+            state[_ALLOWED] = spent + (spent - self._given) // rows * (_ROWS_MIN - rows)
+            return
+        state[_WIDTHS] = widths
+        state[_ALLOWED] = self._given + widths * rows
+        if spent <= state[_ALLOWED]:
+            return
+        is_vain = True
+        for channel in range(1, self.points + 1):
+            at = _WORDS + channel * _CHANNEL
+            bits = _bits(state[at + _MOST] - state[at + _LEAST])
+            # Even values are an eighth of their range off, at least.
+            is_even = (state[at + _MEAN] + 8) * state[at + _GRID] * 6 >> bits + 4
+            if bits and not state[at + _BITS] and (is_even or self._is_vain):
+                self._changed[channel] = _TO_EVEN
+                self._is_changing = True
+                self.step_ms = None
+                is_vain = False
+        self._is_vain = is_vain
+        self._given += _LOSS_BITS >> 1
+
+    def _leaves(self, channel, small):
+        """Return whether a value is none of those that are told as they are, or they no longer."""
+        state = self.state
+        at = _WORDS + channel * _CHANNEL
+        bits = state[at + _BITS]
+        is_out = bits and (small - _OFFSET - state[at + _FLOOR] + _BIAS) >> bits
+        return is_out or self._changed[channel]
+
+    def _window(self, channel):
+        # All that was seen shall fit; where there is room beyond, a multiple of a power of two
+        # is the likelier edge: what a register or a converter gives begins there.
+        state = self.state
+        at = _WORDS + channel * _CHANNEL
+        base = self._bases[channel]
+        least = min(self._small, state[at + _LEAST] - _BIAS)
+        most = max(self._small, state[at + _MOST] - _BIAS)
+        bits = _bits(most - least) or 1
+        for more in (0, 1 << bits - 1):
+            floor = ((least + base + more) >> bits << bits) - more - base
+            if (most - floor) >> bits == 0:
+                return bits, floor
+        return bits, least - ((1 << bits) - 1 - most + least >> 1)
+
+    # --- a jump, and a wide channel
+
+    def _is_jump(self, channel, small):
+        self._small = small - _OFFSET
+        return (
+            small >> _SMALL_BITS
+            or self._steady[channel] > _STEADY_ROWS
+            or ((self._is_changing or self.state[_AS_THEY_ARE]) and self._leaves(channel, small))
+        )
 
     def _width(self, channel, value):
         if not self._known[channel]:
             return 0
-        if self._is_over(channel):
+        state = self.state
+        is_over = self._steady[channel] > _STEADY_ROWS
+        if not (is_over or self._small >> _SMALL_BITS - 1 not in (0, -1)):
+            # It need not jump: its values begin or cease to be told as they are.
+            is_to_be = state[_WORDS + channel * _CHANNEL + _BITS]
+            is_to_be = self._changed[channel] == _TO_EVEN or (
+                is_to_be and not self._changed[channel]
+            )
+            self._changed[channel] = 0
+            if is_to_be and self._changes[channel] < _CHANGES_MAX:
+                self._changes[channel] += 1
+                return AS_THEY_ARE
+            return self._wide[channel]
+        self._changed[channel] = 0
+        if is_over:
             self._steady[channel] = self._jumps[channel] = 0
             return 0
         if self._jumps[channel] < _JUMPS_MIN:
@@ -234,101 +337,12 @@ class Writer(Rows):
             width += 1
         return max(width, self._wide[channel])
 
-    # --- what was noticed, for the next block
 
-    def _conclude_block(self, values):
-        state = self.state
-        self._events = state[_EVENTS]
-        for channel in range(1, self.points + 1):
-            at = _WORDS + channel * _CHANNEL
-            terms = self.terms[channel]
-            if terms:
-                misses = min(state[at + _MISS + i] for i in range(_OWN_GUESSES))
-                if state[at + _MISS + _OWN_GUESSES] * 10 >= misses * 16:
-                    self.terms[channel] = ()
-            if self._turn in (0, channel):
-                self.terms[channel] = self._sum(channel, values) or self.terms[channel]
-        self._turn = self._turn % self.points + 1 if self.points else 0
-        self._blocks += 1
-        if self._blocks > 2 or self._events < _EVENTS_MIN:
-            self._conclude()
-        else:
-            self._note()
-
-    def _note(self):
-        """Add up what the kernel counted; see which number divides all differences."""
-        state = self.state
-        for channel in range(self.points + 1):
-            at = _WORDS + channel * _CHANNEL
-            for i in range(2):
-                if state[at + _SCORE + i]:
-                    self._scores[2 * channel + i] += state[at + _SCORE + i] - _BIAS
-                    state[at + _SCORE + i] = _BIAS
-            divisor = self._divisors[channel]
-            if channel and divisor != 1 and not self._wide[channel]:
-                for i in (_C2, _C3):
-                    divisor = self._divide(channel, divisor, abs(state[at] - state[at + i]))
-                self._divisors[channel] = divisor
-                is_grid = 1 < divisor < _GRID_MAX and self._differences[channel] >= _GRID_SEEN
-                self.grids[channel] = divisor if is_grid else 1
-
-    def _divide(self, channel, divisor, difference):
-        """Return the greatest common divisor."""
-        if difference and self._differences[channel] < 255:
-            self._differences[channel] += 1
-        while difference:
-            divisor, difference = difference, divisor % difference
-        return divisor
-
-    def _conclude(self):
-        """Decide what the watched channel follows; watch the next one."""
-        self._note()
-        scores = self._scores
-        watched = self._watched
-        events = self.state[_EVENTS]
-        best = 0
-        term: tuple = ()
-        for other in range(watched):
-            if other and abs(scores[2 * other]) > best:
-                best = abs(scores[2 * other])
-                term = ((other, 0, 0),)
-        for other in range(watched):
-            if abs(scores[2 * other + 1]) > best + 1:
-                best = abs(scores[2 * other + 1])
-                term = ((other, 1, 0),)
-        if watched <= self.points and events >= _EVENTS_MIN and best * 5 >= events * 2:
-            if len(self.terms[watched]) < 2:
-                self.terms[watched] = term
-        for i in range(len(scores)):
-            scores[i] = 0
-        self._watched = watched + 1 if watched < self.points else 1
-        self._blocks = 0
-        self._events = self.state[_EVENTS] = 0
-        self.state[_WATCHED] = self._watched
-
-    def _sum(self, channel, values):
-        """Return the terms of which a channel is the sum or the difference in this row, or ()."""
-        value = values[channel - 1]
-        if value is None or -_SMALL_SUM <= value <= _SMALL_SUM:
-            return ()
-        for count in (3, 2):
-            for first in range(1, channel - count + 1):
-                # The sum of neighbours; or one less the last count - 1.
-                parts = [(first + i, 0, 0) for i in range(count)]
-                if self._is_sum(value, parts, values):
-                    return tuple(parts)
-                parts[1:] = [(channel - i, 0, 1) for i in range(1, count)]
-                if self._is_sum(value, parts, values):
-                    return tuple(parts)
-        return ()
-
-    def _is_sum(self, value, parts, values):
-        for other, _, is_minus in parts:
-            part = values[other - 1]
-            if part is None:
-                return False
-            value -= -part if is_minus else part
-        return abs(value) <= len(parts)
+def _bits(number):
+    size = 0
+    while number >> size:
+        size += 1
+    return size
 
 
 def _borrow(data, at):

@@ -1,0 +1,92 @@
+"""A decoder written from agent/FORMAT.md alone gives the same rows: the page is sufficient."""
+
+import random
+from binascii import crc32
+
+import pytest
+
+from agent import codec_odds
+from agent.codec import BadBlock, Block, decode
+from tests.fakes.codec_vectors import GOLDEN, OLD
+from tests.host import naive_decoder
+from tests.host.codec_inputs import adversaries, series_of
+
+
+def _sealed(block):
+    start, end = block.close()
+    return bytes(block.data[start:end])
+
+
+def _blocks(rows, count=1):
+    """Return count blocks of the same rows, the later ones with what the earlier taught."""
+    block = Block(len(rows[0][1]), 4000)
+    made = []
+    for _ in range(count):
+        block.open(bytes(4), 0, 1, 0)
+        for row in rows:
+            if not block.add(*row):
+                break
+        made.append(_sealed(block))
+    return made
+
+
+def test_golden_vectors_decode():
+    for rows, _, golden in GOLDEN:
+        assert naive_decoder.decode(bytes.fromhex(golden)) == list(rows)
+    for rows, version, golden in OLD:
+        if version == 3:
+            assert naive_decoder.decode(bytes.fromhex(golden)) == rows
+
+
+@pytest.mark.parametrize("count", [3, 90])
+def test_hard_series_decode(count):
+    for name, rows in adversaries(count, seed=count):
+        for data in _blocks(rows):
+            assert naive_decoder.decode(data) == decode(data).rows, name
+
+
+def test_long_noise_and_what_follows_or_lies_on_a_grid_decodes():
+    dice = random.Random(3)
+    noise = [dice.randrange(40) for _ in range(300)] + [7] * 40 + [9000]
+    series = [series_of(noise, step_ms=1)]
+    first = [40 * dice.randrange(50) + 3 for _ in range(120)]
+    second = [dice.randrange(900) for _ in first]
+    total = [a - b for a, b in zip(first, second, strict=True)]
+    energy = [3 * sum(first[: i + 1]) for i in range(len(first))]
+    series.append(series_of(first, second, total, energy))
+    told = 0
+    for rows in series:
+        for data in _blocks(rows, 8):
+            assert naive_decoder.decode(data) == decode(data).rows
+        block = naive_decoder._Block(data[12:-4], 4, len(rows[0][1]), 1000)
+        told += sum(bool(each.terms) + (each.grid > 1) for each in block.channels)
+    assert told > 2, "no block told what it noticed"
+
+
+def test_damaged_blocks_with_a_right_check_sum_end_alike():
+    dice = random.Random(4)
+    ends = {"bad": 0, "rows": 0}
+    for _, rows in adversaries(25, seed=6):
+        for good in _blocks(rows, 2):
+            data = bytearray(good[:-4])
+            data[dice.randrange(7, len(data))] ^= 1 << dice.randrange(8)
+            data[0] = dice.choice((3, 4)) << 4 | data[0] & 15
+            data += crc32(data).to_bytes(4, "big")
+            found = []
+            for read in (lambda it: decode(it).rows, naive_decoder.decode):
+                try:
+                    found.append(read(bytes(data)))
+                except (BadBlock, naive_decoder.Bad):
+                    found.append(None)
+            assert found[0] == found[1]
+            ends["rows" if found[0] else "bad"] += 1
+    assert min(ends.values()) > 5, ends
+
+
+def test_the_page_has_the_numbers_of_the_code():
+    shared, time, value = naive_decoder._odds_of_the_page()
+    made = [[(slot >> 3) - 4096 for slot in slots] for slots in codec_odds.odds()]
+    assert [shared, time, value] == made
+    assert naive_decoder._table(4) == list(codec_odds.table())[:512]
+    assert naive_decoder._table(3) == list(codec_odds.table(32))[:512]
+    assert sum(naive_decoder._RATES, ()) == codec_odds.RATES
