@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools.language import say
 from host_tools.problems import INPUT, NETWORK, USAGE, Problem
 
 NAME = "collect"
@@ -139,9 +140,12 @@ def _import(archives: list[Path], database: str, *, as_json: bool) -> None:
             print(json.dumps(told, ensure_ascii=False))
         else:
             print(
-                "{file}: {gateway}, {records} records: {readings} readings stored, {repeats} were"
-                " there, {parked} wait for their schema, {refused} refused, {damaged} places"
-                " damaged; {open_blocks} open blocks have no number and stay".format(**told)
+                say(
+                    "{file}: {gateway}, {records} records: {readings} readings stored, {repeats} "
+                    "were there, {parked} wait for their schema, {refused} refused, {damaged} "
+                    "places damaged; {open_blocks} open blocks have no number and stay",
+                    **told,
+                )
             )
     engine.dispose()
 
