@@ -99,6 +99,7 @@ CASES = [
     (("images", "remove", "x"), 3),
     (("keys", "HOME/x.pem"), 2),
     (("label", "README.md"), 3),
+    (("locate", *NOWHERE), 4),
     (("logs", *NOWHERE), 4),
     (("maintenance", "on", *NOWHERE), 4),
     (("maintenance", "off", *NOWHERE), 4),

@@ -18,6 +18,7 @@ from host_tools.commands import (
     config,
     demo,
     fleet,
+    locate,
     logs,
     monitor,
     rollout,
@@ -39,6 +40,7 @@ PRODUCED = {
     ("doctor", MISSING): "tests/host/test_verb_codes.py::test_doctor",
     ("flash", DEVICE): "tests/host/test_flash.py::test_images_and_flash_from_the_command_line",
     ("fleet", FAILED): "tests/host/test_verb_codes.py::test_fleet",
+    ("locate", FAILED): "tests/host/test_verb_codes.py::test_locate",
     ("logs", DEVICE): "tests/host/test_verb_codes.py::test_nothing_heard",
     ("monitor", DEVICE): "tests/emulated/test_monitor.py::test_a_silent_cable_and_none_are_said",
     ("monitor", NETWORK): "tests/host/test_verb_codes.py::test_a_silent_broker",
@@ -141,9 +143,17 @@ def test_doctor(mocker, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(("lost", "code"), [(0, 0), (1, FAILED)])
 def test_fleet(mocker, lost, code):
-    result = {"finished": True, "lost": lost, "duplicated": 0}
+    wrong = dict.fromkeys(("duplicated", "altered", "disordered"), 0)
+    result = {"finished": True, "lost": lost, **wrong}
     mocker.patch("host_tools.collect.fleet.trial.run_trial", return_value=result)
     assert _code(fleet.command) == code
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_locate(mocker, is_there):
+    told = {"port": "p", "ok": is_there, "why": "it has no LED"}
+    mocker.patch.object(locate, "_by_cable", return_value=told)
+    assert _code(locate.command) == (0 if is_there else FAILED)
 
 
 def test_nothing_heard(board, mocker, tmp_path):
