@@ -1,5 +1,6 @@
 """The fleet's pages in a real browser: both languages, both widths, gaps, the login."""
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -17,7 +18,8 @@ import pytest
 
 from host_tools.broker import free_port
 from host_tools.collect.pages import access, data, words
-from host_tools.collect.pages.app import _journal, serve
+from host_tools.collect.pages.app import Pages, serve
+from host_tools.collect.pages.cells import journal_text
 from host_tools.collect.rules import Rules
 from host_tools.page.words import LANGUAGES
 from host_tools.problems import Problem
@@ -191,6 +193,17 @@ def test_without_a_login_nothing_but_open_data_is_seen(tmp_path):
         assert ask("POST", "/login", right).status == 429
 
 
+def test_the_open_page_asks_the_database_once_for_everybody(mocker):
+    ask = mocker.patch("host_tools.collect.pages.app.cells", return_value=[])
+    made = Pages(None, Rules(), 10)  # type: ignore[arg-type]
+
+    async def visitors():
+        return await asyncio.gather(*(made._open_cells() for _ in range(5)))
+
+    assert len(asyncio.run(visitors())) == 5
+    assert ask.call_count == 1
+
+
 def test_anything_but_loopback_needs_users():
     with pytest.raises(Problem, match="would show everybody"):
         serve(None, Rules(), ("0.0.0.0", 8081))  # type: ignore[arg-type]
@@ -254,4 +267,4 @@ def test_the_fleet_says_for_how_long_a_journal_and_its_flash_last(state, languag
     )
     row.state = json.dumps(state)
     found = data._gateway(row, 0)
-    assert _journal(found, words.FleetWords(language)) == shown
+    assert journal_text(found, words.FleetWords(language)) == shown

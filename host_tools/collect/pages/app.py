@@ -1,37 +1,34 @@
-"""Layout of the fleet's pages (NiceGUI) and the way in.
+"""Layout of the fleet's pages (NiceGUI): which page shows what.
 
 serve(engine, Rules(), ("127.0.0.1", 8081))
 """
 
 import asyncio
-import html
 import secrets
 import time
-from collections.abc import Callable
-from typing import Annotated, Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from fastapi import Form
-from fastapi.responses import HTMLResponse, RedirectResponse
-from nicegui import app, ui
+from nicegui import ui
 from starlette.requests import Request
-from starlette.responses import Response
 
-from host_tools.collect.open_data import Report, cells
+from host_tools.collect.open_data import Cell, Report, cells
 from host_tools.collect.pages import data
-from host_tools.collect.pages.access import Tries, Users
-from host_tools.collect.pages.words import FleetWords
+from host_tools.collect.pages.access import Users
+from host_tools.collect.pages.cells import gateway_cells, make_table, thin_text, value_text
+from host_tools.collect.pages.charts import history_chart, places_chart
+from host_tools.collect.pages.login import guard
+from host_tools.collect.pages.words import FleetWords, language_of
 from host_tools.collect.rules import Rules
-from host_tools.page.style import CSS, INK, LINE_COLOURS
-from host_tools.page.words import LANGUAGES, best_language
+from host_tools.page.style import CSS
+from host_tools.page.words import LANGUAGES
 from host_tools.problems import USAGE, Problem
 
 _DAY_MS = 86_400_000
 _SPANS = {"day": 1, "week": 7, "month": 31, "year": 366}
 _SILENT_MS = 3_600_000
 _REFRESH_S = 10.0
-_FREE = ("/login", "/open", "/_nicegui", "/favicon")
+_OPEN_S = 300.0  # sums of whole days: asked of the database once in so long, whoever looks
 _MORE_CSS = """
 .menu { display:flex; gap:4px; flex-wrap:wrap; }
 .menu a, .spans a { color:var(--quiet); text-decoration:none; padding:7px 12px;
@@ -48,17 +45,6 @@ _MORE_CSS = """
 @media (max-width:640px) { .tiles.four { grid-template-columns:repeat(2,1fr); }
   .history { height:280px; } .where { height:220px; } }
 """
-_LOGIN = """<!doctype html><html lang="{lang}"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width"><title>Éclor Edge</title><style>{css}
-form {{ max-width:340px; margin:12vh auto; display:flex; flex-direction:column; gap:12px; }}
-input, button {{ font:inherit; padding:10px 12px; border:1px solid #cbd5d1; border-radius:10px; }}
-button {{ background:#0f766e; color:#fff; border:0; font-weight:600; }}
-label {{ display:flex; flex-direction:column; gap:4px; font-size:14px; }}</style>
-<main class="page"><form method="post" action="/login?lang={lang}" class="card">
-<div class="h1">Éclor Edge</div><div class="bad">{message}</div>
-<label>{name}<input name="name" autocomplete="username" required autofocus></label>
-<label>{password}<input name="password" type="password" autocomplete="current-password" required>
-</label><button>{login}</button></form></main></html>"""
 
 
 def serve(
@@ -81,7 +67,7 @@ def serve(
         )
     Pages(engine, rules, least).register()
     if users is not None:
-        _guard(users)
+        guard(users)
     ui.run(
         host=address[0],
         port=address[1],
@@ -95,48 +81,6 @@ def serve(
     )
 
 
-def _language(request: Request) -> str:
-    asked = request.query_params.get("lang", "")
-    return (
-        asked if asked in LANGUAGES else best_language(request.headers.get("accept-language", ""))
-    )
-
-
-def _guard(users: Users) -> None:
-    tries = Tries()
-
-    @app.middleware("http")
-    async def guard(request: Request, call_next: Any) -> Response:
-        if request.session.get("user") or request.url.path.startswith(_FREE):
-            response: Response = await call_next(request)
-            return response
-        return RedirectResponse(f"/login?lang={_language(request)}", 303)
-
-    def form(request: Request, message: str = "", status: int = 200) -> HTMLResponse:
-        say = FleetWords(_language(request))
-        words = {key: say(key) for key in ("name", "password", "login")}
-        text = say(message) if message else ""
-        filled = _LOGIN.format(lang=say.language, css=CSS, message=text, **words)
-        return HTMLResponse(filled, status)
-
-    @app.get("/login")
-    def ask(request: Request) -> HTMLResponse:
-        return form(request)
-
-    @app.post("/login")
-    def answer(
-        request: Request, name: Annotated[str, Form()], password: Annotated[str, Form()]
-    ) -> Response:
-        client = request.client.host if request.client else ""
-        if not tries.may(client):
-            return form(request, "wait", 429)
-        if not users.check(name, password):
-            tries.failed(client)
-            return form(request, "wrong", 403)
-        request.session["user"] = name
-        return RedirectResponse(f"/?lang={_language(request)}", 303)
-
-
 class Pages:
     """All pages over one database."""
 
@@ -144,6 +88,8 @@ class Pages:
         self._engine = engine
         self._rules = rules
         self._least = least
+        self._opening = asyncio.Lock()
+        self._opened: tuple[float, tuple[list[Cell], Report] | None] = (0.0, None)
 
     def register(self) -> None:
         """Make the addresses known to NiceGUI."""
@@ -154,7 +100,7 @@ class Pages:
         ui.page("/open")(self.open)
 
     def _frame(self, request: Request, here: str, title: str) -> FleetWords:
-        say = FleetWords(_language(request))
+        say = FleetWords(language_of(request))
         ui.add_css(CSS + _MORE_CSS)
         ui.page_title(f"{title or say(here)} · Éclor Edge")
         ui.query("html").props(f"lang={say.language}")
@@ -188,7 +134,7 @@ class Pages:
                     key: _tile(say(key)) for key in ("gateways", "online", "silent", "open_alarms")
                 }
             columns = ("site", "gateway", "seen", "backlog", "journal", "clock", "version")
-            table = _table(say, (*columns, "errors", "alarms"), "gateway")
+            table = make_table(say, (*columns, "errors", "alarms"), "gateway")
             table.on(
                 "rowClick",
                 lambda event: ui.navigate.to(
@@ -197,7 +143,7 @@ class Pages:
             )
             where = ui.element("section").classes("card")
 
-        async def refresh() -> None:
+        async def refresh() -> list[data.GatewayRow]:
             rows = await asyncio.to_thread(data.fleet, self._engine)
             now_ms = _now_ms()
             silent = sum(now_ms - row.seen_ms > _SILENT_MS for row in rows)
@@ -206,16 +152,15 @@ class Pages:
             _fill(tiles["online"], say.number(sum(row.online for row in rows)))
             _fill(tiles["silent"], say.number(silent), silent > 0)
             _fill(tiles["open_alarms"], say.number(alarms), alarms > 0)
-            table.rows = [_gateway_cells(row, say, now_ms) for row in rows]
+            table.rows = [gateway_cells(row, say, now_ms) for row in rows]
             table.update()
+            return rows
 
-        await refresh()
-        await self._map(where, say)
+        self._map(where, say, await refresh())
         ui.timer(_REFRESH_S, refresh)
 
-    async def _map(self, where: ui.element, say: FleetWords) -> None:
-        """Draw gateways at their places: a plot, no tiles, so nothing comes from outside."""
-        rows = await asyncio.to_thread(data.fleet, self._engine)
+    def _map(self, where: ui.element, say: FleetWords, rows: list[data.GatewayRow]) -> None:
+        """Draw the gateways whose places are known."""
         placed = [(row, self._rules.place_of(row.name, "")) for row in rows]
         found = [(row, place) for row, place in placed if place is not None]
         if not found:
@@ -224,33 +169,10 @@ class Pages:
         now_ms = _now_ms()
         with where:
             ui.label(say("map")).classes("name")
-            ui.echart(
-                {
-                    "animation": False,
-                    "grid": {"left": 8, "right": 20, "top": 12, "bottom": 4, "containLabel": True},
-                    "tooltip": {"confine": True, ":formatter": "item => item.data.name"},
-                    "xAxis": {"type": "value", "scale": True, "name": "°E"},
-                    "yAxis": {"type": "value", "scale": True, "name": "°N"},
-                    "series": [
-                        {
-                            "type": "scatter",
-                            "symbolSize": 12,
-                            "data": [
-                                {
-                                    "value": list(place),
-                                    "name": html.escape(f"{row.site} {row.name}"),
-                                    "itemStyle": {
-                                        "color": "#b3261e"
-                                        if row.alarms or now_ms - row.seen_ms > _SILENT_MS
-                                        else LINE_COLOURS[0]
-                                    },
-                                }
-                                for row, place in found
-                            ],
-                        }
-                    ],
-                }
-            ).classes("where")
+            chart = places_chart(
+                found, lambda row: row.alarms > 0 or now_ms - row.seen_ms > _SILENT_MS
+            )
+            ui.echart(chart).classes("where")
 
     # -- one site or gateway -----------------------------------------------------------------
 
@@ -263,7 +185,7 @@ class Pages:
         with ui.element("main").classes("page"):
             if not rows:
                 ui.label(say("none")).classes("card")
-            table = _table(say, ("meter", "point", "newest", "at"), "key")
+            table = make_table(say, ("meter", "point", "newest", "at"), "key")
             now_ms = _now_ms()
             table.rows = [
                 {
@@ -271,7 +193,7 @@ class Pages:
                     "gateway": row.gateway,
                     "meter": row.meter,
                     "point": row.point,
-                    "newest": _value(row.value, row.unit, say),
+                    "newest": value_text(row.value, row.unit, say),
                     "at": say.ago(row.at_ms, now_ms) if row.at_ms is not None else "—",
                 }
                 for row in rows
@@ -320,10 +242,10 @@ class Pages:
                                 for k, v in {**query, "span": key, "lang": say.language}.items()
                             )
                             ui.link(say(key), f"?{link}").classes("here" if key == span else "")
-                ui.echart(_chart(found, say.language)).classes("history")
+                ui.echart(history_chart(found, say.language)).classes("history")
                 ui.label(say("gap_hint")).classes("hint")
                 if found.thin:
-                    ui.label(_thin_words(say, found.thin, found.unit)).classes("hint")
+                    ui.label(thin_text(say, found.thin, found.unit)).classes("hint")
             link = f"/site?gateway={quote(gateway)}&lang={say.language}"
             ui.link(f"← {gateway}", link).classes("hint")
 
@@ -337,7 +259,7 @@ class Pages:
 
     async def _notes(self, say: FleetWords, gateway: str | None) -> None:
         notes = await asyncio.to_thread(data.notes, self._engine, gateway)
-        table = _table(say, ("at", "what", "gateway", "meter", "point"), "key")
+        table = make_table(say, ("at", "what", "gateway", "meter", "point"), "key")
         table.columns[-1]["label"] = ""
         table.rows = [
             {
@@ -357,17 +279,10 @@ class Pages:
     async def open(self, request: Request) -> None:
         """Sums of groups per day: for everybody, without a login."""
         say = self._frame(request, "open_data", "")
-        since_ms = _now_ms() - 31 * _DAY_MS
-
-        def ask() -> tuple[list[Any], Report]:
-            report = Report()
-            span = (since_ms, 1 << 53)
-            return list(cells(self._engine, 86_400, "site", self._least, span, report)), report
-
-        rows, report = await asyncio.to_thread(ask)
+        rows, report = await self._open_cells()
         with ui.element("main").classes("page"):
             ui.label(say("open_hint")).classes("hint")
-            table = _table(say, ("group", "at", "point", "consumption", "meters"), "key")
+            table = make_table(say, ("group", "at", "point", "consumption", "meters"), "key")
             table.rows = [
                 {
                     "key": index,
@@ -385,6 +300,21 @@ class Pages:
             if held:
                 ui.label(say("held_back", say.number(held))).classes("hint")
 
+    async def _open_cells(self) -> tuple[list[Cell], Report]:
+        """Return what may be published of the last 31 days; everybody may ask for it."""
+
+        def ask() -> tuple[list[Cell], Report]:
+            report = Report()
+            span = (_now_ms() - 31 * _DAY_MS, 1 << 53)
+            return list(cells(self._engine, 86_400, "site", self._least, span, report)), report
+
+        async with self._opening:
+            asked_s, found = self._opened
+            if found is None or time.monotonic() - asked_s >= _OPEN_S:
+                found = await asyncio.to_thread(ask)
+                self._opened = (time.monotonic(), found)
+            return found
+
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
@@ -399,124 +329,3 @@ def _tile(title: str) -> ui.label:
 def _fill(label: ui.label, text: str, is_bad: bool = False) -> None:
     label.set_text(text)
     label.classes(remove="" if is_bad else "bad", add="bad" if is_bad else "")
-
-
-def _table(say: FleetWords, columns: tuple[str, ...], key: str) -> ui.table:
-    """Make a table: sortable, with a search, twenty-five rows a page, cards on a phone."""
-    made = ui.table(
-        columns=[
-            {
-                "name": name,
-                "label": say(name),
-                "field": name,
-                "align": "left",
-                "sortable": True,
-                ":sort": "(a, b, x, y) => (x['_' + '%s'] ?? a) > (y['_' + '%s'] ?? b) ? 1 : -1"
-                % (name, name),
-            }
-            for name in columns
-        ],
-        rows=[],
-        row_key=key,
-        pagination=25,
-    ).classes("plain")
-    made.props(f''':grid="window.innerWidth < 640" no-data-label="{say("none")}"''')
-    made.props(''':pagination-label="(first, last, all) => `${first} … ${last} / ${all}`"''')
-    made.props(f'rows-per-page-label="{say("rows")}"')
-    with made.add_slot("top-right"):
-        search = ui.input(placeholder=say("search")).props("dense borderless clearable")
-        search.bind_value_to(made, "filter", forward=lambda text: text or "")
-    return made
-
-
-def _gateway_cells(row: data.GatewayRow, say: FleetWords, now_ms: int) -> dict[str, Any]:
-    """Return the cells of one gateway; `_name` is what its column is sorted by."""
-    clock = say(f"clock_{row.clock}") if row.clock in (0, 1, 2) else "—"
-    return {
-        "site": row.site,
-        "gateway": row.name,
-        "seen": say.ago(row.seen_ms, now_ms),
-        "_seen": row.seen_ms,
-        "backlog": _count(row.backlog, say),
-        "_backlog": row.backlog or 0,
-        "journal": _journal(row, say),
-        "_journal": row.fill_permille or 0,
-        "clock": clock,
-        "version": row.version or "—",
-        "errors": _count(row.errors, say),
-        "_errors": row.errors or 0,
-        "alarms": say.number(row.alarms),
-        "_alarms": row.alarms,
-    }
-
-
-def _journal(row: data.GatewayRow, say: FleetWords) -> str:
-    """Return how full a journal is, and how long it and its flash last, as far as is known."""
-    if row.fill_permille is None:
-        return "—"
-    fill = f"{row.fill_permille / 10:.0f}"
-    if row.autonomy_h is None:
-        return say("fill", fill)
-    if row.flash_years is None:
-        return say("fill_lasts", fill, row.autonomy_h // 24)
-    return say("fill_flash", fill, row.autonomy_h // 24, row.flash_years)
-
-
-def _count(found: int | None, say: FleetWords) -> str:
-    return "—" if found is None else say.number(found)
-
-
-def _value(value: float | None, unit: str, say: FleetWords) -> str:
-    if value is None:
-        return "—"
-    digits = 0 if abs(value) >= 1000 else 3 if abs(value) < 10 else 1
-    return f"{say.number(value, digits)} {unit}".strip()
-
-
-def _thin_words(say: FleetWords, thin: data.Thin, unit: str) -> str:
-    words = say("in_steps", thin.resolution, unit)
-    if thin.deadband is not None:
-        words += " " + say("held", thin.deadband, unit, thin.silence_s)
-    return words
-
-
-def _chart(found: data.History, language: str) -> dict[str, Any]:
-    colour = LINE_COLOURS[0]
-    axis = {"axisLine": {"show": False}, "axisTick": {"show": False}}
-    text = {"color": "#556664", "fontSize": 11, "hideOverlap": True}
-    number = f"value => value.toLocaleString('{language}')"
-
-    def line(samples: list[data.Sample], **options: Any) -> dict[str, Any]:
-        return {
-            "type": "bar" if found.is_consumption else "line",
-            "data": [list(sample) for sample in samples],
-            "connectNulls": False,
-            "showSymbol": False,
-            "lineStyle": {"width": 2, "color": colour},
-            "itemStyle": {"color": colour},
-            **options,
-        }
-
-    faint = {"lineStyle": {"width": 1, "color": colour, "opacity": 0.35}}
-    series = [line(found.samples, name=found.unit)]
-    if found.low:
-        series += [line(found.low, name="min", **faint), line(found.high, name="max", **faint)]
-    lonely = sum(value is not None for _, value in found.samples) < 2
-    if lonely:
-        series[0]["showSymbol"] = True
-    scale: Callable[[bool], dict[str, Any]] = lambda is_bar: {} if is_bar else {"scale": True}  # noqa: E731
-    return {
-        "animation": False,
-        "grid": {"left": 8, "right": 14, "top": 16, "bottom": 44, "containLabel": True},
-        "tooltip": {"trigger": "axis", "confine": True, "textStyle": {"color": INK}},
-        "dataZoom": [{"type": "slider", "height": 20, "bottom": 8}, {"type": "inside"}],
-        "xAxis": {"type": "time", "axisLabel": text, "splitLine": {"show": False}, **axis},
-        "yAxis": {
-            "type": "value",
-            **scale(found.is_consumption),
-            "axisLabel": {**text, ":formatter": number},
-            "splitLine": {"lineStyle": {"color": "#e8ecea"}},
-            **axis,
-        },
-        "series": series,
-    }
