@@ -24,6 +24,7 @@ TRANSLATED = (
     "agent/thin.py",
     "host_tools/__main__.py",
     "host_tools/acceptance/__init__.py",
+    "host_tools/acceptance/cable.py",
     "host_tools/acceptance/findings.py",
     "host_tools/acceptance/paper.py",
     "host_tools/acceptance/running.py",

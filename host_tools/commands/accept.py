@@ -55,7 +55,8 @@ def command(
 ) -> None:
     """Test firmware, settings, secrets, meters, line, uplink, clock and health; write a report.
 
-    The gateway stands still for a minute and then starts. Exit code 1 when it is not accepted:
+    Where this computer does not reach the broker, the gateway's journal shows what the collector has
+    acknowledged. The gateway stands still for a minute and then starts. Exit code 1 when it is not accepted:
     something failed, or its uplink was not proved.
     """
     from host_tools import acceptance
@@ -74,7 +75,7 @@ def command(
         raise Problem(f"{out} is no folder", "give --out FOLDER", code=INPUT)
     if without_uplink and power_cut:
         raise Problem(
-            "what a power cut does shows on the broker alone",
+            "what a power cut does shows in the uplink alone",
             "leave --power-cut or --without-uplink out",
             code=USAGE,
         )
@@ -83,7 +84,12 @@ def command(
     place = choose(port).port
     signer = paper.key_at(key or _default_key(), passphrase())
     wanted = acceptance.Options(
-        reads, public, broker, wait_s, _ask if power_cut else None, without_uplink=without_uplink
+        reads,
+        public,
+        broker,
+        wait_s,
+        cut=_ask if power_cut else None,
+        without_uplink=without_uplink,
     )
     if not without_uplink:
         wanted.listen = _listen(plan, broker_ca, broker_papers)

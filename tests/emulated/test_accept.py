@@ -13,7 +13,7 @@ import pytest
 from drivers import load_map
 from host_tools import acceptance, ca, claim, labels, language, listener, sheets
 from host_tools import provision as library
-from host_tools.acceptance import Options, paper, running
+from host_tools.acceptance import Options, cable, paper, running
 from host_tools.acceptance.findings import FAILED as NO
 from host_tools.acceptance.findings import GOOD, NOTE, SKIPPED, MeterResult, Report, hints
 from host_tools.broker import Broker, Papers
@@ -70,7 +70,7 @@ def report(tmp_path_factory):
                 prompt.put("network.py", _RADIO)
                 prompt.put("boot.mpy", prompt.read("boot.mpy"))
             plan.config["block"] = {"flush_s": 7}
-            return acceptance.run(board.port, plan, Options(reads=3, listen=_deaf))
+            return acceptance.run(board.port, plan, Options(reads=3, listen=_deaf, cable_s=0.5))
 
 
 def _deaf(gateway, host, port, take):
@@ -89,12 +89,13 @@ def test_each_thing_is_looked_at_and_said(report):
         "flash": GOOD,
         "kitchen": GOOD,
         "gone": NO,
-        "uplink": SKIPPED,
+        "uplink": NO,
+        **dict.fromkeys(("clock", "health", "power"), SKIPPED),
     }
     assert not report.is_accepted
     assert "block" in found["settings"].what and "-80 dBm" in found["signal"].what
     assert found["gone"].hints == ["not a byte comes: look at its supply, its address, A and B"]
-    assert "192.0.2.1:1883" in found["uplink"].what
+    assert "no acknowledgement" in found["uplink"].what
     kitchen, gone = report.meters
     assert (kitchen.reads, kitchen.whole, kitchen.silent) == (3, 3, 0)
     assert kitchen.values == [("voltage", "230.4", "V")] and len(kitchen.series["voltage"]) == 3
@@ -199,6 +200,27 @@ def test_only_what_it_says_now_counts():
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "again", "states"),
+    [
+        ((0, 0), (7, 3), (7, 9), {"uplink": GOOD, "power": GOOD}),
+        ((7, 2), (7, 3), (7, 3), {"uplink": GOOD, "power": NO}),
+        ((7, 2), (7, 3), (8, 9), {"uplink": GOOD, "power": NO}),
+        ((7, 2), (7, 2), (7, 9), {"uplink": NO, "power": GOOD}),
+        ((6, 2), (7, 3), (7, 9), {"uplink": NO, "power": GOOD}),
+        ((0, 0), (7, 0), (7, 0), {"uplink": NO, "power": NO}),
+    ],
+    ids=["good", "silent after it", "another after it", "silent", "another", "never"],
+)
+def test_what_a_journal_shows_is_judged(mocker, before, after, again, states):
+    seen = [cable.Numbers(*after), cable.Numbers(*again)]
+    mocker.patch.object(cable, "_after", side_effect=seen)
+    report, cuts = Report("g", "s", "b", "1", "c", "t"), []
+    cable.judge(report, None, "host", cable.Numbers(*before), 1.0, lambda: cuts.append(1))
+    found = {check.name: check.state for check in report.checks}
+    assert states.items() <= found.items() and cuts == [1]
+
+
+@pytest.mark.parametrize(
     ("uplink", "other", "is_waived", "verdict", "is_accepted"),
     [
         (GOOD, NOTE, False, "accepted", True),
@@ -248,7 +270,8 @@ def test_a_broker_with_tls_and_a_power_cut(tmp_path, tmp_path_factory):
         site = tmp_path / "site.yaml"
         uplink = f"uplink: {{host: localhost, port: {broker.mqtt_port}, tls: true, state_s: 1}}\n"
         text = SITE.replace(
-            "    uplink: {host: 192.0.2.1}\n", f"    {uplink}    block: {{flush_s: 5}}\n"
+            "    uplink: {host: 192.0.2.1}\n",
+            f"    {uplink}    block: {{flush_s: 5}}\n    journal: {{max_loss_s: 5}}\n",
         )
         text = re.sub(r"      - \{name: gone.*\n.*\n", "", text).replace("ecole\n", "Škoda\n", 1)
         site.write_text(re.sub(r"    network: .*\n", "", text))
@@ -283,12 +306,14 @@ def test_a_broker_with_tls_and_a_power_cut(tmp_path, tmp_path_factory):
             with collector:
                 listen = listener.as_visitor(authority.folder, PHRASE)
                 report = acceptance.run(board.port, plan, Options(2, listen=listen, cut=cut))
+                # The same from a cellar: nobody reaches the broker but the gateway.
+                cellar = acceptance.run(board.port, plan, Options(1, listen=_deaf, cable_s=8.0))
     states = {check.name: check.state for check in report.checks}
     assert (states["uplink"], states["power"], states["clock"]) == (GOOD, GOOD, GOOD), report
     assert report.is_accepted and report.site == "Škoda"
-    left_out = Report("g", "s", "b", "1", "c", "t", without_uplink=True)
-    assert acceptance._listen(left_out, plan, Options(without_uplink=True), queue.Queue()) is None
-    assert left_out.verdict == "accepted without its uplink"
+    assert cellar.verdict == "accepted", cellar
+    (uplink,) = [check for check in cellar.checks if check.name == "uplink"]
+    assert "its journal shows" in uplink.what
     assert not list((authority.folder / "issued").glob(f"{VISITOR}*"))
 
 
