@@ -55,9 +55,9 @@ def command(
 ) -> None:
     """Test firmware, settings, secrets, meters, line, uplink, clock and health; write a report.
 
-    Where this computer does not reach the broker, the gateway's journal shows what the collector has
-    acknowledged. The gateway stands still for a minute and then starts. Exit code 1 when it is not accepted:
-    something failed, or its uplink was not proved.
+    Where this computer does not reach the broker, the gateway's journal shows what the collector
+    has acknowledged. The gateway stands still for a minute and then starts. Exit code 1 when it
+    is not accepted: something failed, or its uplink was not proved.
     """
     from host_tools import acceptance
     from host_tools.acceptance import paper

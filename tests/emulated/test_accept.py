@@ -218,6 +218,8 @@ def test_what_a_journal_shows_is_judged(mocker, before, after, again, states):
     cable.judge(report, None, "host", cable.Numbers(*before), 1.0, lambda: cuts.append(1))
     found = {check.name: check.state for check in report.checks}
     assert states.items() <= found.items() and cuts == [1]
+    if after[0] != again[0]:
+        assert "another journal" in report.checks[-1].what
 
 
 @pytest.mark.parametrize(
