@@ -182,7 +182,7 @@ def code(state, slots, table, work, row, data, count, mode, values, lows):
     first = _SHARED - _SLOTS
     near = side = 0
     bit = 1
-    a = b = s = p = j = e = 0
+    a = b = s = o = p = j = e = 0
     x = x1 = c2 = c3 = guess = hope = seen = ref = hint = last = 0
     grid = k = size = goal = rest = below = upper = node = up = 0
     while True:
@@ -408,16 +408,12 @@ def code(state, slots, table, work, row, data, count, mode, values, lows):
                 low += span * ((plain >> left) & ((1 << n) - 1))
         else:
             i = slots[a]
-            s = (i >> 3) - _HALF
+            s = i >> 3
+            o = _HALF  # even odds
             if b >= 0:
                 j = slots[b]
-                s += (j >> 3) - _HALF
-            s = (s >> 5) + 256
-            if s < 0:
-                s = 0
-            elif s > 511:
-                s = 511
-            p = table[s]
+                o = j >> 3
+            p = table[(s + o) >> 5]
             n = ((span >> 8) * p) >> 6
             if decode:
                 bit = 1 if value < n else 0
@@ -434,7 +430,7 @@ def code(state, slots, table, work, row, data, count, mode, values, lows):
                 else:
                     low += n
             n = i & 7
-            s = (i >> 3) + ((e * table[512 + n] + up) >> 14)
+            s += (e * table[512 + n] + up) >> 14
             if s < 0:
                 s = 0
             elif s > 8191:
@@ -442,12 +438,12 @@ def code(state, slots, table, work, row, data, count, mode, values, lows):
             slots[a] = (s << 3) | (n if n > 6 else n + 1)
             if b >= 0:
                 n = j & 7
-                s = (j >> 3) + ((e * table[520 + n] + up) >> 14)
-                if s < 0:
-                    s = 0
-                elif s > 8191:
-                    s = 8191
-                slots[b] = (s << 3) | (n if n > 6 else n + 1)
+                o += (e * table[520 + n] + up) >> 14
+                if o < 0:
+                    o = 0
+                elif o > 8191:
+                    o = 8191
+                slots[b] = (o << 3) | (n if n > 6 else n + 1)
         while span < 0x10000:
             span <<= 8
             if decode:

@@ -76,9 +76,52 @@ def _costs(series: Series, kernel: str, folder: str) -> tuple[float, float]:
     return float(by_json), float(by_codec)
 
 
-def _decoding(series: Series) -> float:
-    """Return values decoded a second."""
-    made = blocks(series, 240)
+# A viper function that calls another, and one that holds what the other does.
+_CALLS = """
+import time
+from array import array
+@micropython.viper
+def inner(words: ptr32, at: int, more: int) -> int:
+    return words[at] + more
+@micropython.viper
+def calling(words, count: int) -> int:
+    total = 0
+    while count:
+        count -= 1
+        total = int(inner(words, count & 7, total)) & 255
+    return total
+@micropython.viper
+def holding(words: ptr32, count: int) -> int:
+    total = 0
+    while count:
+        count -= 1
+        total = (words[count & 7] + total) & 255
+    return total
+words = array("I", range(8))
+found = []
+for function in (calling, holding):
+    least = 1 << 30
+    for _ in range(30):
+        begun = time.ticks_us()
+        function(words, 10000)
+        least = min(least, time.ticks_diff(time.ticks_us(), begun))
+    found.append(least / 10000)
+print(found[0] - found[1])
+"""
+
+
+def _call_cost() -> Figure:
+    """Return what the kernel would pay for each call, were it in several functions."""
+    done = subprocess.run(
+        [interpreter(), "-c", _CALLS], capture_output=True, text=True, check=True
+    )
+    how = "MicroPython unix: why the kernel of the codec is one function"
+    return Figure("a call between viper functions", float(done.stdout), "us", how)
+
+
+def _decoding(series: Series, rows: int) -> float:
+    """Return values decoded a second, of blocks of so many rows."""
+    made = blocks(series, rows)
     least = math.inf
     for _ in range(3):
         begun = time.process_time()
@@ -164,16 +207,19 @@ def run() -> list[Figure]:
                 )
             )
     figures.append(
-        Figure("decoding, plain", round(_decoding(widest)), "values/s", f"CPython, {widest.name}")
+        Figure(
+            "decoding, plain", round(_decoding(widest, 240)), "values/s", f"CPython, {widest.name}"
+        )
     )
     usual = Decoded.reader
     if speed_up():
         for series in sets:
-            speed = round(_decoding(series))
-            figures.append(
-                Figure("decoding, compiled", speed, "values/s", f"numba, one core, {series.name}")
-            )
+            for size in _SIZES[:2]:
+                speed = round(_decoding(series, size))
+                how = f"numba, one core, {series.name}"
+                figures.append(Figure(f"decoding, {size} rows", speed, "values/s", how))
     Decoded.reader = usual
+    figures.append(_call_cost())
     rows = Rows(36)
     size = 4 * len(rows.state) + 2 * len(rows.slots)
     figures.append(

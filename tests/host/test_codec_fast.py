@@ -8,7 +8,7 @@ import pytest
 from agent.codec import BadBlock, Block, decode
 from agent.codec_read import Decoded, Reader
 from host_tools import codec_fast
-from tests.host.codec_inputs import adversaries
+from tests.host.codec_inputs import LEAST, MOST, adversaries
 
 pytest.importorskip("numba", reason="the extra `fast` is not installed")
 
@@ -36,6 +36,20 @@ def test_rows_come_back_exactly(fast):
     for name, rows in adversaries(60, seed=4):
         for data, held in _sealed(rows):
             assert decode(data).rows == held, name
+
+
+def test_long_runs_without_a_value_and_far_from_zero_come_back(fast):
+    rows = [
+        (
+            1_700_000_000_000 + 1000 * i,
+            [i % 7, None, MOST - i % 3, LEAST + i, i << 17],
+            b"\0\4\0\0\0",
+        )
+        for i in range(200)
+    ]
+    for data, held in _sealed(rows):
+        assert held == rows
+        assert decode(data).rows == held
 
 
 def test_damage_with_a_right_check_sum_ends_as_with_the_plain_kernel(fast):

@@ -63,6 +63,15 @@ def test_long_noise_and_what_follows_or_lies_on_a_grid_decodes():
     assert told > 2, "no block told what it noticed"
 
 
+def test_noise_that_ceases_soon_after_it_was_told_as_it_is_decodes():
+    dice = random.Random(5)
+    noise = [dice.randrange(16) for _ in range(120)]
+    for count in range(40, 110, 2):
+        rows = series_of(noise[:count] + [each + (1 << 40) for each in noise[count:]])
+        (data,) = _blocks(rows)
+        assert naive_decoder.decode(data) == rows
+
+
 def test_damaged_blocks_with_a_right_check_sum_end_alike():
     dice = random.Random(4)
     ends = {"bad": 0, "rows": 0}
