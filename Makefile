@@ -52,7 +52,7 @@ heap: $(READY) ## the heap by room, and after N=10000 readings of Modbus and TIC
 powercut: $(READY) ## power cuts in the journal, N=1000000 for a release; goes on where it was
 	@$(PY) -m tests.powercut $(N)
 
-faults: $(READY) ## faults seeded into the journal's source: the power cuts must find each
+faults: $(READY) ## faults seeded into the sources: power cuts and field simulator must find each
 	@$(PY) -m tests.seeded_faults
 
 soak: $(READY) ## appends and trims in one life of the journal, N=10000000: its heap stays whole

@@ -74,7 +74,7 @@ CLAIMS = (
         ),
     ),
     Claim(
-        "those cuts find faults that are seeded into the journal",
+        "power cuts and field simulator find what is seeded into the sources",
         "make faults",
         "{found} of {all} found",
         (("faults", r"(?P<found>\d+) of (?P<all>\d+) found"),),

@@ -1,10 +1,11 @@
-"""Seed each fault of tests/journal_faults.py into a copy: the power cuts must find it.
+"""Seed each fault into a copy of the sources: what watches over them must find it.
 
     python -m tests.seeded_faults [--sample N] [WORD ...]     (make faults)
 
-A fault that the exploration of some days does not find is a hole in it, and so is a row whose
-text is no longer in the source. --sample takes N rows by the sources' digest: others each time the
-sources change. Exit code 1 when a fault was not found.
+Those of tests/journal_faults.py are the power cuts' (tests/powercut.py), those of
+tests/field_faults.py the field simulator's (tests/years.py). A fault that some days of that do not
+find is a hole in it, and so is a row whose text is no longer in the source. --sample takes N rows
+by the sources' digest: others each time the sources change. Exit code 1 when one was not found.
 """
 
 import argparse
@@ -18,9 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.closing import close
-from tests.journal_faults import FAULTS
+from tests.field_faults import FAULTS as FIELD_FAULTS
+from tests.journal_faults import FAULTS as JOURNAL_FAULTS
 from tests.powercut import ROOT, digest
 
+FAULTS = JOURNAL_FAULTS + FIELD_FAULTS
+_MOST_S = 900
 _COPIED = ("agent", "drivers", "tests/fakes", "tests/system", "host_tools/shim")
 # Days until the fault is found: world, seed, one operation in so many. Files first, for most.
 _EXPLORE = """
@@ -37,6 +41,29 @@ for seed in range(1, {days} + 1):
             sys.exit(0)
 sys.exit(3)
 """
+# Days of the field, then hours of it at a reading every ten seconds.
+_LIVE = """
+import sys
+sys.path[:0] = [".", "host_tools/shim"]
+from tests.fakes.virtual_gateway import Site
+from tests.system.years_world import explore
+def judged(name, world, verdict):
+    for kind, found in zip(("lost", "doubled", "altered"), verdict.wrong):
+        if found:
+            print(name, kind, found[0])
+            sys.exit(0)
+    if world.broker.changed:
+        print(name, "changed", world.broker.changed[0])
+        sys.exit(0)
+for seed in range(1, {lives} + 1):
+    world = explore(seed, 8)
+    judged("days", world, world.verdict)
+    site = Site(seed)
+    site.run(3 * 3600_000, trouble=True)
+    site.settle()
+    judged("hours", site, site.judge())
+sys.exit(3)
+"""
 _FILES, _RINGS = ("files-esp32", "files-rp2"), ("ring-esp32", "ring-rp2")
 
 
@@ -49,6 +76,17 @@ def seed(folder: Path, row: tuple[str, ...]) -> None:
         (folder / file).write_text(source.replace(old, new))
 
 
+def _codes(row: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return what looks for a fault; None: what must find nothing."""
+    if row is None:  # tests/powercut.py and tests/years.py do more than this
+        return _EXPLORE.format(worlds=_FILES + _RINGS, days=1, every=25), _LIVE.format(lives=1)
+    if row in FIELD_FAULTS:
+        return (_LIVE.format(lives=3),)
+    is_ring = row[1] in {"agent/ring.py", "agent/heads.py", "agent/pages.py"}
+    worlds = _RINGS if is_ring else _FILES + _RINGS
+    return (_EXPLORE.format(worlds=worlds, days=3, every=5),)
+
+
 def explore(row: tuple[str, ...] | None) -> str:
     """Return what was found in a copy with that fault, None: without; "" when nothing was."""
     with tempfile.TemporaryDirectory() as name:
@@ -57,21 +95,25 @@ def explore(row: tuple[str, ...] | None) -> str:
             shutil.copytree(
                 ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__")
             )
-        worlds = _FILES + _RINGS
-        days, every = 1, 25  # without a fault: tests/powercut.py does more than this
         if row is not None:
-            days, every = 3, 5
             seed(folder, row)
-            if row[1] in {"agent/ring.py", "agent/heads.py", "agent/pages.py"}:
-                worlds = _RINGS
+        return "".join(_look(folder, code) for code in _codes(row))
+
+
+def _look(folder: Path, code: str) -> str:
+    """Run one program in a copy; return what it found, "" for nothing."""
+    try:
         done = subprocess.run(
-            [sys.executable, "-c", _EXPLORE.format(worlds=worlds, days=days, every=every)],
+            [sys.executable, "-c", code],
             cwd=folder,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
             check=False,
+            timeout=_MOST_S,
         )
+    except subprocess.TimeoutExpired:
+        return "no end"
     if done.returncode == 0:
         return done.stdout.strip()
     if done.returncode == 3:

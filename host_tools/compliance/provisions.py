@@ -224,7 +224,7 @@ STANDARDS: dict[str, tuple[Provision, ...]] = {
             (
                 "host/test_fuzz_drivers.py",
                 "host/test_fuzz_network.py",
-                "host/test_journal_faults.py",
+                "host/test_seeded_faults.py",
                 "host/test_boot_faults.py",
             ),
         ),

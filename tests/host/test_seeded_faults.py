@@ -1,11 +1,12 @@
-"""The power cuts find faults in the journal: a sample here, all of them by `make faults`."""
+"""Seeded faults are found: a sample here, all of them by `make faults`."""
 
 import importlib
 from pathlib import Path
 
 import pytest
 
-from tests.journal_faults import FAULTS
+from tests.field_faults import FAULTS as FIELD_FAULTS
+from tests.journal_faults import FAULTS as JOURNAL_FAULTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # By name: what it imports is device code, which has a type check of its own.
@@ -13,8 +14,10 @@ seeded_faults = importlib.import_module("tests.seeded_faults")
 
 
 def test_every_fault_can_be_seeded():
-    assert len(FAULTS) >= 20
-    for row in FAULTS:
+    assert len(JOURNAL_FAULTS) >= 20 and len(FIELD_FAULTS) >= 30
+    names = [row[0] for row in JOURNAL_FAULTS + FIELD_FAULTS]
+    assert len(names) == len(set(names))
+    for row in JOURNAL_FAULTS + FIELD_FAULTS:
         for file, old, new in zip(row[1::3], row[2::3], row[3::3], strict=True):
             assert (ROOT / file).read_text().count(old) == 1, (row[0], old)
             assert old != new, row[0]
