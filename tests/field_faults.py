@@ -73,9 +73,9 @@ FAULTS: tuple[tuple[str, ...], ...] = (
     (
         "the reading that finds its block full is dropped",
         APP,
-        "            self._open(index, state, tick)\n"
+        "            self.open_block(index, state, tick)\n"
         "            block.add(at_ms, meter.values, meter.quality)\n",
-        "            self._open(index, state, tick)\n",
+        "            self.open_block(index, state, tick)\n",
     ),
     (
         "what is sealed stays in its block",
@@ -104,8 +104,8 @@ FAULTS: tuple[tuple[str, ...], ...] = (
     (
         "the relation of uptime and wall time is not told",
         APP,
-        "        self._note(\n            TIME,",
-        "        str(\n            str(TIME)) and str(",
+        "        self._note(TIME, self._report.time(wall_ms, source))\n",
+        "",
     ),
     (
         "a start says that nothing is missing",
@@ -161,8 +161,8 @@ FAULTS: tuple[tuple[str, ...], ...] = (
     (
         "a block does not say what its clock was",
         CODEC,
-        "        flags = VERSION_3 << 4 | self.clock\n",
-        "        flags = VERSION_3 << 4 | 1\n",
+        "        flags = VERSION_4 << 4 | self.clock\n",
+        "        flags = VERSION_4 << 4 | 1\n",
     ),
     (
         "a block goes on in the last one's rhythm",
