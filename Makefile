@@ -78,6 +78,9 @@ sites: $(READY) ## every example site on the emulated board, SECONDS=600 each; n
 pictures: $(READY) ## the README's pictures anew: the terminal and both pages, by the tests that drive them
 	@$(PY) -m tests.pictures
 
+hour: $(READY) ## the demonstration under chaos, SECONDS=3600: nothing lost, nothing grows; draws it
+	@$(PY) -m tests.hour $(or $(SECONDS),3600)
+
 compliance: $(READY) ## what holds of the standards, from the tests' own results; bill of materials
 	@$(PY) -m tests.compliance
 

@@ -86,6 +86,12 @@ class EmulatedBoard:
         child = self._child
         return child is not None and child.running
 
+    @property
+    def process_id(self) -> int | None:
+        """The interpreter's process; None while there is none."""
+        child = self._child
+        return child.process.pid if child is not None and child.running else None
+
     def power_on(self, cause: str = "power") -> None:
         """Start the firmware; cause is what it will read as its reset cause."""
         with self._lock:

@@ -394,6 +394,11 @@ class Demo:
         since_ms = int((time.time() - seconds) * 1000)
         return queries.curve(self._collector.engine, meter, point, since_ms)
 
+    @property
+    def gateway_process(self) -> int | None:
+        """The process that is the gateway; None while it has no power."""
+        return self._board.process_id if self._board else None
+
     def log_lines(self, count: int) -> list[str]:
         """Return the newest lines, oldest first."""
         return list(self._lines)[-count:]

@@ -62,6 +62,18 @@ CLAIMS = (
         ),
     ),
     Claim(
+        "a whole site on the emulated board under power, network and line cuts: nothing grows",
+        "make hour",
+        "{words}: {answered} answered, lost {lost}, live heap {heap} bytes, {growth} grew",
+        (
+            (
+                "hour",
+                r"hour: (?P<words>[^;]+); (?P<answered>[\d,]+) answered, lost (?P<lost>\d+),.*"
+                r" live heap (?P<heap>[\d,]+ -> [\d,]+) bytes,.* (?P<growth>\d+) grew",
+            ),
+        ),
+    ),
+    Claim(
         "every program and erase of the flash may be the last, twice in a row",
         "make powercut N=1000000",
         "{cuts} cuts: acknowledged lost {lost}, unmountable {un}, undeclared gaps {gaps}",
