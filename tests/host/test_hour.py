@@ -27,7 +27,7 @@ def test_moments_without_power_break_the_line(tmp_path):
     assert grown(samples) == []
     picture(samples, tmp_path / "hour.svg", "An hour")
     paths = [
-        element.get("d")
+        element.get("d") or ""
         for element in ElementTree.parse(tmp_path / "hour.svg").iter()
         if element.tag.endswith("path")
     ]
