@@ -1,5 +1,6 @@
 PYTHON ?= python3.11
 PY := .venv/bin/python
+PLAIN := .venv/.plain
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
@@ -10,10 +11,14 @@ help: ## list the targets
 
 setup: $(READY) ## make .venv with everything that run, test and check need
 
-$(READY): pyproject.toml requirements.lock
+$(PLAIN): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check -c requirements.lock -e .
+	@touch $@
+
+$(READY): $(PLAIN)
 	$(PY) -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[test]'
 	for port in rp2 esp32; do \
 		$(PY) -m pip install --quiet --disable-pip-version-check --upgrade --no-deps \
@@ -21,7 +26,7 @@ $(READY): pyproject.toml requirements.lock
 			micropython-$$port-stubs micropython-stdlib-stubs || exit 1; done
 	@touch $@
 
-run: $(READY) ## a simulated site, a gateway on MicroPython, broker, collector, live page
+run: $(PLAIN) ## a simulated site, a gateway on MicroPython, broker, collector, live page
 	@$(PY) -m host_tools demo
 
 test: $(READY) ## all tests, on CPython and on MicroPython

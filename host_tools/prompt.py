@@ -6,9 +6,9 @@
         prompt.put("/config.json", data)           # whole or not at all, even in a power cut
         prompt.read("/slot")
 
-mpremote says that its transport will change, so it is pinned and used here and in bootloader.py
-alone. Replaced are its reader, which looks for a byte every 10 ms, and its way to the prompt,
-which tries once and prints. Paths are relative to where the board's files are: "/" on a chip.
+mpremote says that its transport will change, so it is pinned and used here, in raw_port.py and in
+bootloader.py alone. Its way to the prompt, which tries once and prints, is replaced. Paths are
+relative to where the board's files are: "/" on a chip.
 What is written to a file is there when it is closed, and then whole: littlefs commits it at once.
 """
 
@@ -25,8 +25,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from mpremote.transport import TransportError, TransportExecError
-from mpremote.transport_serial import SerialTransport
 
+from host_tools import raw_port
 from host_tools.problems import DEVICE, Problem
 
 Progress = Callable[[int], None]  # bytes more
@@ -37,7 +37,6 @@ _CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D = b"\x01", b"\x02", b"\x03", b"\x04"
 _START_S = 5.0  # from a reset to a prompt
 _POLL_S = 0.3
 _STEP_S = 5.0
-ANSWER_S = 10.0  # of silence, then the board has gone
 _LONG_S = 60.0  # for a hash of a slot on a slow flash
 
 # Runs on the board: files by relative names, pieces as base64, deflated where the image can.
@@ -72,75 +71,6 @@ def _ls(p,t):
 )
 
 
-class _Buffered:
-    """A serial port that is read in pieces, not in bytes."""
-
-    def __init__(self, port: Any) -> None:
-        self._port = port
-        self.waiting = bytearray()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._port, name)
-
-    def fill(self, wait_s: float) -> bool:
-        """Take what has come, at the latest after wait_s; tell whether anything has."""
-        self._port.timeout = wait_s
-        data = self._port.read(1)
-        if data:
-            self.waiting += data + self._port.read(self._port.in_waiting)
-        return bool(data)
-
-    def read(self, count: int) -> bytes:
-        """Return so many bytes, fewer when the board falls silent."""
-        while len(self.waiting) < count and self.fill(ANSWER_S):
-            pass
-        return self.take(count)
-
-    def take(self, count: int) -> bytes:
-        """Return and forget the first bytes."""
-        data = bytes(self.waiting[:count])
-        del self.waiting[:count]
-        return data
-
-    def inWaiting(self) -> int:  # noqa: N802  # as mpremote calls it
-        """Return how many bytes a read gives at once."""
-        return len(self.waiting) + int(self._port.in_waiting)
-
-    def reset_input_buffer(self) -> None:
-        """Forget what has come."""
-        self.waiting.clear()
-        self._port.reset_input_buffer()
-
-
-class _Transport(SerialTransport):
-    """mpremote's, that waits for bytes instead of looking now and then."""
-
-    def __init__(self, port: str) -> None:
-        super().__init__(port, 115_200, timeout=1)
-        self.serial: Any = _Buffered(self.serial)
-
-    def read_until(
-        self,
-        min_num_bytes: int,
-        ending: bytes,
-        timeout: float | None = 10,
-        data_consumer: Callable[[bytes], None] | None = None,
-        timeout_overall: float | None = None,
-    ) -> bytes:
-        """Return what came up to the ending; all of it when nothing comes for so long."""
-        wait_s = ANSWER_S if timeout is None else timeout
-        until_s = time.monotonic() + (timeout_overall or 1e9)
-        seen = 0
-        while True:
-            at = self.serial.waiting.find(ending, max(0, seen - len(ending)))
-            if at >= 0:
-                return bytes(self.serial.take(at + len(ending)))
-            seen = len(self.serial.waiting)
-            left_s = min(wait_s, until_s - time.monotonic())
-            if left_s <= 0 or not self.serial.fill(left_s):
-                return bytes(self.serial.take(seen))
-
-
 class Prompt:
     """The raw prompt of one board, from the first Ctrl-C to the last Ctrl-B."""
 
@@ -172,7 +102,7 @@ class Prompt:
         gently: the board is starting: let it, and interrupt it only when it shows no prompt.
         """
         try:
-            self._transport = _Transport(self.port)
+            self._transport = raw_port.Transport(self.port)
         except (OSError, ValueError, TransportError) as error:
             raise Problem(
                 f"{self.port} cannot be opened: {error}",
@@ -263,7 +193,7 @@ class Prompt:
         wait_s: how long it may be silent; 0: as long as a board usually is.
         """
         with self._errors():
-            out, errors = self._transport.exec_raw(script, timeout=wait_s or ANSWER_S)
+            out, errors = self._transport.exec_raw(script, timeout=wait_s or raw_port.ANSWER_S)
             if errors:
                 raise TransportExecError(out, errors.decode(errors="replace"))
         return str(out.decode(errors="replace"))

@@ -194,7 +194,7 @@ def test_a_board_that_falls_silent_is_said(boards, monkeypatch):
     board = boards()
     board.keeps_port = True
     board.cut_after_bytes = 5_000
-    monkeypatch.setattr("host_tools.prompt.ANSWER_S", 0.5)
+    monkeypatch.setattr("host_tools.raw_port.ANSWER_S", 0.5)
     result = _one(board, SMALL)
     assert result.code == DEVICE and result.remedy
     board.power_on()
