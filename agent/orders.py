@@ -15,6 +15,7 @@ from drivers.ticks import ticks_add, ticks_diff
 
 RESTART_MS = const(3000)
 SLOT = "counter"
+TRIED = "tried"  # the id of the last firmware that was tried, or never can be
 COUNTER_MAX = const(0xFFFFFFFF)
 _FORMAT = const(1)
 _SLOT_BYTES = const(9)  # format, counter u32, CRC-32 of both
@@ -66,6 +67,22 @@ class Orders:
             return commands.take(payload, now_ms)
         finally:
             self._last = commands.last
+
+    def offered(self, offer):
+        """Take a firmware's offer that was fetched, and is authentic, unless it was tried."""
+        app = self.app
+        tried = bytearray(4)
+        try:
+            if self.ground is None:
+                return
+            if self.ground.load(TRIED, tried) and tried == offer[52:56]:
+                return
+        except OSError:
+            return
+        if app.upgrade is None and app.make_upgrade is not None:
+            app.upgrade = app.make_upgrade()
+        if app.upgrade:
+            app.upgrade.offered(offer)
 
     def is_located(self, now_ms):
         """Tell whether somebody looks for this board's LED (agent/lamp.py)."""

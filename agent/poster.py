@@ -6,8 +6,8 @@ TLS. The far end is host_tools/collect/endpoint.py, whose text says what each st
 The same records as by MQTT, as many in one POST as fit; the answer, sent after the database's
 commit, bears the bytes of topic `ack`, so exactly once holds here too. One POST is under way at
 a time. What a POST cannot do is come down: no command reaches the gateway and no live values
-leave; `eclor check` says so. A connection is opened when there is something to send and closed
-when it has been idle for 30 s.
+leave; `eclor check` says so. A firmware can be fetched (agent/fetch.py). A connection is opened
+when there is something to send or to fetch, and closed when it has been idle for 30 s.
 
     birth      POST /v1/birth/<gateway>       JSON; once in a life, and again when the collector
                                               answers 204: it does not know this journal
@@ -40,7 +40,12 @@ class Poster(Session):
         self._host = settings.get("host", "")
         self.out = bytearray(_HEAD_MAX + _BODY_MAX)
         self._body_at = http.post_head(self.out, self._blocks, self._host, 0)
-        self._reader = http.Reader(self._on_answer)
+        self._reader = http.Reader(self._on_answer, self.out)  # free while an answer is awaited
+        self._fetch = None
+        if self.mac:
+            from agent.fetch import Fetch
+
+            self._fetch = Fetch(identity["gateway"], self._host, self)
         self._posted = -1  # records in the POST under way; 0: a birth; -1: none
         self._is_born = False  # in this life
         self._has_served = False  # this connection has answered well
@@ -50,7 +55,13 @@ class Poster(Session):
         """Live values have no way out here; journaled ones lose nothing by it."""
 
     def publish_result(self, payload):
-        """No command came in."""
+        """No command came in: it is an update that wants its next bytes."""
+        if self._fetch:
+            self._fetch.want(payload)
+
+    def is_own(self, piece):
+        """Tell whether a piece of a firmware ends with its MAC."""
+        return self.mac.check(b"chunk" + self._client, piece, 0, len(piece))
 
     def closed(self, now_ms, why):
         """As Session.closed(); a connection that served is no failure."""
@@ -62,6 +73,8 @@ class Poster(Session):
         """Open when there is something to send."""
         if self.budget and not self.budget.may_send_records:
             return False
+        if self._fetch and self._fetch.is_due(self._now):
+            return True
         return not self._is_born or self._journal.first <= self._journal.durable
 
     def _greet(self):
@@ -69,23 +82,31 @@ class Poster(Session):
             self._go_online()
 
     def _owes(self):
-        return self._posted >= 0
+        return self._posted >= 0 or (self._fetch is not None and self._fetch.is_asking)
 
     def _forget(self):
         self._reader.reset()
         self._posted = -1
         self._has_served = False
+        if self._fetch:
+            self._fetch.is_asking = False
 
     # -- what goes out -------------------------------------------------------------------------
 
     def _next_output(self):
-        if self._posted >= 0 or not GREETING <= self._step <= ONLINE:
+        if self._owes() or not GREETING <= self._step <= ONLINE:
             return 0
         if not self._is_born:
             return self._put_birth()
         if self._step != ONLINE or (self.budget and not self.budget.may_send_records):
             return 0
-        return self._put_records()
+        return self._put_records() or self._put_fetch()
+
+    def _put_fetch(self):
+        length = self._fetch.put(self.out, self._now) if self._fetch else 0
+        if length and self._asked_at is None:
+            self._asked_at = self._now
+        return length
 
     def _put_birth(self):
         payload = self.birth()
@@ -125,6 +146,12 @@ class Poster(Session):
             self._broke(error)
 
     def _on_answer(self, status, closes, data, start, end):
+        if self._fetch and self._fetch.is_asking:
+            self._fetch.answered(status, self._reader.tag, data, start, end)
+            self._has_served = True
+            if closes:
+                self._close("closed by the server")
+            return
         if self._posted < 0:
             raise http.Malformed("an answer to nothing")
         if status not in (200, 204):
@@ -146,6 +173,6 @@ class Poster(Session):
 
     def _look_after(self, now_ms):
         """Hang up when there has been nothing to say for a while."""
-        if self._posted < 0 and not self._flight.unacked and not self._wants():
+        if not self._owes() and not self._flight.unacked and not self._wants():
             if ticks_diff(now_ms, self._last_sent) >= _IDLE_MS:
                 self._close("idle")

@@ -77,6 +77,7 @@ class Session:
         self.budget = None  # agent/budget.Budget where bytes are counted, by the transport
         self.birth = lambda: b"{}"
         self.on_command = lambda payload: None
+        self.on_offer = lambda offer: None  # of a firmware, where one is fetched and not sent
         self.action = NOTHING
         self.why = ""
         self.last_ack_ms = None

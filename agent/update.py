@@ -80,6 +80,11 @@ class Updater:
         return self._phase == _READY
 
     @property
+    def id(self):
+        """Return the four bytes that name what is fetched."""
+        return self._hash[:4]
+
+    @property
     def is_idle(self):
         """Tell whether there is nothing to do."""
         return self._phase == _IDLE

@@ -4,7 +4,7 @@ Not here: the trial's rules (agent/trial.py) and the fetch (agent/update.py): bo
 when there is a trial or an offer, because a gateway at rest has no memory to spare for them.
 """
 
-from agent.orders import CannotDo
+from agent.orders import TRIED, CannotDo
 
 KEYS = "keys"  # the slot of agent/store.Files with one or two release keys
 _KEYS_BYTES = 768
@@ -77,7 +77,10 @@ class Upgrade:
             self._updater.step(now_ms)
             if self._updater.is_idle:
                 self._app.note_event("update_failed", self._updater.why)
-            return self._updater.is_ready and not was_ready
+            is_ready = self._updater.is_ready and not was_ready
+            if is_ready:
+                self._note_tried(self._updater.id)
+            return is_ready
         second = self._app.clock.uptime_ms // 1000
         state = self._slots.state
         if state[3] and second > _CALM_S and state[0] == self._slots.running:
@@ -119,6 +122,30 @@ class Upgrade:
         answer = self._load().offer(offer)
         self._app.note_event("update_offered", answer["version"])
         return answer
+
+    def offered(self, offer):
+        """Begin to fetch what a web server offers; what can never run is noted, and said once."""
+        if self._settings.is_on_trial or self._slots.is_on_trial or self.is_fetching:
+            return
+        updater = self._load()
+        try:
+            updater.check(offer)
+        except CannotDo as error:
+            self._note_tried(offer[52:56])
+            self._app.note_event("update_refused", str(error))
+            return
+        try:
+            self._app.note_event("update_offered", updater.offer(offer)["version"])
+        except CannotDo as error:
+            self._app.note_event("update_refused", str(error))
+
+    def _note_tried(self, number):
+        try:
+            self._ground.begin(TRIED, len(number))
+            self._ground.put(number, 0, len(number))
+            self._ground.commit()
+        except OSError:
+            pass  # it is looked at once more
 
     def configure(self, args):
         """Do the command `configure`. Raises CannotDo."""

@@ -150,6 +150,7 @@ def _wait(platform, log, why):
 
 def _load_rest(app, hal, config, files):
     """Give the App what only some gateways need: time servers, a supply to watch, a count."""
+    app.uplink.on_offer = app.orders.offered
     if config["clock"]["ntp"]:
         from agent.timekeeper import Timekeeper
 

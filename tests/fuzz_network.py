@@ -132,7 +132,7 @@ def _mqtt(pieces: list[bytes]) -> None:
 
 
 def _http(pieces: list[bytes]) -> None:
-    reader = http.Reader(lambda *_: None)
+    reader = http.Reader(lambda *_: None, bytearray(256))
     for piece in pieces:
         try:
             reader.feed(piece, 0, len(piece))

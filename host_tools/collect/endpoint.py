@@ -3,6 +3,8 @@
     POST /v1/blocks/<gateway>     body: records as MQTT carries them, each after its length in
                                   two bytes, big-endian; answer: the acknowledgement's bytes
     POST /v1/birth/<gateway>      body: the birth's JSON; answer: the same
+    GET /v1/bundle/<gateway>      with Range: bytes=A-B; answer 206: those bytes of the firmware
+                                  that is offered to it, and Eclor-Tag: the MAC of that piece
 
 Not MQTT (intake.py). The answer is sent after the commit and says what topic `ack` would say:
 journal, highest number that is stored or declared, and the MAC of a keyed gateway.
@@ -11,6 +13,7 @@ journal, highest number that is stored or declared, and the MAC of a keyed gatew
 | --- | --- |
 | 200 | stored, as far as the answer says |
 | 204 | nothing to acknowledge: no whole record of a known journal was in the body |
+| 206, 416 | a range of a bundle; no such range |
 | 400, 411, 413 | the body is no list of records; without length; too long: nothing was stored |
 | 403, 404 | the client's certificate is of another gateway; no such address |
 | 503 | the database refuses or too many posts at once: keep everything, come again |
@@ -23,16 +26,21 @@ import re
 import ssl
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
+from agent.mac import Mac
 from agent.record import OVERHEAD, PAYLOAD_MAX
 from host_tools.collect.messages import JSON_MAX, Message
 from host_tools.collect.seals import Seals
 from host_tools.collect.store import Store
 
 _PATH = re.compile(r"/v1/(blocks|birth)/([a-z0-9][a-z0-9_-]{0,63})")
+_BUNDLE_PATH = re.compile(r"/v1/bundle/([a-z0-9][a-z0-9_-]{0,63})")
+_RANGE = re.compile(r"bytes=([0-9]{1,8})-([0-9]{1,8})")
+_PIECE_MAX = 4096
 _BODY_MAX = 256 * 1024
 _AT_ONCE = 16  # posts in work; more are asked to come again
 _IDLE_S = 60
@@ -59,6 +67,7 @@ class Endpoint:
     tls      a server context; with verify_mode CERT_REQUIRED a gateway may post only under the
              common name of its own certificate
     keys     per gateway the key of its acknowledgements
+    bundles  a folder: NAME.bundle is offered to the gateway of that name; looked at each time
     """
 
     def __init__(
@@ -67,11 +76,14 @@ class Endpoint:
         address: tuple[str, int],
         tls: ssl.SSLContext | None = None,
         keys: Mapping[str, bytes] | None = None,
+        bundles: Path | None = None,
     ) -> None:
         if tls is None and not address[0].startswith("127."):
             raise ValueError(f"{address[0]} without TLS: only loopback may do without")
         self._store = store
         self._seals = Seals(keys)
+        self._keys = dict(keys or {})
+        self._bundles = bundles
         self._room = threading.BoundedSemaphore(_AT_ONCE)
         self._named = tls is not None and tls.verify_mode == ssl.CERT_REQUIRED
         self._server = http.server.ThreadingHTTPServer(address, self._handler())
@@ -120,6 +132,19 @@ class Endpoint:
                 if status != 204:
                     self.wfile.write(answer)
 
+            def do_GET(self) -> None:
+                status, answer, fields = endpoint._get(self)
+                self.send_response(status)
+                for name, value in fields.items():
+                    self.send_header(name, value)
+                if status != 204:
+                    self.send_header("Content-Length", str(len(answer)))
+                if status >= 400:
+                    self.send_header("Connection", "close")
+                    self.close_connection = True
+                self.end_headers()
+                self.wfile.write(answer)
+
             def log_message(self, format: str, *arguments: Any) -> None:
                 """Say nothing: what was stored is in the database."""
 
@@ -157,6 +182,45 @@ class Endpoint:
             self._room.release()
         mine = [ack for ack in outcome.acks if ack.gateway == gateway]
         return (200, self._seals.ack_bytes(mine[-1])) if mine else (204, b"")
+
+    def _get(
+        self, request: http.server.BaseHTTPRequestHandler
+    ) -> tuple[int, bytes, dict[str, str]]:
+        """Return a range of the bundle that a gateway is offered, with its tag."""
+        match = _BUNDLE_PATH.fullmatch(request.path)
+        if not match:
+            return 404, b"no such address\n", {}
+        gateway = match[1]
+        if self._named and _common_name(request.connection) != gateway:
+            return 403, b"the certificate is of another gateway\n", {}
+        wanted = _RANGE.fullmatch(request.headers.get("Range", ""))
+        if not wanted:
+            return 400, b"Range: bytes=A-B is expected\n", {}
+        first, last = int(wanted[1]), int(wanted[2])
+        key = self._keys.get(gateway, b"")[:32]
+        try:
+            if self._bundles is None or not key:
+                raise FileNotFoundError
+            with (self._bundles / f"{gateway}.bundle").open("rb") as file:
+                size = file.seek(0, 2)
+                if not first <= last or first >= size or last - first >= _PIECE_MAX:
+                    return 416, b"no such range\n", {"Content-Range": f"bytes */{size}"}
+                file.seek(52)
+                number = file.read(4)
+                file.seek(first)
+                data = file.read(last - first + 1)
+        except OSError:
+            return 204, b"", {}
+        body = b"\x01" + number + first.to_bytes(4, "big") + data
+        return (
+            206,
+            data,
+            {
+                "Content-Type": "application/octet-stream",
+                "Content-Range": f"bytes {first}-{first + len(data) - 1}/{size}",
+                "Eclor-Tag": Mac(key).tag(b"chunk" + gateway.encode(), body).hex(),
+            },
+        )
 
 
 def _common_name(connection: Any) -> str:

@@ -55,6 +55,10 @@ def command(
     client_crl: Annotated[
         Path | None, typer.Option(help="PEM: certificates of that CA that are revoked")
     ] = None,
+    bundles: Annotated[
+        Path | None,
+        typer.Option(help="with --https, a folder: NAME.bundle is the firmware offered to NAME"),
+    ] = None,
     archives: Annotated[
         list[Path] | None,
         typer.Option("--import", help="only store what archives of eclor backup hold, and end"),
@@ -93,7 +97,7 @@ def command(
         if https:
             listen = _address(https, "listening")
             try:
-                endpoint = Endpoint(Store(collector.engine), listen, tls, known)
+                endpoint = Endpoint(Store(collector.engine), listen, tls, known, bundles)
             except (OSError, ValueError) as error:
                 remedy = "give --certificate, or listen on 127.0.0.1 on a free port"
                 raise Problem(f"--https {https}: {error}", remedy, code=NETWORK) from None

@@ -2,8 +2,12 @@
 
 It reads HTTP through its own few lines, not agent/http.Reader. Use it with tests.fakes.broker's
 pump(). Faults are attributes: `mute` (takes bytes, says nothing), `status` (of every answer),
-`acks` (False: 204), `closes` (Connection: close), `lose_answers` (stores, hangs up).
+`acks` (False: 204), `closes` (Connection: close), `lose_answers` (stores, hangs up),
+`bundle` (what is fetched by ranges, from whoever has `key`), `cut_after` (bytes of the next range
+after which it hangs up).
 """
+
+from agent.mac import Mac
 
 
 class WebCollector:
@@ -20,6 +24,10 @@ class WebCollector:
         self.stored = {}
         self.arrived = []
         self.posts = []
+        self.bundle = b""
+        self.key = b""
+        self.ranges = []  # (first, last) of each GET
+        self.cut_after = None
         self.connections = 0
         self.hang_up = False
         self.out = b""
@@ -48,7 +56,30 @@ class WebCollector:
                 return
             body = self._in[end + 4 : end + 4 + size]
             self._in = self._in[end + 4 + size :]
-            self._answer(lines[0].split()[1].decode(), body)
+            method, path, _ = lines[0].split()
+            if method == b"GET":
+                self._give(lines)
+            else:
+                self._answer(path.decode(), body)
+
+    def _give(self, lines):
+        """Answer a GET with a range."""
+        wanted = next(line for line in lines if line.lower().startswith(b"range: bytes="))
+        first, last = [int(number) for number in wanted.split(b"=")[1].split(b"-")]
+        self.ranges.append((first, last))
+        data = self.bundle[first : last + 1]
+        if not data:
+            self.out += b"HTTP/1.1 204 No Content\r\n\r\n"
+            return
+        piece = b"\x01" + self.bundle[52:56] + first.to_bytes(4, "big") + data
+        tag = "".join(["%02x" % byte for byte in Mac(self.key).tag(b"chunkgw", piece)])
+        head = "HTTP/1.1 206 Partial Content\r\nEclor-Tag: %s\r\nContent-Length: %d\r\n\r\n"
+        answer = (head % (tag, len(data))).encode() + data
+        if self.cut_after is not None:
+            answer = answer[: self.cut_after]
+            self.cut_after = None
+            self.hang_up = True
+        self.out += answer
 
     def _answer(self, path, body):
         self.posts.append((path, body))

@@ -179,6 +179,40 @@ def test_a_birth_is_taken_and_a_keyed_gateway_gets_a_mac(endpoint):
     assert Mac(KEY).check(b"ackgw-k", answer, 0, len(answer))
 
 
+def test_a_bundle_is_given_by_ranges_to_the_gateway_it_is_for(store, tmp_path):
+    data = bytes(range(256)) * 20
+    (tmp_path / "gw-k.bundle").write_bytes(data)
+    (tmp_path / "gw-x.bundle").write_bytes(data)  # whose key is not known
+    with Endpoint(store, ("127.0.0.1", 0), keys={"gw-k": KEY}, bundles=tmp_path) as started:
+        for path, wanted, status, body_of in (
+            ("/v1/bundle/gw-k", "bytes=0-959", 206, data[:960]),
+            ("/v1/bundle/gw-k", "bytes=5000-7000", 206, data[5000:]),
+            ("/v1/bundle/gw-k", "bytes=5120-5121", 416, None),
+            ("/v1/bundle/gw-k", "bytes=9-8", 416, None),
+            ("/v1/bundle/gw-k", "bytes=0-4096", 416, None),
+            ("/v1/bundle/gw-k", "bytes=-5", 400, None),
+            ("/v1/bundle/gw-k", "", 400, None),
+            ("/v1/bundle/gw-x", "bytes=0-959", 204, b""),
+            ("/v1/bundle/gw-a", "bytes=0-959", 204, b""),
+            ("/v1/bundle/../gw-k", "bytes=0-959", 404, None),
+            ("/v1/blocks/gw-k", "bytes=0-959", 404, None),
+        ):
+            connection = http.client.HTTPConnection("127.0.0.1", started.port, timeout=10)
+            connection.request("GET", path, headers={"Range": wanted} if wanted else {})
+            answer = connection.getresponse()
+            got = answer.read()
+            assert answer.status == status, (path, wanted)
+            assert body_of is None or got == body_of
+            if status == 206:
+                first = int(wanted[6:].split("-")[0])
+                piece = b"\x01" + data[52:56] + first.to_bytes(4, "big") + got
+                piece += bytes.fromhex(answer.headers["Eclor-Tag"])
+                assert Mac(KEY).check(b"chunkgw-k", piece, 0, len(piece))
+                end = first + len(got) - 1
+                assert answer.headers["Content-Range"] == f"bytes {first}-{end}/{len(data)}"
+            connection.close()
+
+
 @pytest.mark.parametrize(
     ("path", "data", "status"),
     [

@@ -130,7 +130,8 @@ def test_a_long_birth_goes_in_parts():
 
 def _answers(data, step=1):
     found = []
-    reader = http.Reader(lambda s, c, d, a, e: found.append((s, c, bytes(d[a:e]))))
+    take = lambda s, c, d, a, e: found.append((s, c, bytes(d[a:e])))  # noqa: E731
+    reader = http.Reader(take, bytearray(256))
     for at in range(0, len(data), step):
         reader.feed(data, at, min(len(data), at + step))
     return found

@@ -1,0 +1,158 @@
+# heap: 1m
+"""A firmware over HTTPS by ranges: cut in the middle, resumed, never made by the web server."""
+
+import os
+
+from agent.mac import Mac
+from agent.orders import CannotDo
+from agent.poster import Poster
+from agent.slots import Slots
+from agent.update import Updater
+from tests.fakes.broker import pump
+from tests.fakes.bundles import KEY, NEW, OLD, make_bundle
+from tests.fakes.journal import MemoryJournal
+from tests.fakes.web_collector import WebCollector
+from tests.vectors.release import MODULUS
+
+IDENTITY = {"gateway": "gw", "board": "host", "version": "1", "runtime": "x", "boot": 7}
+
+
+class World:
+    """A gateway with its slots in a folder, its poster, and a web server."""
+
+    def __init__(self, key=KEY, bundle=NEW):
+        self.root = "build/fetch_%d" % id(self)
+        for folder in ("build", self.root):
+            try:
+                os.mkdir(folder)
+            except OSError:
+                pass  # it is there
+        with open(self.root + "/a", "wb") as file:
+            file.write(OLD)
+        self.web = WebCollector(tag=lambda ack: Mac(KEY).tag(b"ackgw", ack))
+        self.web.key = key
+        self.web.bundle = bundle
+        self.now_ms = 0
+        self.why = []
+        self.start()
+
+    def start(self):
+        """Begin a life: what is on the flash is there."""
+        self.slots = Slots(self.root, "a", ["a", "-", 0, 0, 0, ""])
+        self.slots.free = lambda: 1 << 20
+        self.journal = MemoryJournal()
+        settings = {"host": "collector.example", "key": KEY.hex()}
+        self.poster = Poster(settings, self.journal, IDENTITY, lambda n: n - 1)
+        self.poster.birth = lambda: b"{}"
+        self.updater = Updater(
+            self.slots,
+            MODULUS,
+            "host",
+            self.poster.mac,
+            b"chunkgw",
+            self.poster.publish_result,
+            lambda: 3,
+        )
+        self.updater.signer = lambda offer: 1
+        self.poster.on_command = lambda piece: self.updater.take(piece, self.now_ms)
+        self.poster.on_offer = self.offered
+        self.offers = 0
+        self.web.disconnect()
+        self.updater.resume()
+
+    def offered(self, offer):
+        self.offers += 1
+        try:
+            self.updater.offer(offer)
+        except CannotDo as error:
+            self.why.append(str(error))
+
+    def live(self, seconds):
+        """Let so much time pass, or until the firmware is ready."""
+        for _ in range(4 * seconds):
+            if self.updater.is_ready:
+                return
+            self.now_ms += 250
+            self.updater.step(self.now_ms)
+            pump(self.poster, self.web, self.now_ms)
+
+    def got(self):
+        with open(self.root + "/b", "rb") as file:
+            return file.read()
+
+    def close(self):
+        for name in os.listdir(self.root):
+            os.remove(self.root + "/" + name)
+        os.rmdir(self.root)
+
+
+def test_a_firmware_is_fetched_by_ranges_and_what_runs_is_not_fetched_again():
+    world = World()
+    world.live(60)
+    assert world.updater.is_ready and world.got() == NEW
+    assert world.web.ranges[0] == (0, 959)
+    for first, last in world.web.ranges:
+        assert last - first < 2048
+    assert world.updater.copied == 5000 and world.updater.refused == 0
+    assert world.slots.state[:2] == ["a", "b"]
+    world.close()
+
+
+def test_cuts_in_the_middle_of_a_range_and_restarts_go_on_at_the_same_byte():
+    world = World()
+    fetched = 0
+    for turn in range(40):
+        if world.updater.is_ready:
+            break
+        world.web.cut_after = (turn * 397) % 2200
+        world.live(15)
+        if turn % 3 == 2 and not world.updater.is_ready:
+            fetched += world.updater.fetched
+            held = world.slots.size("b")
+            world.start()
+            assert world.slots.size("b") == held
+    assert world.updater.is_ready and world.got() == NEW and turn > 3
+    assert fetched + world.updater.fetched == len(NEW) - 960 - 5000, "no byte twice"
+    world.close()
+
+
+def test_a_web_server_without_the_gateways_key_brings_nothing_in():
+    world = World(key=bytes(32))
+    world.live(60)
+    assert world.offers == 0 and world.slots.size("b") == 0
+    world.web.key = KEY
+
+    def offered(offer):
+        world.offered(offer)
+        world.web.key = bytes(32)  # and now it is another's
+
+    world.poster.on_offer = offered
+    world.live(22_000)  # it is asked again after six hours
+    assert world.offers == 1
+    assert world.updater.refused > 0 and not world.updater.is_ready
+    world.close()
+
+
+def test_other_bytes_than_those_that_were_signed_are_found_at_last():
+    wrong = NEW[:-1] + bytes((NEW[-1] ^ 1,))
+    world = World(bundle=wrong)
+    world.live(60)
+    assert not world.updater.is_ready and world.updater.is_idle
+    assert "not what was signed" in world.updater.why and world.slots.size("b") == 0
+    world.close()
+
+
+def test_an_older_one_is_refused_before_a_byte_is_fetched():
+    world = World(bundle=make_bundle(((b"agent/a.mpy", b"x"),), 1))
+    world.live(60)
+    assert world.why == ["its counter 1 is not above 1"] and world.web.ranges == [(0, 959)]
+    world.close()
+
+
+def test_nothing_is_asked_where_there_is_none_and_readings_go_first():
+    world = World(bundle=b"")
+    world.journal.fill(40, 500)
+    world.live(60)
+    assert world.journal.acked == 40 and world.web.ranges == [(0, 959)]
+    assert world.poster.state == "offline: idle"
+    world.close()
