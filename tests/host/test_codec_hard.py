@@ -25,12 +25,6 @@ def _sealed(rows):
     return [*made, bytes(block.data[start:end])], [*of, block.count]
 
 
-def test_hard_series_come_back():
-    for name, rows in adversaries(150):
-        made, _ = _sealed(rows)
-        assert [row for data in made for row in decode(data).rows] == rows, name
-
-
 _VALUE = st.one_of(
     st.none(), st.integers(-300, 300), st.integers(LEAST, MOST), st.sampled_from((LEAST, 0, MOST))
 )

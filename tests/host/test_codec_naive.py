@@ -38,11 +38,13 @@ def test_golden_vectors_decode():
             assert naive_decoder.decode(bytes.fromhex(golden)) == rows
 
 
-@pytest.mark.parametrize("count", [3, 90])
+@pytest.mark.parametrize("count", [3, 70])
 def test_hard_series_decode(count):
     for name, rows in adversaries(count, seed=count):
         for data in _blocks(rows):
-            assert naive_decoder.decode(data) == decode(data).rows, name
+            found = decode(data).rows
+            assert found == rows[: len(found)], name
+            assert naive_decoder.decode(data) == found, name
 
 
 def test_long_noise_and_what_follows_or_lies_on_a_grid_decodes():
