@@ -169,7 +169,7 @@ class FastReader(Reader):
         for channel in range(1, self.points + 1):
             if self._forms[channel] < _HAS_VALUE:
                 for row in values:
-                    row[channel - 1] = 0
+                    row[channel - 1] = None
         return list(zip(times, values, repeat(self._usual), strict=False)), answer
 
 
