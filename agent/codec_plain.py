@@ -4,10 +4,10 @@ Not the layout of a block (codec.py) nor what a row means (codec_rows.py). codec
 same text for the viper emitter: a change here is a change there, and a test compares the two. The
 model and the meaning of each slot are in FORMAT.md.
 
-One function on purpose, longer than any other file: between viper functions a call costs 0.07 us on
-MicroPython unix (`make bench`), and what is guessed and what is learnt would be two for each value
-that moves. Of 0.88 us that json.dumps takes a value of traffic counts the kernel takes 1.02; a
-sixth more would be beyond the 1.2 times that are allowed.
+One function on purpose, longer than any other file: between viper functions a call costs 0.07 us
+on MicroPython unix (`make bench`), and what is guessed and what is learnt would be two for each
+value that moves. Of 0.88 us that json.dumps takes a value of traffic counts the kernel takes 1.02;
+a sixth more would be beyond the 1.2 times that are allowed.
 
 Every number below fits 30 bits and a sign, so it is exact in a small int of a 32-bit port and in
 a machine word: values are within 2**22, guesses and steps within 2**24, sums within 2**29.
