@@ -39,6 +39,7 @@ class Member:
     why: str = ""
     since_s: float = 0.0
     meters_before: int = 0  # that answered when it was offered
+    boot: int = 0  # the start that was offered it
     states_before: int = 0  # that had been heard when its trial began
     offered: bool = False  # in this run of the program
 
@@ -112,9 +113,10 @@ class Rollout:
         """Bring one member up to date; tell whether it is to be offered the bundle."""
         version, wanted = heard.birth.get("version"), self.bundle.version
         if member.status == WAITING or (member.status == OFFERED and not member.offered):
-            if version is None:
-                return False  # it is not there: it will be told when it comes
+            if version is None or not heard.states:
+                return False  # it is not there, or how it is was not heard yet
             if version != wanted:
+                member.boot = heard.birth.get("boot", 0)
                 member.status, member.since_s, member.offered = OFFERED, now_s, True
                 member.meters_before = max(member.meters_before, _answering(heard))
                 heard.answer = None
@@ -128,6 +130,8 @@ class Rollout:
                 self._fail(member, str(heard.answer.get("why")))
             elif version == wanted:
                 member.status, member.states_before = TRIAL, heard.states
+            elif heard.answer is not None:
+                self._look_at_fetch(member, heard)
         elif version != wanted:
             self._fail(member, "it went back to " + str(version))
         elif heard.states > member.states_before and not heard.state.get("update"):
@@ -137,6 +141,15 @@ class Rollout:
             else:
                 member.status, member.why = CONFIRMED, ""
         return False
+
+    def _look_at_fetch(self, member: Member, heard: Heard) -> None:
+        """Find a fetch that failed, and a firmware that gave way before it could say its name."""
+        update = heard.state.get("update") or {}
+        has_restarted = heard.birth.get("boot", 0) != member.boot
+        if update.get("phase") == "idle" and update.get("why"):
+            self._fail(member, str(update["why"]))
+        elif has_restarted and heard.states > heard.states_at_birth and not update:
+            self._fail(member, "it went back to " + str(heard.birth.get("version")))
 
     def _fail(self, member: Member, why: str) -> None:
         member.status, member.why = FAILED, why

@@ -37,6 +37,7 @@ class Heard:
     state: dict[str, Any] = field(default_factory=dict)
     birth: dict[str, Any] = field(default_factory=dict)
     births: int = 0
+    states_at_birth: int = 0
     states: int = 0
     wants: int = 0
     sent_bytes: int = 0
@@ -137,6 +138,7 @@ class BundleServer:
             elif leaf == "birth":
                 heard.birth = tree
                 heard.births += 1
+                heard.states_at_birth = heard.states
             elif "want" in tree:
                 self._give(gateway, heard, tree)
             else:

@@ -19,6 +19,7 @@ class Fleet:
 
     def __init__(self, names=NAMES, bad=None):
         self.bad = bad or {}
+        self.boots: dict[str, int] = {}
         self.heard = {name: Heard() for name in names}
         for name in names:
             self.says(name, "1.0", 3)
@@ -26,7 +27,8 @@ class Fleet:
 
     def says(self, name, version, meters, update=None):
         heard = self.heard[name]
-        heard.birth = {"version": version}
+        heard.birth = {"version": version, "boot": self.boots.get(name, 1)}
+        heard.states_at_birth = heard.states
         heard.state = {"meters": [{"state": "ok"}] * meters, "update": update}
         heard.states += 1
 
@@ -34,6 +36,18 @@ class Fleet:
         how = self.bad.get(name, "")
         if how == "refuses":
             self.heard[name].answer = {"ok": False, "why": "is not for this board"}
+        elif how == "crashes":  # and is back before anybody heard its name
+            self.heard[name].answer = {"ok": True}
+            self.boots[name] = 5
+            self.says(name, "1.0", 3)
+        elif how == "spoils":
+            self.heard[name].answer = {"ok": True}
+            self.says(name, "1.0", 3, {"phase": "idle", "why": "the slot ends early"})
+        elif how == "cut":  # in the fetch, which goes on after the restart
+            self.heard[name].answer = {"ok": True}
+            self.boots[name] = 6
+            self.says(name, "1.0", 3, {"phase": "content"})
+            self.bad[name] = ""
         elif how != "silent":
             self.heard[name].answer = {"ok": True}
             self.says(name, "2.0", 3, {"trial": "settling"})
@@ -78,6 +92,8 @@ def test_a_small_fleet_begins_with_one_and_who_it_is_changes_with_the_release():
     [
         ("refuses", "is not for this board"),
         ("goes back", "it went back to 1.0"),
+        ("crashes", "it went back to 1.0"),
+        ("spoils", "the slot ends early"),
         ("loses meters", "1 of 3 meters answer"),
         ("silent", "not confirmed within 1 h"),
     ],
@@ -111,6 +127,25 @@ def test_who_is_not_there_is_waited_for_and_who_has_it_already_is_not_offered_it
     assert fleet.run(rollout, 5) == [] and rollout.state == GOING
     fleet.says("a", "1.0", 3)
     assert fleet.run(rollout, 5) == [["a"]] and rollout.state == DONE
+
+
+def test_nobody_is_offered_it_before_it_said_how_it_is():
+    fleet = Fleet(["a"])
+    fleet.heard["a"].states = 0
+    rollout = Rollout(DATA, ["a"], [100])
+    assert rollout.step(fleet.heard, 0) == []
+    fleet.says("a", "1.0", 3)
+    assert rollout.step(fleet.heard, 1) == ["a"] and rollout.members[0].meters_before == 3
+
+
+def test_a_power_cut_in_the_fetch_is_no_failure():
+    fleet = Fleet(["a"], {"a": "cut"})
+    rollout = Rollout(DATA, ["a"], [100], limit_s=36_000)
+    fleet.run(rollout, 5)
+    assert rollout.state == GOING and rollout.members[0].status == "offered"
+    fleet.says("a", "2.0", 3)
+    fleet.run(rollout, 5)
+    assert rollout.state == DONE
 
 
 def test_it_goes_on_where_it_was(tmp_path):
