@@ -16,7 +16,7 @@ from host_tools import ca
 from host_tools.broker import free_port, program
 from host_tools.commands import ca as commands
 from host_tools.commands.collect import _context
-from host_tools.permissions import VISITOR, mosquitto_acl, nats_users
+from host_tools.permissions import MOSQUITTO_SETTINGS, VISITOR, mosquitto_acl, nats_users
 from host_tools.problems import INPUT, OK, USAGE, Problem
 from tests.host.test_ca import PHRASE, ROOT, _handshake
 from tests.host.test_permissions import _MOSQUITTO, _NATS, Peer, running
@@ -99,6 +99,7 @@ def test_mosquitto_shuts_it_out(authority, tmp_path):
         port = free_port()
         conf = tmp_path / "mosquitto.conf"
         names = {"ca": authority.folder / "ca.pem", "server": tmp_path / "server"}
+        names["settings"] = "\n".join(f"{setting} true" for setting in MOSQUITTO_SETTINGS)
         conf.write_text(_MOSQUITTO.format(port=port, folder=tmp_path, **names) + crl)
         process = running([found, "-c", str(conf)], port, tmp_path)
         try:
