@@ -4,8 +4,10 @@ import csv
 import json
 import queue
 import threading
+from decimal import Decimal
 
 import httpx
+import jsonschema
 import paho.mqtt.client as mqtt
 import pytest
 from hypothesis import given
@@ -33,6 +35,7 @@ from tests.fakes.context_broker import ContextBroker
 from tests.fakes.gateway_messages import GOOD as BOTH_GOOD
 from tests.fakes.gateway_messages import START_MS, birth, block, readings, record, schema
 from tests.fakes.sinks import HTTPSink
+from tests.vectors.smart_data import model
 
 
 def reading(*values, gateway="gw-a", meter="main", at_ms=START_MS):
@@ -141,6 +144,13 @@ def test_while_collectors_write_no_arrival_is_passed_over(database_url):
 # -- NGSI-LD ---------------------------------------------------------------------------------
 
 
+PLACE = (2.35, 48.85)
+
+
+def at_home(*_):
+    return PLACE
+
+
 def plain(entity):
     return {name: member[0] for name, member in entity.attributes.items()}
 
@@ -156,7 +166,8 @@ def test_an_electricity_meter_is_an_ac_measurement_in_kilowatt_hours():
                 ("power_factor", "", GAUGE, "1.2"),  # nor such a factor
                 ("current_l2", "A", GAUGE, "99", IMPLAUSIBLE),
                 ("voltage_l2", "V", GAUGE, None),
-            )
+            ),
+            PLACE,
         )
     )
     assert (found.id, found.type) == ("urn:ngsi-ld:ACMeasurement:gw-a:main", "ACMeasurement")
@@ -164,7 +175,8 @@ def test_an_electricity_meter_is_an_ac_measurement_in_kilowatt_hours():
     assert str(values.pop("totalActiveEnergyImport")) == "123456.789"
     assert str(values.pop("totalActivePower")) == "-12.5"
     assert values.pop("phaseVoltage").keys() == {"L1"}
-    assert values == {"dateObserved": "2023-11-14T22:13:20.000Z"}
+    assert values.pop("location")["coordinates"] == [2.35, 48.85]
+    assert values == {"dateObserved": "2023-11-14T22:13:20.000Z", "phaseType": "singlePhase"}
 
 
 @pytest.mark.parametrize(
@@ -183,15 +195,67 @@ def test_an_electricity_meter_is_an_ac_measurement_in_kilowatt_hours():
     ],
 )
 def test_each_kind_of_meter_has_its_model(values, kind, attribute, expected):
-    found = known(entity_of(reading(*values), (2.35, 48.85)))
+    found = known(entity_of(reading(*values), PLACE))
     assert found.type == kind
     value = plain(found)[attribute]
     assert (value if isinstance(value, str) else float(value)) == expected
     assert plain(found)["location"] == {"type": "Point", "coordinates": [2.35, 48.85]}
 
 
+def as_json(value):
+    """Return what an entity's value is for a validator of JSON."""
+    if isinstance(value, dict):
+        return {key: as_json(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [as_json(one) for one in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == int(value) else float(value)
+    return value
+
+
+_POINTS = (
+    *(("energy_import", "Wh"), ("energy_export", "Wh"), ("reactive_energy_import", "varh")),
+    *((f"{name}{of}", unit) for of in ("", "_l1", "_l2", "_l3") for name, unit in (
+        ("power", "W"), ("voltage", "V"), ("current", "A"), ("power_factor", ""),
+        ("apparent_power", "VA"), ("reactive_power", "var"))),
+    *(("frequency", "Hz"), ("volume", "m3"), ("level", ""), ("level", "%"), ("vehicles", "")),
+    *(("speed_mean", "km/h"), ("door", ""), ("lid_1", "")),
+)  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(_POINTS),
+            st.sampled_from((GAUGE, COUNTER, STATE)),
+            st.decimals(-(10**9), 10**12, places=3),
+        ),
+        min_size=1,
+        max_size=12,
+        unique_by=lambda value: value[0][0],
+    ),
+    st.none() | st.just(PLACE),
+)
+def test_every_entity_is_as_its_model_says(values, place):
+    of = reading(*((point, unit, kind, str(n)) for (point, unit), kind, n in values))
+    found = entity_of(of, place)
+    if found is not None:
+        tree = {"id": found.id, "type": found.type, **as_json(plain(found))}
+        jsonschema.validate(tree, model(found.type))
+
+
+def test_the_models_forbid_what_they_should():
+    good = {"id": "urn:ngsi-ld:WasteContainer:a:b", "type": "WasteContainer", "fillingLevel": 1}
+    place = {"location": {"type": "Point", "coordinates": [2.35, 48.85]}}
+    jsonschema.validate(good | place, model("WasteContainer"))
+    for bad in (good, good | place | {"fillingLevel": 1.1}, good | place | {"filling": 1}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(bad, model("WasteContainer"))
+
+
 def test_what_the_models_require_is_there_or_the_entity_is_not_sent():
     assert entity_of(reading(("level", "", GAUGE, "0.5"))) is None  # location is required
+    assert entity_of(reading(("energy", "Wh", COUNTER, "5"))) is None
     assert entity_of(reading(("energy", "Wh", COUNTER, None))) is None
     assert entity_of(reading(("humidity", "%", GAUGE, "50"))) is None
     device = entity_of(reading(("door", "", STATE, "1")))
@@ -199,9 +263,18 @@ def test_what_the_models_require_is_there_or_the_entity_is_not_sent():
     assert plain(device)["controlledProperty"] == ["occupancy"]
 
 
-def test_an_entity_is_once_in_a_request_and_its_history_keeps_its_order(store):
+def test_a_meter_whose_model_wants_a_place_is_said_once(store, caplog):
     with ContextBroker() as broker:
         assert Output(store.engine, "ngsi", NGSI(broker.url).send).run() == 6
+    assert broker.entities == {}
+    assert [one.message for one in caplog.records if "place" in one.message] == [
+        "gw-a/main: its model wants a place, see `places` of the rules; not sent"
+    ]
+
+
+def test_an_entity_is_once_in_a_request_and_its_history_keeps_its_order(store):
+    with ContextBroker() as broker:
+        assert Output(store.engine, "ngsi", NGSI(broker.url, at_home).send).run() == 6
     of_power = [row for row in broker.history if row[1] == "totalActivePower"]
     assert len(of_power) == 6
     assert [row[2] for row in of_power] == sorted(row[2] for row in of_power)
@@ -213,7 +286,7 @@ def test_an_entity_is_once_in_a_request_and_its_history_keeps_its_order(store):
 def test_what_the_broker_does_not_want_does_not_hold_up_the_others(store):
     with ContextBroker() as broker:
         broker.unwanted = {"urn:ngsi-ld:ACMeasurement:gw-a:main"}
-        sender = NGSI(broker.url)
+        sender = NGSI(broker.url, at_home)
         assert Output(store.engine, "ngsi", sender.send).run() == 6
         assert sender.refused == 6
         assert broker.entities == {}
@@ -221,7 +294,7 @@ def test_what_the_broker_does_not_want_does_not_hold_up_the_others(store):
 
 def test_a_broker_that_is_away_is_waited_for(store):
     with ContextBroker() as broker:
-        output = Output(store.engine, "ngsi", NGSI(broker.url).send)
+        output = Output(store.engine, "ngsi", NGSI(broker.url, at_home).send)
         broker.status = 503
         with pytest.raises(httpx.HTTPError):
             output.run()
@@ -230,7 +303,9 @@ def test_a_broker_that_is_away_is_waited_for(store):
 
 
 def test_numbers_keep_their_digits_in_json():
-    exact = known(entity_of(reading(("energy_import", "Wh", COUNTER, "18446744073709551615"))))
+    exact = known(
+        entity_of(reading(("energy_import", "Wh", COUNTER, "18446744073709551615")), PLACE)
+    )
     assert b'"value":18446744073709551.615' in encode([normalised(exact, ["c"])])
 
 

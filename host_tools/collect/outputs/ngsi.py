@@ -34,7 +34,8 @@ log = logging.getLogger("eclor.ngsi")
 class NGSI:
     """One context broker.
 
-    position   gives (longitude, latitude) of gateway and meter; containers without stay at home
+    position   gives (longitude, latitude) of gateway and meter; where the model wants a place and
+               there is none, the meter stays at home, and that is said
     context    of the JSON-LD, where an own copy of the contexts is served
     """
 
@@ -54,6 +55,7 @@ class NGSI:
             self._headers["Authorization"] = f"Bearer {token}"
         if tenant:
             self._headers["NGSILD-Tenant"] = tenant
+        self._unplaced: set[str] = set()  # meters of which that was said
         self.refused = 0  # entities that the broker did not want, since the start
 
     def send(self, readings: Sequence[Reading]) -> None:
@@ -77,6 +79,13 @@ class NGSI:
             entity = entity_of(reading, position)
             if entity is not None:
                 yield entity
+            elif position is None and entity_of(reading, (0, 0)) is not None:
+                self._say_unplaced(f"{reading.gateway}/{reading.meter}")
+
+    def _say_unplaced(self, meter: str) -> None:
+        if meter not in self._unplaced:
+            self._unplaced.add(meter)
+            log.warning("%s: its model wants a place, see `places` of the rules; not sent", meter)
 
 
 def batches(entities: Iterable[Entity]) -> list[list[Entity]]:

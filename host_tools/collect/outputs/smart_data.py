@@ -5,10 +5,11 @@ WaterConsumptionObserved, `level` without a unit a WasteContainer, `vehicles` a
 TrafficFlowObserved, a state a Device. Units follow the published models: kWh, litres (unit code
 LTR; the model wants an integer), 0 .. 1; figures are exact decimals.
 
-Source: smart-data-models.github.io: dataModel.Energy/ACMeasurement,
-dataModel.WaterConsumption/WaterConsumptionObserved, dataModel.WasteManagement/WasteContainer
-(location is required), dataModel.Transportation/TrafficFlowObserved, dataModel.Device/Device
-(category and controlledProperty are required).
+Source: smart-data-models.github.io: dataModel.Energy/ACMeasurement (location, phaseType and
+dateObserved are required), dataModel.WaterConsumption/WaterConsumptionObserved,
+dataModel.WasteManagement/WasteContainer (location is required),
+dataModel.Transportation/TrafficFlowObserved, dataModel.Device/Device (category and
+controlledProperty are required).
 
     entity_of(reading, (2.35, 48.85))
 """
@@ -46,7 +47,8 @@ _PHASES = {
     "current": ("current", "AMP"),
     "power_factor": ("powerFactor", ""),
 }
-_NOT_NEGATIVE = ("Energy", "activePower", "apparentPower", "totalApparentPower", "frequency")
+_NOT_NEGATIVE = ("Energy", "activePower", "pparentPower", "frequency", "Voltage")
+_PLACED = ("ACMeasurement", "WasteContainer")  # their models require a location
 _PHASE = re.compile(r"(\w+)_l([123])")
 
 
@@ -83,7 +85,7 @@ def entity_of(reading: Reading, position: Position | None = None) -> Entity | No
             if position is not None:
                 geometry = {"type": "Point", "coordinates": list(position)}
                 found.attributes["location"] = (geometry, "geo")
-            return found if found.type != "WasteContainer" or position else None
+            return found if position is not None or found.type not in _PLACED else None
     return None
 
 
@@ -115,6 +117,8 @@ def _electricity(
         entity.attributes[name] = (by_phase, codes[name])
     if not entity.attributes:
         return None
+    has_more = any(point.endswith(("_l2", "_l3")) for point in numbers)
+    entity.attributes["phaseType"] = ("threePhase" if has_more else "singlePhase", "")
     entity.attributes["dateObserved"] = (entity.observed_at, "")
     return entity
 
@@ -152,7 +156,7 @@ def _traffic(
     reading: Reading, numbers: dict[str, Decimal], _: dict[str, str], __: set[str]
 ) -> Entity | None:
     counted = numbers.get("vehicles", numbers.get("vehicle_count"))
-    if counted is None:
+    if counted is None or counted < 0:
         return None
     entity = _named(reading, "TrafficFlowObserved")
     entity.attributes["intensity"] = (counted, "")
