@@ -28,6 +28,7 @@ _DAY_MS = 86_400_000
 _SPANS = {"day": 1, "week": 7, "month": 31, "year": 366}
 _SILENT_MS = 3_600_000
 _REFRESH_S = 10.0
+_PATIENCE_S = 60.0  # of NiceGUI, which would send an empty page after 3
 _OPEN_S = 300.0  # sums of whole days: asked of the database once in so long, whoever looks
 _MORE_CSS = """
 .menu { display:flex; gap:4px; flex-wrap:wrap; }
@@ -93,11 +94,14 @@ class Pages:
 
     def register(self) -> None:
         """Make the addresses known to NiceGUI."""
-        ui.page("/")(self.fleet)
-        ui.page("/site")(self.site)
-        ui.page("/meter")(self.meter)
-        ui.page("/events")(self.events)
-        ui.page("/open")(self.open)
+        for path, page in (
+            ("/", self.fleet),
+            ("/site", self.site),
+            ("/meter", self.meter),
+            ("/events", self.events),
+            ("/open", self.open),
+        ):
+            ui.page(path, response_timeout=_PATIENCE_S)(page)
 
     def _frame(self, request: Request, here: str, title: str) -> FleetWords:
         say = FleetWords(language_of(request))

@@ -12,6 +12,14 @@ from host_tools.collect.pages import data
 from host_tools.page.style import INK, LINE_COLOURS
 
 _BAD = "#b3261e"
+# ECharts knows months in English only: an hour, a day with its month, a month, a year.
+_WHEN = """value => {
+  const at = new Date(value), say = how => at.toLocaleDateString('%s', how);
+  if (at.getHours() || at.getMinutes())
+    return at.toLocaleTimeString('%s', {hour: '2-digit', minute: '2-digit'});
+  if (at.getDate() > 1) return say({day: 'numeric', month: 'short'});
+  return at.getMonth() ? say({month: 'short'}) : say({year: 'numeric'});
+}"""
 
 
 def history_chart(found: data.History, language: str) -> dict[str, Any]:
@@ -45,7 +53,12 @@ def history_chart(found: data.History, language: str) -> dict[str, Any]:
         "grid": {"left": 8, "right": 14, "top": 16, "bottom": 44, "containLabel": True},
         "tooltip": {"trigger": "axis", "confine": True, "textStyle": {"color": INK}},
         "dataZoom": [{"type": "slider", "height": 20, "bottom": 8}, {"type": "inside"}],
-        "xAxis": {"type": "time", "axisLabel": text, "splitLine": {"show": False}, **axis},
+        "xAxis": {
+            "type": "time",
+            "axisLabel": {**text, ":formatter": _WHEN % (language, language)},
+            "splitLine": {"show": False},
+            **axis,
+        },
         "yAxis": {
             "type": "value",
             **scale(found.is_consumption),
