@@ -13,6 +13,7 @@ import statistics
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -25,6 +26,7 @@ from host_tools.collect import Collector
 from host_tools.collect.database import open_database
 from host_tools.collect.fleet.gateways import POINTS, READINGS, prepare_blocks
 from host_tools.collect.messages import Message
+from host_tools.collect.open_data import Report, cells
 from host_tools.collect.pages import data
 from host_tools.collect.store import Store
 from host_tools.collect.summaries import summarise
@@ -41,6 +43,7 @@ _BLOCKS = 20
 _BATCH = 100
 _POSTS = 60
 _START_MS = 1_700_000_000_000
+_RAW_DAYS = 7
 
 
 def _messages(first: int, gateways: int) -> list[Message]:
@@ -202,25 +205,41 @@ def _sizes(database: str, urls: list[str]) -> list[Figure]:
 
 
 def _pages(url: str) -> list[Figure]:
-    """Time the queries behind the pages of 1,000 gateways, one with a year of readings."""
-    engine = fleet_of_gateways.fill(url, 1000, 1, 365)
+    """Time the queries behind the pages of 1,000 gateways with a year of steps each."""
+    engine = fleet_of_gateways.fill(url, 1000, 0, 365)
+    fleet_of_gateways.clone(engine, _RAW_DAYS)
     now_ms = time.time_ns() // 1_000_000
     with engine.connect() as connection:
         count = connection.scalar(sa.text("SELECT COUNT(*) FROM reading"))
-    how = f"SQLite, 1,000 gateways, {count:,} readings, one meter with a year of 10 minutes"
+    how = f"SQLite, 1,000 gateways, sums of a year, {count:,} readings of {_RAW_DAYS} days"
 
-    def timed(title: str, ask: object, *arguments: object) -> Figure:
+    def timed(title: str, ask: Callable[[], object]) -> Figure:
         begun = time.perf_counter()
-        ask(*arguments)  # type: ignore[operator]
-        return Figure(title, (time.perf_counter() - begun) * 1000, "ms", how)
+        ask()
+        return Figure(f"{title}, query", (time.perf_counter() - begun) * 1000, "ms", how)
 
-    of = (engine, "gw-00000", "main", "power")
     day = 86_400_000
     figures = [
-        timed("page of the fleet, query", data.fleet, engine),
-        timed("history of a year, query", data.history, *of, now_ms - 366 * day, now_ms),
-        timed("history of a month, query", data.history, *of, now_ms - 31 * day, now_ms),
-        timed("history of a day, query", data.history, *of, now_ms - day, now_ms),
+        timed("page of the fleet", lambda: data.fleet(engine)),
+        timed("page of a gateway", lambda: data.points(engine, gateway="gw-00500")),
+        timed("page of events", lambda: data.notes(engine)),
     ]
+    for name, days in (("day", 1), ("month", 31), ("year", 366)):
+        since_ms = now_ms - days * day
+        figures.append(
+            timed(
+                f"history of a {name}",
+                lambda since_ms=since_ms: data.history(
+                    engine, "gw-00500", "main", "power", since_ms, now_ms
+                ),
+            )
+        )
+    span = (now_ms - 31 * day, 1 << 53)
+    figures.append(
+        timed(
+            "page of open data, once in five minutes",
+            lambda: list(cells(engine, 86_400, "site", 10, span, Report())),
+        )
+    )
     engine.dispose()
     return figures

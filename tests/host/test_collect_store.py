@@ -265,8 +265,38 @@ def test_two_stores_share_one_database(store):
     other.engine.dispose()
 
 
-def test_a_repeat_and_a_wide_backlog_advance_past_one_step(store, monkeypatch):
-    monkeypatch.setattr("host_tools.collect.marks._STEP", 3)
+@pytest.mark.parametrize(("window", "step"), [(500, 10_000), (3, 3), (4, 2), (9, 5), (10, 1)])
+def test_a_repeat_and_a_wide_backlog_advance_past_one_step(store, monkeypatch, window, step):
+    monkeypatch.setattr("host_tools.collect.marks._WINDOW", window)
+    monkeypatch.setattr("host_tools.collect.marks._STEP", step)
     batch = [record(BLOCK, seq, readings(1, seq)) for seq in range(2, 12)]
     assert store.take([birth(), *batch]).acks == []
     assert store.take([record(BLOCK, 1, readings(1))]).acks[0].seq == 11
+
+
+def test_a_declared_loss_wider_than_the_window_is_gone_through(store, monkeypatch):
+    monkeypatch.setattr("host_tools.collect.marks._WINDOW", 3)
+    loss = {"first": 2, "last": 40, "why": "full"}
+    store.take([birth(), record(BLOCK, 1, readings(1)), record(LOST, 40, loss)])
+    late = [record(BLOCK, seq, readings(1, seq)) for seq in range(41, 51)]
+    assert store.take(late).acks[0].seq == 50
+
+
+def test_a_batch_of_many_gateways_moves_each_mark_by_itself(store):
+    names = [f"gw-{index}" for index in range(40)]
+    births = [
+        Message(
+            f"eclor/1/{name}/birth",
+            birth(journal=100 + index).payload.replace(b'"gw-a"', f'"{name}"'.encode()),
+        )
+        for index, name in enumerate(names)
+    ]
+    blocks = []
+    for index, name in enumerate(names):
+        for seq in range(1, 5):
+            if seq != 1 + index % 4:  # each lacks one of its first four
+                payload = wire(BLOCK, seq, readings(1, seq), 100 + index)
+                blocks.append(Message(f"eclor/1/{name}/rec", payload))
+    assert store.take(births).refused == []
+    acks = {ack.gateway: ack.seq for ack in store.take(blocks).acks}
+    assert acks == {name: index % 4 for index, name in enumerate(names) if index % 4}
