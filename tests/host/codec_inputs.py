@@ -45,3 +45,30 @@ def adversaries(count, seed=1):
     yield "points that come and go", rows
     times = [START_MS + dice.choice((-1, 1)) * dice.getrandbits(dice.randrange(40)) for _ in rows]
     yield "any times", [(at, v, q) for at, (_, v, q) in zip(times, rows, strict=True)]
+
+
+def changing(seed, count=300):
+    """Return count rows of one to three points that change their kind after some rows."""
+    dice = random.Random(seed)
+    columns = [_changing(dice, count) for _ in range(dice.choice((1, 1, 2, 3)))]
+    at_ms, rows = START_MS, []
+    for values in zip(*columns, strict=True):
+        at_ms += dice.choice((1001, 60_000)) if dice.random() < 0.03 else 1000
+        rows.append((at_ms, list(values), bytes(value is None for value in values)))
+    return rows
+
+
+def _changing(dice, count):
+    column: list[int | None] = []
+    while len(column) < count:
+        bits = dice.choice((1, 2, 3, 4, 6, 8, 12, 17, 20, 22, 23, 24, 30, 50, 60))
+        start = dice.choice((0, 0, 2305, -(1 << bits), (1 << 22) - 5, 3 - (1 << 22), 1 << 63))
+        kind = dice.randrange(6)
+        at = start
+        for i in range(dice.randrange(5, 120)):
+            at += dice.randrange(-3, 4)
+            noise = start + dice.getrandbits(bits)
+            gaps = noise if dice.random() < 0.7 else None
+            kinds = (noise, start, at, start + (i & 1) * ((1 << bits) - 1), gaps, None)
+            column.append(kinds[kind])
+    return column[:count]

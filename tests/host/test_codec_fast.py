@@ -8,7 +8,7 @@ import pytest
 from agent.codec import BadBlock, Block, decode
 from agent.codec_read import Decoded, Reader
 from host_tools import codec_fast
-from tests.host.codec_inputs import LEAST, MOST, adversaries
+from tests.host.codec_inputs import LEAST, MOST, adversaries, changing
 
 pytest.importorskip("numba", reason="the extra `fast` is not installed")
 
@@ -36,6 +36,12 @@ def test_rows_come_back_exactly(fast):
     for name, rows in adversaries(60, seed=4):
         for data, held in _sealed(rows):
             assert decode(data).rows == held, name
+
+
+def test_series_that_change_their_kind_come_back(fast):
+    for seed in range(25):
+        for data, held in _sealed(changing(seed)):
+            assert decode(data).rows == held, seed
 
 
 def test_long_runs_without_a_value_and_far_from_zero_come_back(fast):

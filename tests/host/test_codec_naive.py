@@ -9,7 +9,7 @@ from agent import codec_odds
 from agent.codec import BadBlock, Block, decode
 from tests.fakes.codec_vectors import GOLDEN, OLD
 from tests.host import naive_decoder
-from tests.host.codec_inputs import adversaries, series_of
+from tests.host.codec_inputs import adversaries, changing, series_of
 
 
 def _sealed(block):
@@ -56,6 +56,8 @@ def test_long_noise_and_what_follows_or_lies_on_a_grid_decodes():
     total = [a - b for a, b in zip(first, second, strict=True)]
     energy = [3 * sum(first[: i + 1]) for i in range(len(first))]
     series.append(series_of(first, second, total, energy))
+    held = [first[i - i % (2 + i // 30)] for i in range(len(first))]
+    series.append(series_of(held, [7 * each + 1 for each in held], [-each for each in held]))
     told = 0
     for rows in series:
         for data in _blocks(rows, 8):
@@ -63,6 +65,15 @@ def test_long_noise_and_what_follows_or_lies_on_a_grid_decodes():
         block = naive_decoder._Block(data[12:-4], 4, len(rows[0][1]), 1000)
         told += sum(bool(each.terms) + (each.grid > 1) for each in block.channels)
     assert told > 2, "no block told what it noticed"
+
+
+def test_series_that_change_their_kind_decode():
+    for seed in range(8):
+        rows = changing(seed, 200)
+        for data in _blocks(rows, 2):
+            found = decode(data).rows
+            assert found == rows[: len(found)], seed
+            assert naive_decoder.decode(data) == found, seed
 
 
 def test_noise_that_ceases_soon_after_it_was_told_as_it_is_decodes():

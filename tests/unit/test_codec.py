@@ -102,9 +102,14 @@ def test_a_full_block_refuses_and_stays_whole():
                 break
             rows.append(row)
         assert not block.add(*row), "and goes on refusing"
+        alone = Block(3, size)
+        alone.open(HASH, 0, 1, 1)
+        for each in rows:
+            assert alone.add(*each)
         length = block.seal()
         assert len(rows) > 2 and size - 10 < length <= size
         assert decode(bytes(block.data[:length])).rows == rows
+        assert bytes(block.data[:length]) == _sealed(alone), "as if none had been refused"
 
 
 def test_a_carry_of_the_refused_row_is_taken_back():
