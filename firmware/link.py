@@ -22,7 +22,7 @@ class Link:
         self._is_dark = app.sleep is not None and not app.sleep.uplinks  # this life sends nothing
         is_ppp = self._name == "ppp"
         networks = settings["wifi"] if self._name == "wifi" else [settings if is_ppp else {}]
-        self._policy = None
+        self._policy = self._interface = None
         if self._name and networks and not self._is_dark:
             from agent.interface import (
                 DIAL_MS,
@@ -42,15 +42,21 @@ class Link:
                 self._log.error("net", "network.wifi names no network: nothing can leave")
             while True:
                 await asyncio.sleep_ms(_LONG_MS)
-        interface = self._hal.open_interface(self._name)
+        interface = self._interface = self._hal.open_interface(self._name)
         interface.start()
         try:
             while True:
                 wait_ms = self.step(interface)
                 await asyncio.sleep_ms(wait_ms)
         finally:
-            self.is_up = False
-            interface.stop()
+            self.switch_off()
+
+    def switch_off(self):
+        """Let the radio go, or hang up: this task ends, or the gateway falls asleep."""
+        self.is_up = False
+        if self._interface:
+            self._interface.stop()
+            self._interface = None
 
     def step(self, interface):
         """Look at the interface, do what the policy says; return the ms to wait."""

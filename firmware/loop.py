@@ -172,5 +172,6 @@ async def _house(app, hal, link):
             hal.reset()
         sleep_ms = app.sleep.step(app, now_ms) if app.sleep else 0
         if sleep_ms:
+            link.switch_off()
             hal.sleep(sleep_ms)
         await asyncio.sleep_ms(min(max(wait, 5), 50))

@@ -6,6 +6,7 @@ from boards.rpi_pico_w import BOARD as PICO
 from tests.fakes import chip as fake
 
 fake.Chip().install()
+from firmware import link as link_module  # noqa: E402
 from firmware.hal import chip as shared  # noqa: E402
 from firmware.hal import esp32, rp2, uart  # noqa: E402
 from firmware.link import Link  # noqa: E402
@@ -84,3 +85,42 @@ def test_without_an_interface_the_network_is_there():
 
 def test_a_board_that_needs_wifi_and_names_none_is_not_up():
     assert not _link(rp2, PICO, {})[3].is_up
+
+
+class _Asleep(Exception):
+    """Ends a task at its first wait."""
+
+
+def _first_wait(link, chip):
+    """Run the task until it waits; return whether the radio was on then."""
+    seen = []
+
+    class Asyncio:
+        @staticmethod
+        async def sleep_ms(ms):
+            seen.append(chip.station.is_active)
+            raise _Asleep
+
+    real, link_module.asyncio = link_module.asyncio, Asyncio
+    try:
+        link.keep().send(None)
+    except _Asleep:
+        pass
+    finally:
+        link_module.asyncio = real
+    return seen
+
+
+def test_a_task_that_ends_lets_the_radio_go_and_a_dark_wake_never_has_it():
+    rows = [{"ssid": "depot", "key": "abcdefgh"}]
+    chip, _, hal, link = _link(rp2, PICO, {"wifi": rows}, networks={"depot": "abcdefgh"})
+    assert _first_wait(link, chip) == [True]
+    assert not chip.station.is_active and not link.is_up
+    link.switch_off()  # once more, by the loop that falls asleep
+
+    class Wake:
+        uplinks = False
+
+    app = _App({"wifi": rows})
+    app.sleep = Wake  # type: ignore[assignment]
+    assert _first_wait(Link(app, hal), chip) == [False] and app.said == []
