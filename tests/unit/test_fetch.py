@@ -156,3 +156,19 @@ def test_nothing_is_asked_where_there_is_none_and_readings_go_first():
     assert world.journal.acked == 40 and world.web.ranges == [(0, 959)]
     assert world.poster.state == "offline: idle"
     world.close()
+
+
+def test_a_bundle_that_was_taken_away_is_asked_for_ever_more_rarely():
+    world = World()
+
+    def offered(offer):
+        world.offered(offer)
+        world.web.bundle = b""
+
+    world.poster.on_offer = offered
+    world.live(300)
+    assert world.offers == 1 and 4 <= len(world.web.ranges) <= 8, world.web.ranges
+    world.web.bundle = NEW
+    world.live(700)
+    assert world.updater.is_ready and world.got() == NEW
+    world.close()
