@@ -27,15 +27,9 @@ def start(platform, slot, state):
     """
     log = Log(_LOG_LINES, sink=print)
     root = platform.root
-    slots, settings = _pairs(root, slot, state)
-    config = _configured(settings, log)
+    config, version, pairs = _chosen(platform, slot, state, log)
     if config is None:
-        if not slot or state[1] != slot:  # else boot.py counts it: the firmware may be to blame
-            _wait(platform, log, settings.why)
         return
-    version = slots.version() or VERSION
-    if not (_has_news(slots) or _has_news(settings)):
-        slots = settings = None  # type: ignore[assignment]
     forget("settings", "slots")  # 13 KB, before what stays is put in their place
     gc.collect()
     log.level = log_.LEVELS[config["log"]["level"]]
@@ -70,16 +64,17 @@ def start(platform, slot, state):
         app = App(config, journal, clock, identity, hal.random, log, hal.heap, files, stall)
     except ValueError as error:
         log.error("config", "%s", error)
-        if settings and settings.is_on_trial:
-            settings.roll_back(str(error))
+        if pairs and pairs[1].is_on_trial:
+            pairs[1].roll_back(str(error))
             platform.reset()
         return
     _load_rest(app, hal, config, files)
     app.make_upgrade = lambda: _upgrade(app, root, slot, state, files)
-    if slots:
+    if pairs:
         from agent.upgrade import Upgrade
 
-        app.upgrade = Upgrade(app, slots, bytes.fromhex(config["uplink"]["key"]), files, settings)
+        key = bytes.fromhex(config["uplink"]["key"])
+        app.upgrade = Upgrade(app, pairs[0], key, files, pairs[1])
         forget("settings", "slots", "upgrade")
     app.sleep = sleep  # type: ignore[assignment]
     wall_ms = hal.wall_ms()
@@ -94,6 +89,20 @@ def start(platform, slot, state):
     gc.collect()
     gc.threshold(gc.mem_free() // 4)  # boot.py's is for loading, and dear for what runs
     loop.run(app, hal)
+
+
+def _chosen(platform, slot, state, log):
+    """Return (config, version, pairs): None for a config: there is none to run, all was said.
+
+    pairs: (Slots, Settings) where there is news of them, else None. A function of its own, so
+    that nothing of them lingers in the frame of start(), which never ends.
+    """
+    slots, settings = _pairs(platform.root, slot, state)
+    config = _configured(settings, log)
+    if config is None and (not slot or state[1] != slot):
+        _wait(platform, log, settings.why)  # else boot.py counts it: the firmware may be to blame
+    has_news = _has_news(slots) or _has_news(settings)
+    return config, slots.version() or VERSION, (slots, settings) if has_news else None
 
 
 def _pairs(root, slot, state):
