@@ -23,34 +23,23 @@ C = const(6)  # one coil or discrete input: function codes 1 and 2
 N = const(7)  # one bit of a register, its number (0 = least) after a colon: "bit:3"
 Z = const(8)  # SunSpec accumulator: unsigned, 0 means "not implemented"
 
-# type: (class, bytes, argument)
-TYPES = {
-    "uint16": (U, 2, 0),
-    "uint32": (U, 4, 0),
-    "uint48": (U, 6, 0),
-    "uint64": (U, 8, 0),
-    "int16": (S, 2, 0),
-    "int32": (S, 4, 0),
-    "int64": (S, 8, 0),
-    "float32": (F, 4, 0),
-    "float64": (F, 8, 0),
-    "bcd16": (D, 2, 0),
-    "bcd32": (D, 4, 0),
-    "bcd64": (D, 8, 0),
-    "bits16": (B, 2, 0),
-    "bits32": (B, 4, 0),
-    "bits64": (B, 8, 0),
-    "acc32": (Z, 4, 0),
-    "acc64": (Z, 8, 0),
-    "coil": (C, 0, 0),
-}
+# What a number is, and its bits; texts and single bits have a colon. One text: a table takes 2 KB.
+TYPES = (
+    "uint16 uint32 uint48 uint64 int16 int32 int64 float32 float64 bcd16 bcd32 bcd64 "
+    "bits16 bits32 bits64 acc32 acc64 coil"
+)
+_KINDS = "uint int float bcd bits acc"
 ORDERS = ("ABCD", "CDAB", "BADC", "DCBA")
 
 
 def type_of(name):
     """Return (class, size in bytes, argument) of a type's name; raises ValueError if unknown."""
-    if name in TYPES:
-        return TYPES[name]
+    if name == "coil":
+        return C, 0, 0
+    if name in TYPES.split(" "):
+        kind = name.rstrip("0123456789")
+        index = _KINDS.split(" ").index(kind)
+        return (U, S, F, D, B, Z)[index], int(name[len(kind) :]) // 8, 0
     base, _, argument = name.partition(":")
     if argument.isdigit():
         if base == "text" and 1 <= int(argument) <= 60:

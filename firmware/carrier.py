@@ -4,6 +4,7 @@ Not what is said (agent/uplink.py), nor how a socket is made (net.py).
 """
 
 import asyncio
+import gc
 import socket
 
 from agent.session import CLOSE, OPEN
@@ -39,6 +40,7 @@ async def run(app, hal, names, link):
                 from firmware.counted import Counted
 
                 sock = Counted(sock, uplink.budget.spend)
+            gc.collect()  # what lives as long as the connection shall lie low, not behind garbage
             if settings["tls"]:
                 app.floor.assume(hal.set_wall)
                 papers = settings

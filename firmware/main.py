@@ -25,11 +25,29 @@ def start(platform, slot, state):
     platform: what boot.py runs on, with its root. slot: where this firmware is, "" when it is
     frozen into the image. state: boot.py's, as read_state() returns it.
     """
+    built = _built(platform, slot, state)
+    if built is None:
+        return
+    if getattr(platform, "rest", None):  # a boot.py of old has none
+        platform.rest()
+    gc.collect()
+    # boot.py's is for loading, and dear for what runs. What is kept lies behind so much garbage at
+    # most: with a quarter the longest free stretch was now and then 9 KB shorter.
+    gc.threshold(gc.mem_free() // 8)
+    loop.run(built[0], built[1])
+
+
+def _built(platform, slot, state):
+    """Return (App, Hal); None when there is no gateway to run: all was said.
+
+    A function of its own, as _chosen() is: the frame of start() never ends, and what was once in
+    a frame lives on in it, whether or not anything still names it.
+    """
     log = Log(_LOG_LINES, sink=print)
     root = platform.root
     config, version, pairs = _chosen(platform, slot, state, log)
     if config is None:
-        return
+        return None
     forget("settings", "slots")  # 13 KB, before what stays is put in their place
     gc.collect()
     log.level = log_.LEVELS[config["log"]["level"]]
@@ -67,7 +85,7 @@ def start(platform, slot, state):
         if pairs and pairs[1].is_on_trial:
             pairs[1].roll_back(str(error))
             platform.reset()
-        return
+        return None
     _load_rest(app, hal, config, files)
     app.make_upgrade = lambda: _upgrade(app, root, slot, state, files)
     if pairs:
@@ -84,18 +102,13 @@ def start(platform, slot, state):
     words = LastWords(log, files, getattr(hal, "memory", None))
     words.tell(app.note_event)
     app.words = words  # type: ignore[assignment]
-    if getattr(platform, "rest", None):  # a boot.py of old has none
-        platform.rest()
-    gc.collect()
-    gc.threshold(gc.mem_free() // 4)  # boot.py's is for loading, and dear for what runs
-    loop.run(app, hal)
+    return app, hal
 
 
 def _chosen(platform, slot, state, log):
     """Return (config, version, pairs): None for a config: there is none to run, all was said.
 
-    pairs: (Slots, Settings) where there is news of them, else None. A function of its own, so
-    that nothing of them lingers in the frame of start(), which never ends.
+    pairs: (Slots, Settings) where there is news of them, else None.
     """
     slots, settings = _pairs(platform.root, slot, state)
     config = _configured(settings, log)

@@ -315,7 +315,9 @@ class _Check:
         except ValueError as error:
             from drivers.modbus_values import TYPES
 
-            self._say(cells[6], str(error), _near(str(type_name), [*TYPES, "text:8", "bit:0"]))
+            self._say(
+                cells[6], str(error), _near(str(type_name), [*TYPES.split(), "text:8", "bit:0"])
+            )
             return
         if reads and (kind == C) != (function in (1, 2)):
             remedy = "coil goes with function 1 and 2, all other types with 3 and 4"

@@ -53,6 +53,9 @@ LEAST_32 = 40 * 1024
 _GATEWAY = "gw-heap"
 _UNIT = 32  # bytes of the collector's unit on 64 bits
 _GROWTH = 2048
+# The collector takes any word that looks like an address for one: with addresses this short a
+# dropped module of 11 KB is sometimes still held. The least of so many runs.
+_RUNS_32 = 5
 _IN_FLIGHT = 8  # records: the uplink's window
 _SECONDS = 3600  # two minutes on an idle core
 _PARTS = 10
@@ -231,6 +234,12 @@ class World:
         self._supervisor.close()
         self._holder.cleanup()
 
+    def harness(self) -> int:
+        """Return the bytes that the simulated wires and the clock take of a heap."""
+        code = "import gc; gc.collect(); print(gc.mem_alloc())"
+        idle = subprocess.run([interpreter(), "-c", code], capture_output=True, check=True)
+        return self.live(0).at("harness").live - int(idle.stdout)
+
     def live(self, cycles: int, *, rooms: bool = False, extra: int = 0) -> Life:
         """Let one gateway live, on a fresh flash. extra: bytes of heap on top of the board's."""
         flash = self.folder / "gateway.img"
@@ -278,7 +287,7 @@ def measure(cycles: int = CYCLES, *, with_32: bool = True) -> Measured:
     """Measure everything."""
     with World() as world:
         traced = world.live(0, rooms=True)
-        harness = traced.at("harness").live - _idle_bytes()
+        harness = world.harness()
         life = world.live(cycles, extra=harness)
         words_32 = {}
         if with_32 and not absent():
@@ -291,13 +300,6 @@ def measure(cycles: int = CYCLES, *, with_32: bool = True) -> Measured:
     return Measured(sizes, harness, traced, life, words_32)
 
 
-def _idle_bytes() -> int:
-    """Return what MicroPython's heap holds when nothing was loaded."""
-    code = "import gc; gc.collect(); print(gc.mem_alloc())"
-    done = subprocess.run([interpreter(), "-c", code], capture_output=True, check=True)
-    return int(done.stdout)
-
-
 def _on_32_bits(world: World, kept: list[str]) -> dict[str, int]:
     """Load the same modules and build the same App on words of 32 bits; bytes by what they are."""
     files = {f"slot/{name}": data for name, data in world.files.items()}
@@ -308,17 +310,20 @@ def _on_32_bits(world: World, kept: list[str]) -> dict[str, int]:
         path = world.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    done = subprocess.run(
-        ["node", str(ROOT / "tests" / "wasm" / "heap.mjs"), str(world.folder), json.dumps(kept)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"words of 32 bits: {done.stdout}{done.stderr}")
-    found: dict[str, int] = json.loads(done.stdout)
-    return found
+    script = str(ROOT / "tests" / "wasm" / "heap.mjs")
+    runs: list[dict[str, int]] = []
+    for _ in range(_RUNS_32):
+        done = subprocess.run(
+            ["node", script, str(world.folder), json.dumps(kept)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(f"words of 32 bits: {done.stdout}{done.stderr}")
+        runs.append(json.loads(done.stdout))
+    return min(runs, key=lambda run: run["built"])
 
 
 def rows(found: Measured) -> list[tuple[str, int | None, int | None, int | None]]:

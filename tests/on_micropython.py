@@ -3,7 +3,7 @@
     python -m tests.on_micropython [--heap 384k] [FILE ...]
 
 A file that ran nothing, printed no closing line or was killed counts as failed. The heap is
-bounded: 384 KB of 64-bit objects is about what 192 KB is on a 32-bit board. A file that simulates
+bounded: 384 KB of 64-bit objects is some 270 KB on a board of 32 bits. A file that simulates
 more than a board holds (copies of a flash) says so in a line of its own: `# heap: 4m`.
 """
 

@@ -75,7 +75,7 @@ def measure_files() -> dict[str, int]:
 def measure_heap() -> int:
     """Let a gateway live for a while; return the bytes that live in its heap then."""
     with heap.World() as world:
-        given = world.live(0).at("harness").live
+        given = world.harness()
         life = world.live(_CYCLES, extra=given)
     faults = life.faults(_CYCLES)
     if faults:

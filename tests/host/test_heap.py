@@ -22,8 +22,7 @@ journal 30 29 1
 
 def test_modbus_tic_and_tls_leave_the_wanted_stretch_of_the_heap(record_property):
     with heap.World() as world:
-        idle = world.live(0)
-        life = world.live(60, extra=idle.at("harness").live)
+        life = world.live(60, extra=world.harness())
     assert life.faults(60) == []
     record_property("measured", f"longest free stretch {life.longest:,} bytes of 64 bits")
 

@@ -49,8 +49,9 @@ gateways:
 # line, column, path below the gateway (or at the top), value, in the rule, in the remedy
 _FOUND = [
     (2, 1, "gatways", "", "is not a key here", "gateways"),
-    (4, 5, "journal.size_kb", "", "room for 208 KB", "208"),
+    (4, 5, "journal.size_kb", "", "room for 176 KB", "176"),
     (4, 5, "network.wifi", "", "names no network", "ssid"),
+    (5, 12, "board", "rpi_pico_w", "205 KB of heap", "Pico 2 W"),
     (7, 29, "ports[0].uart", "uart2", "has no uart2", "uart1"),
     (7, 42, "ports[0].baud", "9601", "is not one of 300, 600", "9600"),
     (8, 16, "ports[1].name", "spare", "no meter is on this port", "remove"),
@@ -96,7 +97,10 @@ def test_every_problem_is_found_where_it_is(tmp_path):
     for finding, (*_, rule, remedy) in zip(site.findings, _FOUND, strict=True):
         assert rule in finding.rule, finding
         assert remedy in finding.remedy, finding
-    assert [f.path for f in site.findings if not f.is_wrong] == ["gateways[0].ports[1].name"]
+    assert [f.path for f in site.findings if not f.is_wrong] == [
+        "gateways[0].board",
+        "gateways[0].ports[1].name",
+    ]
     assert not site.is_good
     assert "not-for-your-eyes" not in str(site.findings)
 
@@ -260,10 +264,10 @@ def test_a_sample_of_given_values_is_read_back_as_given(tmp_path):
     values: dict[str, Any] = {
         "site": "no",
         "gateway": "Été: 5",
-        "board": "rpi_pico_w",
+        "board": "rpi_pico2_w",
         "ports": [],
         "meters": [],
-        "journal": {"size_kb": 208},
+        "journal": {"size_kb": 176},
         "network": {"wifi": [{"ssid": "a, b", "key": 'x"y#12345'}]},
     }
     site = _read(tmp_path, site_words.sample(values))

@@ -52,7 +52,7 @@ def test_answers_become_a_site_that_is_good(tmp_path):
     path = tmp_path / "site.yaml"
     path.write_text(sample(values))
     site = read_site(path)
-    assert site.findings == []
+    assert [(f.path, f.is_wrong) for f in site.findings] == [("gateways[0].board", False)]
     config = site.gateways[0].config
     assert config["gateway"] == "gw-town-hall" and config["uplink"]["host"] == "broker.example"
     assert [(m["name"], m["port"], m["map"]) for m in config["meters"]] == [
@@ -65,7 +65,7 @@ def test_answers_become_a_site_that_is_good(tmp_path):
     assert config["meters"][3]["options"] == {"input": 2}
     linky = config["ports"][1]
     assert (linky["baud"], linky["bits"], linky["parity"]) == (9600, 7, "E")
-    assert config["journal"]["size_kb"] == 208, "what a Pico W has room for"
+    assert config["journal"]["size_kb"] == 176, "what a Pico W has room for"
     assert any("letters, digits" in words for words in told)
     assert "did you mean rpi_pico_w?" in told and "digits alone" in told
     assert "no meter of that name is known" in told

@@ -80,7 +80,7 @@ def soak(name, path, appends, parts=10):
     journal = Journal(_ground(name, path), lambda: 7, _BYTES)
     journal.start()
     gc.collect()
-    gc.threshold(gc.mem_free() // 4)  # as firmware/main.py has it
+    gc.threshold(gc.mem_free() // 8)  # as firmware/main.py has it
     data = bytes([i * 37 & 0xFF for i in range(256)])
     out = bytearray(PAYLOAD_MAX + 16)
     seq = trims = 0
