@@ -52,7 +52,7 @@ def test_blocks_of_a_fleet_are_not_sealed_together():
     for early in (0, 1000, 7000):
         world = _World()
         world.app.sealing._random = lambda n, early=early: min(early, n - 1)
-        world.app._open(0, 1, 0)
+        world.app.open_block(0, 1, 0)
         seals.append(world.app.sealing._at[0])
     assert seals == [60000, 59000, 53000]
 
