@@ -121,16 +121,16 @@ class Sleep:
         Reading a block wants as much memory as writing it: where that is not there in one piece,
         the gateway does with smaller blocks.
         """
-        from agent.codec import VERSION_3, BadBlock, decode
+        from agent.codec import BadBlock, decode
 
-        if index >= len(app.blocks) or data[1:5] != app.config_hash or data[0] >> 4 != VERSION_3:
+        if index >= len(app.blocks) or data[1:5] != app.config_hash:
             return False
         block = app.blocks[index]
         forget("codec_read")  # a start needs it once
         gc.collect()
         try:
             found = decode(data)
-        except BadBlock:
+        except (BadBlock, ImportError):  # of a format before, whose reader no gateway has
             return False
         except MemoryError:
             app.log.warn("sleep", "no memory to go on with the block of meter %d", index)
