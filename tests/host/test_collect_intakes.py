@@ -19,6 +19,7 @@ from host_tools.collect import Collector, queries
 from host_tools.collect.database import open_database
 from host_tools.collect.endpoint import Endpoint, split_records
 from host_tools.collect.jetstream import JetStream
+from host_tools.collect.messages import Message
 from host_tools.collect.store import Store
 from host_tools.supervisor import Supervisor
 from tests.fakes.gateway_messages import JOURNAL, birth, readings, record, schema, wire
@@ -113,6 +114,22 @@ def test_a_restored_database_is_filled_again_from_the_stream(broker, tmp_path):
             assert again.wait_for(lambda now: now.records == 20, DEADLINE_S), again.progress
             assert queries.stored(again.engine) == 20
             assert queries.declared(again.engine) == {}
+
+
+def test_over_jetstream_only_what_a_keyed_gateway_signed_is_believed(broker, tmp_path):
+    url = f"sqlite:///{tmp_path}/readings.db"
+
+    def signed(message):
+        leaf = message.topic.rsplit("/", 1)[1]
+        tag = Mac(KEY).tag(f"{leaf}gw-a".encode(), message.payload)
+        return Message(message.topic, message.payload + tag)
+
+    with gateway(broker) as (client, acks), collector(broker, url, keys={"gw-a": KEY}) as one:
+        send(client, birth(), *blocks(1, 2))
+        assert one.wait_for(lambda now: now.quarantined == 3, DEADLINE_S), one.progress
+        send(client, *(signed(message) for message in (birth(), *blocks(1, 2))))
+        until(acks, 2)
+        assert queries.stored(one.engine) == 2
 
 
 def test_an_absent_cluster_is_waited_for(broker, tmp_path):

@@ -166,6 +166,7 @@ def test_an_electricity_meter_is_an_ac_measurement_in_kilowatt_hours():
                 ("power_factor", "", GAUGE, "1.2"),  # nor such a factor
                 ("current_l2", "A", GAUGE, "99", IMPLAUSIBLE),
                 ("voltage_l2", "V", GAUGE, None),
+                ("voltage_l3", "V", GAUGE, "-1"),  # nor such a voltage
             ),
             PLACE,
         )
