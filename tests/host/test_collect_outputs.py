@@ -177,7 +177,7 @@ def test_an_electricity_meter_is_an_ac_measurement_in_kilowatt_hours():
     assert str(values.pop("totalActivePower")) == "-12.5"
     assert values.pop("phaseVoltage").keys() == {"L1"}
     assert values.pop("location")["coordinates"] == [2.35, 48.85]
-    assert values == {"dateObserved": "2023-11-14T22:13:20.000Z", "phaseType": "singlePhase"}
+    assert values == {"dateObserved": "2023-11-14T22:13:20.000Z", "phaseType": "threePhase"}
 
 
 @pytest.mark.parametrize(
@@ -261,6 +261,8 @@ def test_what_the_models_require_is_there_or_the_entity_is_not_sent():
     assert entity_of(reading(("humidity", "%", GAUGE, "50"))) is None
     device = entity_of(reading(("door", "", STATE, "1")))
     assert plain(device)["category"] == ["sensor"]
+    single = known(entity_of(reading(("power_l1", "W", GAUGE, "5")), PLACE))
+    assert plain(single)["phaseType"] == "singlePhase"
     assert plain(device)["controlledProperty"] == ["occupancy"]
 
 
