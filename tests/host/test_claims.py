@@ -26,6 +26,9 @@ LINES = {
     "years": "years: 1,004 gateway-years in 9 s; 6,593 troubles, 3,556 starts; 387,684 answered ="
     " 377,911 stored + 145 superseded + 9,628 declared + 0 lost; doubled 0, altered 0; 10 days",
     "chaos": "chaos: 1,000 rounds, 8,426 records: lost 0, duplicated 0; nats, seed 7",
+    "hour": "hour: 60 min, cuts of power 120, of the network 119, garbled lines 119; 4,000"
+    " answered, lost 0, duplicated 0, altered 0; live heap 324,320 -> 324,416 bytes, newest"
+    " reading 15.6 -> 10.9 s old, 0 grew",
     "powercut": "powercut: 21,868 cuts (4,285 at depth 2, 941 on MicroPython), 9 flipped bits and"
     " errors, in 60 s; acknowledged lost 0, ghosts 0, unmountable 0, undeclared gaps 0, open"
     " blocks wrong 0",
@@ -44,7 +47,13 @@ def test_a_claim_is_read_from_the_closing_lines(tmp_path):
     said = {c.promise: seen(c, tmp_path, tmp_path / "none") for c in CLAIMS if c.lines}
     assert None not in said.values()
     texts = " ".join(row["seen"] for row in said.values() if row)
-    for part in ("1,004 gateway-years", "8,426 records: lost 0", "21,868 cuts", "41 of 41"):
+    for part in (
+        "1,004 gateway-years",
+        "8,426 records: lost 0",
+        "21,868 cuts",
+        "41 of 41",
+        "0 grew",
+    ):
         assert part in texts
     assert "110,000,000 bytes on lines, 9,000,000 from networks: 0 failures" in texts
 
