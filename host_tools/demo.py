@@ -430,7 +430,7 @@ class Demo:
                 self._parts["collector"] = f"absent: {error}"
         verdict = self._judge(stored, final=final)
         state = gateway.get("state") or {}
-        self._note_parts()
+        self._note_parts(gateway or self._kept.gateway)
         heap = state.get("heap")
         peak = max(self._kept.figures.heap_peak_bytes or 0, state.get("heap_peak", heap) or 0)
         engine = self._collector.engine if self._collector else None
@@ -487,13 +487,13 @@ class Demo:
         verdict.add(judge(answers, stored, rules, final=final, from_ms=self._closed_to_ms))
         return verdict
 
-    def _note_parts(self) -> None:
+    def _note_parts(self, gateway: Mapping[str, Any]) -> None:
         if self._board:
             if self._board.failed:
                 self._parts["gateway"] = f"absent: {self._board.failed}"
             elif not self._board.running:
                 self._parts["gateway"] = "without power"
-            elif not self._kept.gateway:
+            elif not gateway:
                 self._parts["gateway"] = "runs, not heard of yet"
             else:
                 self._parts["gateway"] = "up"
