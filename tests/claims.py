@@ -64,12 +64,14 @@ CLAIMS = (
     Claim(
         "a whole site on the emulated board under power, network and line cuts: nothing grows",
         "make hour",
-        "{words}: {answered} answered, lost {lost}, live heap {heap} bytes, {growth} grew",
+        "{words}: {answered} answered, lost {lost}, altered {altered}, live heap {heap} bytes,"
+        " {growth} grew",
         (
             (
                 "hour",
                 r"hour: (?P<words>[^;]+); (?P<answered>[\d,]+) answered, lost (?P<lost>\d+),.*"
-                r" live heap (?P<heap>[\d,]+ -> [\d,]+) bytes,.* (?P<growth>\d+) grew",
+                r" altered (?P<altered>\d+); live heap (?P<heap>[\d,]+ -> [\d,]+) bytes,"
+                r".* (?P<growth>\d+) grew",
             ),
         ),
     ),

@@ -102,11 +102,14 @@ def grown(samples: list[Sample]) -> list[str]:
 
 
 def picture(samples: list[Sample], path: Path, title: str) -> None:
-    """Draw every kind over time, one strip each."""
+    """Draw every kind over time, one strip each; title: what was done to it."""
     width, height, left, gap = 640, 90, 20, 34
     end_s = samples[-1].at_s or 1.0
-    parts = [f'<text x="{left}" y="20" font-weight="bold">{title}</text>']
-    top = 34
+    parts = [
+        f'<text x="{left}" y="20" font-weight="bold">The demonstration under chaos</text>'
+        f'<text x="{left}" y="36">{title}</text>'
+    ]
+    top = 50
     for name, words, unit, _, _ in _KINDS:
         values = [getattr(row, name) for row in samples]
         most = max((value for value in values if value is not None), default=0) * 1.15 or 1
@@ -163,7 +166,7 @@ def main() -> int:
         f"{options.seconds / 60:.0f} min, cuts of power {cuts.get('power', 0)}, of the network "
         f"{cuts.get('network', 0)}, garbled lines {cuts.get('line', 0)}"
     )
-    picture(samples, options.picture, f"The demonstration under chaos: {words}")
+    picture(samples, options.picture, words)
     growth = grown(samples)
     for row in growth + list(result["examples"]):
         print(row)
