@@ -69,7 +69,7 @@ years: $(READY) ## gateway-years of field life, N=1000 for a release; goes on wh
 fuzz: $(READY) ## damaged bytes for every driver, SECONDS=3600 or BYTES=10000000, SEED=1; keeps what fails
 	@$(PY) -m tests.fuzz $(if $(SEED),--seed $(SEED)) \
 		--seconds $(or $(SECONDS),$(if $(BYTES),300,60)) --bytes $(or $(BYTES),0)
-	@$(PY) -m tests.fuzz_network --seconds $(or $(SECONDS),60)
+	@$(PY) -m tests.fuzz_network $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),60)
 
 forge: $(READY) ## forged firmware offers, pieces and commands, N=1000000 for a release: none accepted
 	@$(PY) -m tests.forge $(or $(N),100000)

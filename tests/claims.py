@@ -101,7 +101,7 @@ CLAIMS = (
     ),
     Claim(
         "nonsense on any line or from any network is refused, and costs no neighbour",
-        "make fuzz SECONDS=3600",
+        "make fuzz BYTES=10000000",
         "{bytes} bytes on lines, {network} from networks: {failures} failures",
         (
             ("fuzz", r"(?P<bytes>[\d,]+) bytes, (?P<failures>\d+) failures"),
