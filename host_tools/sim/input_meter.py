@@ -26,6 +26,7 @@ _QUIET_S = 1.0
 _LASTS_MS = 15  # what is shorter was a bounce
 _ROUND_S = 5
 _REPEAT_S = 0.4  # a level is said again: the gateway may just have started
+_NEW_S = 3 * _REPEAT_S  # nothing changes so long after that: it must know the level first
 
 
 class _Input:
@@ -77,11 +78,14 @@ class InputMeters:
         self._first: dict[str, int] = {}
         self._turn_s: dict[str, float] = {}
         self._said_s = 0.0
+        self._heard_s = float("-inf")  # when the gateway was last seen without the port
 
     def frame(self, now_s: float) -> tuple[bytes, float]:
         """Return the levels that changed, or all of them, and the pause behind them in seconds."""
         into_s = now_s % _ROUND_S
-        is_quiet = not _QUIET_S < into_s < _ROUND_S - _QUIET_S or not self._is_heard()
+        if not self._is_heard():
+            self._heard_s = now_s
+        is_quiet = not _QUIET_S < into_s < _ROUND_S - _QUIET_S or now_s - self._heard_s < _NEW_S
         said = b""
         pause_s = _PAUSE_S
         for one in self._inputs:
