@@ -37,7 +37,7 @@ class Claim(NamedTuple):
 CLAIMS = (
     Claim(
         "nothing lost, doubled or altered in years of power cuts, outages and damaged lines",
-        "make years N=1000",
+        "make years",
         "{years} gateway-years, {troubles} troubles, {starts} starts: lost {lost},"
         " doubled {doubled}, altered {altered}",
         (
@@ -77,7 +77,7 @@ CLAIMS = (
     ),
     Claim(
         "every program and erase of the flash may be the last, twice in a row",
-        "make powercut N=1000000",
+        "make powercut",
         "{cuts} cuts: acknowledged lost {lost}, unmountable {un}, undeclared gaps {gaps}",
         (
             (
