@@ -83,17 +83,7 @@ class Result:
 
 def plan_for(site: Site, name: str) -> Plan:
     """Return what a site file gives a gateway; a Problem when the file is wrong or lacks it."""
-    wrong = [
-        finding
-        for finding in site.findings
-        if finding.is_wrong and not any(rule in finding.rule for rule in _LATER)
-    ]
-    if wrong:
-        raise Problem(
-            f"{site.path} has problems, the first: {wrong[0].path}: {wrong[0].rule}",
-            f"eclor check {site.path}",
-            code=FAILED,
-        )
+    site.require_good(FAILED, _LATER)
     found = [gateway for gateway in site.gateways if not name or gateway.name == name]
     if len(found) != 1:
         there = ", ".join(gateway.name for gateway in site.gateways)

@@ -11,7 +11,7 @@ what a field is for (site_words.py).
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,19 @@ class Site:
     def is_good(self) -> bool:
         """Whether nothing is wrong; notes do not count."""
         return not any(finding.is_wrong for finding in self.findings)
+
+    def require_good(self, code: int, later: Sequence[str] = ()) -> None:
+        """Raise a Problem with that exit code when something is wrong; it names the first.
+
+        later: texts of rules that need not hold yet.
+        """
+        for finding in self.findings:
+            if finding.is_wrong and not any(rule in finding.rule for rule in later):
+                raise Problem(
+                    f"{self.path} has problems, the first: {finding.path}: {finding.rule}",
+                    f"eclor check {self.path}",
+                    code=code,
+                )
 
 
 def read_site(path: Path) -> Site:

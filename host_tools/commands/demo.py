@@ -11,7 +11,7 @@ import typer
 
 from host_tools.broker import free_port
 from host_tools.language import say
-from host_tools.problems import FAILED, INPUT, OK, Problem
+from host_tools.problems import FAILED, INPUT, OK
 
 NAME = "demo"
 _SITE = Path(__file__).resolve().parent.parent / "sim" / "sites" / "household.yaml"
@@ -52,10 +52,11 @@ def command(
     Exit code 1 when a reading was lost, altered or stored twice.
     """
     from host_tools.demo import Demo, load_site
+    from host_tools.site_file import read_site
 
     path = _find(site)
     site_file = load_site(path)
-    _refuse_wrong(path)
+    read_site(path).require_good(INPUT)  # its gateway would only say so, again and again
     signal.signal(signal.SIGTERM, _end)
     show = (lambda line: print(line, file=sys.stderr)) if verbose or headless else None
     demo = Demo(
@@ -91,20 +92,6 @@ def _find(site: Path) -> Path:
     """The file `site`, or ours of that name where there is no such file."""
     own = _SITE.parent / f"{site.name}.yaml"
     return own if not site.exists() and own.exists() else site
-
-
-def _refuse_wrong(path: Path) -> None:
-    """Raise a Problem where the gateway would not start: it would only say so, again and again."""
-    from host_tools.site_file import read_site
-
-    wrong = [finding for finding in read_site(path).findings if finding.is_wrong]
-    if wrong:
-        raise Problem(
-            f"{wrong[0].path}: {wrong[0].rule}",
-            f"eclor check {path} shows every problem",
-            code=INPUT,
-            where=f"{path}:{wrong[0].line}",
-        )
 
 
 def _print(result: dict[str, Any], as_json: bool) -> None:

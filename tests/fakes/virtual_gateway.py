@@ -330,11 +330,15 @@ class Site:
 
     def blocks(self):
         """Return the payloads of all BLOCK records, in the order of their numbers."""
+        return self.payloads(BLOCK)
+
+    def payloads(self, wanted):
+        """Return the payloads of all records of a kind that arrived, in that order."""
         found = []
         for seq in sorted(self.broker.stored):
             record = self.broker.stored[seq]
             kind, _, _, start, end = check_record(record, 0, len(record))
-            if kind == BLOCK:
+            if kind == wanted:
                 found.append(record[start:end])
         return found
 

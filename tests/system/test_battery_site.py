@@ -10,7 +10,7 @@ import json
 import os
 
 from agent.codec import decode
-from agent.record import BOOT, SCHEMA, check_record
+from agent.record import BOOT, SCHEMA
 from tests.fakes.virtual_gateway import TREE, Site
 
 HOUR = 3600 * 1000
@@ -34,13 +34,7 @@ class BatterySite(Site):
 
 
 def _trees(site, kind):
-    found = []
-    for seq in sorted(site.broker.stored):
-        record = site.broker.stored[seq]
-        if record[1] == kind:
-            _, _, _, start, end = check_record(record, 0, len(record))
-            found.append(json.loads(record[start:end]))
-    return found
+    return [json.loads(payload) for payload in site.payloads(kind)]
 
 
 def _assert_whole(site):

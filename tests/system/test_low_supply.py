@@ -5,7 +5,7 @@
 
 import json
 
-from agent.record import BOOT, EVENT, check_record
+from agent.record import BOOT, EVENT
 from agent.supply import SLOT, Supply, count_brownouts
 from tests.fakes.memory_ground import MemoryGround
 from tests.fakes.virtual_gateway import TREE, Site
@@ -21,13 +21,7 @@ def _site():
 
 
 def _trees(site, kind):
-    found = []
-    for seq in sorted(site.broker.stored):
-        record = site.broker.stored[seq]
-        if record[1] == kind:
-            _, _, _, start, end = check_record(record, 0, len(record))
-            found.append(json.loads(record[start:end]))
-    return found
+    return [json.loads(payload) for payload in site.payloads(kind)]
 
 
 def _mark(site):
