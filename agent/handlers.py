@@ -111,12 +111,10 @@ class Handlers:
         return self._changes().configure(args)
 
     def _changes(self):
-        app = self._app
-        if app.upgrade is None and app.make_upgrade is not None:
-            app.upgrade = app.make_upgrade()
-        if app.upgrade is None:
+        upgrade = self._orders.load_upgrade()
+        if upgrade is None:
             raise CannotDo("this gateway has no slots")
-        return app.upgrade
+        return upgrade
 
     def _reboot(self, args):
         self._orders.restart(self._app.now_ms)

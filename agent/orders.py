@@ -70,7 +70,6 @@ class Orders:
 
     def offered(self, offer):
         """Take a firmware's offer that was fetched, and is authentic, unless it was tried."""
-        app = self.app
         tried = bytearray(4)
         try:
             if self.ground is None:
@@ -79,10 +78,16 @@ class Orders:
                 return
         except OSError:
             return
+        upgrade = self.load_upgrade()
+        if upgrade:
+            upgrade.offered(offer)
+
+    def load_upgrade(self):
+        """Return the App's upgrade, made when it is wanted first; None: there are no slots."""
+        app = self.app
         if app.upgrade is None and app.make_upgrade is not None:
             app.upgrade = app.make_upgrade()
-        if app.upgrade:
-            app.upgrade.offered(offer)
+        return app.upgrade
 
     def is_located(self, now_ms):
         """Tell whether somebody looks for this board's LED (agent/lamp.py)."""
