@@ -91,10 +91,18 @@ class Handlers:
     def _certificate(self, args):
         if not self._app.config["uplink"]["tls"]:
             raise CannotDo("the uplink has no TLS")
+        self._refuse_on_trial()
         return self._app.load_certificates().order(args)
 
     def _key(self, args):
+        self._refuse_on_trial()
         return self._app.load_keys().order(args)
+
+    def _refuse_on_trial(self):
+        """A configuration that goes back must find its own key and certificates as they were."""
+        upgrade = self._app.upgrade
+        if upgrade and upgrade.tries_settings:
+            raise CannotDo("a configuration is on trial")
 
     def _purge(self, args):
         app = self._app

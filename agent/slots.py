@@ -129,6 +129,21 @@ class Slots(Pair):
         return found[0] * found[3]
 
 
+def leave_led(root, led):
+    """Leave the LED's pin for safe mode, which boot.py shows; it is written once in a life."""
+    try:
+        with open(root + "/led", "rb") as file:
+            if file.read() == led.encode():
+                return
+    except OSError:
+        pass  # it was never left
+    try:
+        with open(root + "/led", "wb") as file:
+            file.write(led.encode())
+    except OSError:
+        pass  # safe mode is dark then
+
+
 def line_of(state):
     """Return the content of /slot or /settings: a line, then its CRC-32."""
     note = "".join([c if " " <= c <= "~" else "?" for c in state[5][:_NOTE_CHARS]])

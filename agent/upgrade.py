@@ -61,6 +61,11 @@ class Upgrade:
         """Tell whether a firmware is on its way."""
         return self._updater is not None and not self._updater.is_idle
 
+    @property
+    def tries_settings(self):
+        """Tell whether a configuration is on trial."""
+        return self._settings.is_on_trial
+
     def pause(self):
         """Judge a trial, and keep the time it has spent: the gateway falls asleep. As step()."""
         if not self._trial:

@@ -48,13 +48,13 @@ def _built(platform, slot, state):
     config, version, pairs = _chosen(platform, slot, state, log)
     if config is None:
         return None
+    board = __import__("boards." + config["board"], None, None, ("BOARD",)).BOARD
+    if board["led"] is not None:
+        _leave_led(root, str(board["led"]))
     forget("settings", "slots")  # 13 KB, before what stays is put in their place
     gc.collect()
     log.level = log_.LEVELS[config["log"]["level"]]
-    board = __import__("boards." + config["board"], None, None, ("BOARD",)).BOARD
     hal = hal_.make(platform, board)
-    if board["led"] is not None:
-        _leave_led(root, str(board["led"]))
     clock = Clock(boot=hal.random(1 << 32))
     now_ms = hal.ticks_ms()
     clock.tick(now_ms)
@@ -190,18 +190,10 @@ def _load_rest(app, hal, config, files):
 
 
 def _leave_led(root, led):
-    """Leave the LED's pin where boot.py finds it when no firmware can run: once in a life."""
-    try:
-        with open(root + "/led") as file:
-            if file.read() == led:
-                return
-    except OSError:
-        pass
-    try:
-        with open(root + "/led", "w") as file:
-            file.write(led)
-    except OSError:
-        pass  # safe mode is dark then
+    """Leave the LED's pin where boot.py finds it. Imported here: nobody else holds it."""
+    from agent.slots import leave_led
+
+    leave_led(root, led)
 
 
 def _validated(tree):

@@ -85,7 +85,7 @@ def request(name, salt="", root=""):
     made = False
     try:
         key, point = _own_key(root)
-    except OSError:
+    except (OSError, ValueError):  # a damaged one opens nothing any more
         seed = entropy(64) + bytes.fromhex(salt)
         key = p256.make(sha256(b"1" + seed).digest() + sha256(b"2" + seed).digest())
         point = p256.public(key)
@@ -197,7 +197,7 @@ def _certificates(given, config, found, root):
             try:
                 if _own_key(root)[1] not in data:
                     found.append("certificates.cert: is for another key than this board's")
-            except OSError:
+            except (OSError, ValueError):
                 found.append("certificates.cert: this board has made no key yet")
     return files
 
@@ -244,11 +244,17 @@ def _empty(folder):
 
 
 def _own_key(root):
-    """Return (private key, public half). Raises OSError when none was made."""
+    """Return (private key, public half). Raises OSError when none was made, ValueError: damaged.
+
+    A power cut while it was made leaves an empty file: littlefs makes a name before a content.
+    """
     from agent.p256 import key_of
 
     with open(root + "/" + KEY_FILE, "rb") as file:
-        return key_of(file.read())
+        data = file.read()
+    if not data:
+        raise OSError(ENOENT)
+    return key_of(data)
 
 
 def _write(root, name, data):

@@ -1,9 +1,11 @@
-"""Power cuts in a day of the journal: `make powercut`, for a release `make powercut N=1000000`.
+"""Power cuts in what a gateway keeps: `make powercut`, for a release `make powercut N=1000000`.
 
     python -m tests.powercut [CUTS] [--again]
 
 Every program and every erase of a day is a cut, in three forms, then one in many of the life
-after it (tests/system/journal_day.py). Days differ by seed. A day is explored in shares, each a
+after it (tests/system/journal_day.py). Days differ by seed. With each day goes every change of
+configuration, certificates, keys and small files (tests/system/change_worlds.py), and a good and
+a bad update of the firmware (tests/host/test_update_cuts.py). A day is explored in shares, each a
 process of its own; a share that is done is kept in build/powercut.json for as long as no source
 changes, so a run that was broken off goes on where it was. The last line says it all; the exit
 code is 1 when a promise was broken.
@@ -29,8 +31,9 @@ CUTS = 20_000
 sys.path.insert(0, str(ROOT / "host_tools" / "shim"))  # `micropython` for agent/
 _SHARES = 8  # of a day
 _SAMPLE = 40  # on MicroPython: one operation in so many
-_KINDS = ("lost", "ghost", "unmountable", "undeclared", "open")
-_CALL = "from tests.system.journal_worlds import report; report(%r, %d, %d, %d)"
+_UPDATES = {"good update": True, "bad update": False}
+_KINDS = ("lost", "ghost", "unmountable", "undeclared", "open", "unbootable", "mixed")
+_CALL = "from tests.system.%s_worlds import report; report(%r, %d, %d, %d)"
 
 # One share: runtime, world, seed of the day, one operation in so many, from which on.
 Share = tuple[str, str, int, int, int]
@@ -42,7 +45,7 @@ Counts = tuple[int, int, int, int, dict[str, int], str]
 def digest() -> str:
     """Return what identifies the sources that a result depends on."""
     mark = hashlib.sha256()
-    for folder in ("agent", "tests/system", "tests/fakes"):
+    for folder in ("agent", "firmware", "tests/system", "tests/fakes"):
         for path in sorted((ROOT / folder).glob("*.py")):
             mark.update(path.read_bytes())
     return mark.hexdigest()[:16]
@@ -50,6 +53,7 @@ def digest() -> str:
 
 def shares() -> Iterator[Share]:
     """Give the shares in the order in which they are done, without end: whole days."""
+    from tests.system.change_worlds import STORIES
     from tests.system.journal_worlds import WORLDS
 
     seed = 0
@@ -57,6 +61,11 @@ def shares() -> Iterator[Share]:
         seed += 1
         for world in WORLDS:
             yield "micropython", world, seed, _SAMPLE, seed % _SAMPLE
+        for story in STORIES:
+            for program_size in (32, 256):
+                yield "micropython", f"{story}/{program_size}", seed, 1, 0
+        for kind in _UPDATES:
+            yield "cpython", kind, seed, 1, 0
         for world in WORLDS:
             for phase in range(_SHARES):
                 yield "cpython", world, seed, _SHARES, phase
@@ -65,9 +74,10 @@ def shares() -> Iterator[Share]:
 def explore_share(share: Share) -> Counts:
     """Explore one share in this process, or in a MicroPython of its own."""
     runtime, world, seed, every, phase = share
+    sort = "change" if "/" in world else "journal"
     if runtime == "micropython":
         done = subprocess.run(
-            [interpreter(), "-X", "heapsize=8m", "-c", _CALL % (world, seed, every, phase)],
+            [interpreter(), "-X", "heapsize=8m", "-c", _CALL % (sort, world, seed, every, phase)],
             cwd=ROOT,
             env={**os.environ, "MICROPYPATH": ".:.frozen"},
             capture_output=True,
@@ -78,9 +88,14 @@ def explore_share(share: Share) -> Counts:
             return 0, 0, 0, 0, {"unmountable": 1}, f"micropython: {done.stdout}{done.stderr}"
         operations, cuts, deep, troubles, broken, first = json.loads(done.stdout)
         return operations, cuts, deep, troubles, broken, first
-    from tests.system.journal_worlds import explore
+    if world in _UPDATES:
+        from tests.host.test_update_cuts import explore as explore_update
 
-    tally = explore(world, seed, every, phase)
+        tally = explore_update(_UPDATES[world], every, phase)
+    else:
+        from tests.system.journal_worlds import explore
+
+        tally = explore(world, seed, every, phase)
     return (
         *(tally.operations, tally.cuts, tally.deep),
         *(tally.troubles, tally.broken, tally.first),
@@ -127,7 +142,8 @@ class Total:
             f"{troubles:,} flipped bits and errors, in "
             f"{seconds:.0f} s; acknowledged lost {b['lost']}, ghosts {b['ghost']}, "
             f"unmountable {b['unmountable']}, undeclared gaps {b['undeclared']}, "
-            f"open blocks wrong {b['open']}"
+            f"open blocks wrong {b['open']}, unbootable {b['unbootable']}, "
+            f"mixed configurations {b['mixed']}"
         )
 
 

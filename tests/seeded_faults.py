@@ -30,8 +30,9 @@ _COPIED = ("agent", "drivers", "tests/fakes", "tests/system", "host_tools/shim")
 _EXPLORE = """
 import sys
 sys.path[:0] = [".", "host_tools/shim"]
-from tests.system.journal_day import Day, Tally
+from tests.system.journal_day import Day
 from tests.system.journal_worlds import WORLDS
+from tests.system.tally import Tally
 for seed in range(1, {days} + 1):
     for world in {worlds}:
         tally = Tally()

@@ -18,6 +18,7 @@ A world says where the bytes live: `fresh()` -> NorFlash, `again(data)` -> NorFl
 from agent.journal import Journal
 from agent.record import BLOCK, EVENT, LOST, BadRecord, check_record
 from tests.fakes.nor_flash import FORMS, Noise, tear
+from tests.system.tally import Violation
 
 JOURNAL_ID = 0x5EED
 METERS = 3
@@ -27,32 +28,6 @@ _HEAD = b"HEAD."  # the meter's number follows at index 5, as in a real block
 
 def _short(data):
     return data and (len(data), data[:12])
-
-
-class Violation(Exception):
-    """A promise was broken: kind is "lost", "ghost", "undeclared", "unmountable" or "open"."""
-
-    def __init__(self, kind, text):
-        super().__init__(text)
-        self.kind = kind
-
-
-class Tally:
-    """What was counted: cuts by depth, other troubles, violations by kind, the first in words."""
-
-    def __init__(self):
-        self.cuts = 0
-        self.deep = 0
-        self.troubles = 0
-        self.operations = 0
-        self.broken = {}
-        self.first = ""
-
-    def note(self, error, where):
-        kind = error.kind if isinstance(error, Violation) else "unmountable"
-        self.broken[kind] = self.broken.get(kind, 0) + 1
-        if not self.first:
-            self.first = "%s: %s: %s %s" % (where, kind, type(error).__name__, error)
 
 
 class Dice:

@@ -6,7 +6,8 @@ import os
 from agent.record import FORMAT
 from agent.ring import Ring
 from tests.fakes.nor_flash import Noise, NorFlash
-from tests.system.journal_day import JOURNAL_ID, Day, Tally
+from tests.system.journal_day import JOURNAL_ID, Day
+from tests.system.tally import Tally
 
 _FILES: dict = {  # program size: what the boards' files say of theirs
     32: {"small": 128, "segment_size": 4096, "program_size": 32},

@@ -3,8 +3,9 @@
 # Copies of a whole flash, and of the journal on each of them:
 # heap: 4m
 
-from tests.system.journal_day import Day, Tally
+from tests.system.journal_day import Day
 from tests.system.journal_worlds import WORLDS, Littlefs
+from tests.system.tally import Tally
 
 
 def test_a_cut_anywhere_keeps_every_promise():

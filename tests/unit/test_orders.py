@@ -23,6 +23,9 @@ class _App:
         self.clock.set_wall(WALL, 0, "x")
         self.log = Log()
         self.now_ms = 0
+        self.upgrade = self
+        self.tries_settings = True
+        self.config = {"uplink": {"tls": True}}
 
 
 def _command(counter, do, args):
@@ -58,12 +61,14 @@ def test_a_command_runs_and_what_ran_it_is_dropped():
         (2, "reboot", {}, (True, {"in_ms": 3000})),
         (2, "reboot", {}, (False, "old")),
         (3, "log_level", {"level": "debug"}, (True, {"level": "debug", "until": "restart"})),
+        (4, "certificate", {"try": True}, (False, "a configuration is on trial")),
+        (5, "key", {"drop": True}, (False, "a configuration is on trial")),
     ):
         answer = json.loads(orders.take(_command(counter, do, args), 0))
         assert (answer["ok"], answer.get("result", answer.get("why"))) == wanted
         assert _loaded() == []
     counts = orders.report()
-    assert (counts["failed"], counts["done"], counts["old"]) == (1, 2, 1)
+    assert (counts["failed"], counts["done"], counts["old"]) == (3, 2, 1)
     assert orders.is_restart_due(3000) and not orders.is_restart_due(2999)
 
 

@@ -276,12 +276,17 @@ def test_what_is_no_certificate_and_no_release_key_is_refused():
     board.close()
 
 
-def test_a_damaged_key_file_is_named_not_used():
+def test_a_damaged_key_file_is_named_not_used_and_made_anew():
     board = Board()
-    board.ask(provision.request, "gw-a")
-    with open(board.root + "/" + provision.KEY_FILE, "wb") as file:
-        file.write(b"rot")
-    assert "no private key of ours" in board.identity()["note"]
+    for content, note in ((b"rot", "certs/own.key: no private key of ours"), (b"", "")):
+        first = board.ask(provision.request, "gw-a")
+        with open(board.root + "/" + provision.KEY_FILE, "wb") as file:
+            file.write(content)  # b"": what a power cut leaves while the first one is made
+        assert board.identity()["note"] == note and board.identity()["key"] == ""
+        answer = board.take(config=CONFIG, certificates={"cert": der(b"x" * 300)})
+        assert "no key yet" in answer["problems"][0], answer
+        second = board.ask(provision.request, "gw-a")
+        assert second["made"] and second["key"] != first["key"]
     board.close()
 
 
