@@ -20,15 +20,17 @@ from errno import EEXIST, EIO, ENOENT
 
 from micropython import const
 
+from agent import forget
+
 SLOTS = ("base", "delta", "open", "mark")
 _SEGMENTS = "segments"
 _SEGMENT = _SEGMENTS + "/%08x"
-_FILL = "~%04x"
-_SPARE = const(16)  # blocks
+_FILL = "~"  # begins the name of what fills the free space: scrub.py, and firmware before it
 _BLOCK = const(4096)
 _ENTRY = const(32)  # bytes of a commit beside the content
 _LOG = const(2800)  # bytes of commits that a block of a directory takes between two copies
 _DIRECTORY_ERASES = const(100)  # then littlefs moves it (block_cycles of MicroPython)
+_ENOTDIR = const(20)  # absent from the unix port's errno, as the next
 _ENOSPC = const(28)
 _WRECKS: list = []  # files that must neither be closed nor collected, see Files._drop()
 _WRECKS_MAX = const(12)  # of one Files; a flash that failed so often is not written any more
@@ -64,7 +66,7 @@ class Files:
         self._length = 0  # of what is being written
         self._log = 0  # bytes of commits since the last erase of a directory that was counted
         self.wrecks = 0  # files that an error left open
-        self._fills = None  # files of zeros made by scrub(), -1: being removed, None: no scrub
+        self._pieces = None  # of the scrub that is under way
 
     def open(self):
         """Make the directory, with the directories above it, when it is absent."""
@@ -72,8 +74,9 @@ class Files:
         for part in self.root.strip("/").split("/"):
             path += ("/" if path or self.root.startswith("/") else "") + part
             self._make(path)
-        while self._remove_fill():
-            pass  # a scrub that a power cut ended: its files would take the journal's room
+        for name in os.listdir(self.root):
+            if name[0] == _FILL:  # of a scrub that a power cut ended: it takes the journal's room
+                self.remove(name)
 
     def segments(self):
         """Return the numbers of all segments, ascending, as a new list.
@@ -93,7 +96,7 @@ class Files:
     def write_segment(self, number, data, start, end):
         """Store data[start:end] as the segment of that number; durable on return."""
         self._wear(0)  # a name is made before there is a content
-        self._begin(_SEGMENT % number)
+        self.begin(_SEGMENT % number)
         self.put(data, start, end)
         self.commit()
 
@@ -104,14 +107,19 @@ class Files:
     def remove_segment(self, number):
         """Remove a segment; no error when it is gone already."""
         self._wear(0)
-        self._remove(_SEGMENT % number)
+        self.remove(_SEGMENT % number)
 
-    def begin(self, slot, length=0):
+    def begin(self, slot, length=0, mode="wb"):
         """Begin to replace a slot's content; the old one holds until commit().
 
         length  bytes that will be put: the ring has to know, a file has not
+        mode    "ab": what is put comes after the old content
         """
-        self._begin(slot)
+        self._drop()
+        if self.wrecks >= _WRECKS_MAX:
+            raise OSError(EIO, "EIO")
+        self._files.append(open(self._path(slot), mode))
+        self._length = 0
 
     def put(self, data, start, end):
         """Add data[start:end] to what was begun."""
@@ -170,52 +178,42 @@ class Files:
         """Nothing to do: a slot's next content goes to another place anyway."""
 
     def scrub(self):
-        """Overwrite a piece of the free space; false when all of it was, and is free again.
+        """Overwrite a piece of what is free; false when all of it was, and is free again."""
+        if self._pieces is None:
+            from agent.scrub import pieces
 
-        Files of zeros fill it: what littlefs calls free keeps its old bytes until it is erased
-        for something else. Making and removing them rewrites the directory too, where small
-        contents lie. Ever _SPARE blocks are left to others, but for the moment of the last piece.
-        """
-        if self._fills is None:
-            self._fills = 0
-        if self._fills < 0:
-            return self._remove_fill()
-        if self._free_blocks() > _SPARE + 2:
-            self._fill(2)
-            return True
-        burst = self._fills
+            self._pieces = pieces(self)
         try:
-            while True:
-                self._fill(1)
-        except OSError as error:
-            if error.errno != _ENOSPC:
-                raise
-        for number in range(burst, self._fills):
-            self._remove(_FILL % number)
-        self._fills = -1
-        return True
+            for _ in self._pieces:
+                return True
+        except OSError:
+            self._pieces = None
+            raise
+        self._pieces = None
+        forget("scrub")
+        return False
 
-    def _free_blocks(self):
+    def free_segments(self):
+        """Return how many segments there is room for."""
         found = os.statvfs(self.root)
         return found[3] * found[0] // self.segment_size
 
-    def _fill(self, blocks):
-        self._begin(_FILL % self._fills)
-        self._fills += 1
-        zeros = bytes(self.segment_size)
-        for _ in range(blocks):
-            self.put(zeros, 0, len(zeros))
-        self.commit()
+    def names(self, folder):
+        """Return the names in a folder below the root, "" for the root; None: it is a file."""
+        try:
+            return os.listdir(self._path(folder) if folder else self.root)
+        except OSError as error:
+            if error.errno != _ENOTDIR:
+                raise
+        return None
 
-    def _remove_fill(self):
-        """Remove some of the files of zeros; false when there are none."""
-        names = [name for name in os.listdir(self.root) if name[0] == _FILL[0]]
-        for name in names[:8]:
-            self._remove(name)
-        if len(names) <= 8:
-            self._fills = None
-            return False
-        return True
+    def remove(self, name):
+        """Remove a file; no error when it is gone already."""
+        try:
+            os.remove(self._path(name))
+        except OSError as error:
+            if error.errno != ENOENT:
+                raise
 
     def recover(self):
         """Mount the file system anew after an OSError: littlefs' state may be undefined."""
@@ -234,22 +232,8 @@ class Files:
             _WRECKS.append(self._files.pop())
             self.wrecks += 1
 
-    def _remove(self, name):
-        try:
-            os.remove(self._path(name))
-        except OSError as error:
-            if error.errno != ENOENT:
-                raise
-
     def _path(self, name):
         return self.root + "/" + name
-
-    def _begin(self, name):
-        self._drop()
-        if self.wrecks >= _WRECKS_MAX:
-            raise OSError(EIO, "EIO")
-        self._files.append(open(self._path(name), "wb"))
-        self._length = 0
 
     def _read(self, name, out, at=0):
         try:

@@ -213,8 +213,7 @@ def settings(root=""):
 def forget(journal=False, root=""):
     """Forget configuration, secrets, certificates and keys; with journal the readings too.
 
-    What littlefs freed keeps its old bytes until it is overwritten, so all free space is: folders
-    are freed with what is in them, and files of zeros rewrite the entries of the root itself.
+    What littlefs freed keeps its old bytes until it is overwritten (agent/scrub.py).
     """
     store = Settings(root)
     for which in ("a", "b"):

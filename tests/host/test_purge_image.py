@@ -119,7 +119,7 @@ def test_a_power_cut_in_the_middle_leaves_the_journal_its_room():
     state = type(ground)("/s", remount=ground.remount)
     again = _World(grounds=(ground, state))
     assert again.app.journal.next >= 220
-    assert ground._free_blocks() > _BLOCKS - 30, "the files of zeros are gone"
+    assert ground.free_segments() > _BLOCKS - 30, "the files of zeros are gone"
 
 
 def test_a_flash_that_fails_is_said_and_the_meters_go_on(mocker):

@@ -204,7 +204,7 @@ def test_errors_that_are_no_absence_reach_the_caller():
     os.mkdir(ground.root + "/folder")
     out = bytearray(8)
     assert _raised(ground.load, "folder", out) or ground.load("absent", out) == 0
-    assert _raised(ground._remove, "folder") or not ground._is_there(ground.root + "/folder")
+    assert _raised(ground.remove, "folder") or not ground._is_there(ground.root + "/folder")
     if ground._is_there(ground.root + "/folder"):
         os.rmdir(ground.root + "/folder")
     with open(ground.root + "/plain", "w") as file:
@@ -228,10 +228,10 @@ def test_a_file_without_room_is_closed_and_is_no_wreck():
 class _Full(Files):
     """A file system without room, on a flash that fails."""
 
-    def _free_blocks(self):
+    def free_segments(self):
         return 0
 
-    def _fill(self, blocks):
+    def put(self, data, start, end):
         raise OSError(5, "EIO")
 
 
