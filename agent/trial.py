@@ -71,8 +71,11 @@ class Trial:
         return False
 
     def save(self):
-        """Keep the time that was spent so far: this life ends asleep."""
-        self._write(self._slots.state[2], self._spent_s)
+        """Keep the time that was spent so far: this life ends asleep, as planned, and well.
+
+        So its starts are counted from nothing: the next wake may be cut before it can say why.
+        """
+        self._write(self._slots.TRIES, self._spent_s)
 
     @property
     def is_over(self):

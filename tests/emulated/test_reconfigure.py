@@ -29,54 +29,31 @@ def world(tmp_path, files):
 BRIEF = {"update": {"settle_s": 1, "trial_s": 10}}
 
 
-def _settings(world):
-    return image.read(world.image, "/settings").split(b"\n")[0].decode().split(" ", 5)
-
-
-def _command(world, server, counter, do, args):
-    server.command(GATEWAY, counter, do, args)
-    heard, name = server.heard[GATEWAY], f"{do}-{counter}"
-    world.until(lambda: name in heard.answers)
-    return heard.answers[name]
-
-
-def _configure(world, server, changed, first=1):
-    tree = split(world.configuration | changed)[0]
-    text = json.dumps(tree)
-    half = len(text) // 2
-    for at, end in ((0, half), (half, len(text))):
-        args = {"at": at, "text": text[at:end]}
-        answer = _command(world, server, first, "configure", args)
-        assert answer["ok"] and answer["result"] == {"have": end}, answer
-        first += 1
-    return _command(world, server, first, "configure", {"try": True})
-
-
 def test_a_good_one_stays_a_wrong_one_is_answered_and_one_that_cuts_off_returns(world):
     with world.serve() as server:
         heard = server.heard[GATEWAY]
         world.board.power_on()
         world.until(lambda: heard.births == 1)
-        answer = _configure(world, server, {"site": "school"})
+        answer = world.configure(server, {"site": "school"})
         assert answer["ok"], answer
         world.until(lambda: heard.birth.get("site") == "school")
-        world.until(lambda: _settings(world)[:2] == ["b", "-"])
+        world.until(lambda: world.settings()[:2] == ["b", "-"])
         assert world.board.starts == 2
 
-        answer = _configure(world, server, {"log": {"level": "loud"}, "site": 7}, 11)
+        answer = world.configure(server, {"log": {"level": "loud"}, "site": 7}, 11)
         assert answer["why"].splitlines() == [
             "site: 7 is not a text",
             "log.level: 'loud' is not one of debug, info, warn, error",
         ]
-        assert _settings(world)[:2] == ["b", "-"]
+        assert world.settings()[:2] == ["b", "-"]
 
         nowhere = world.configuration["uplink"] | {"port": 9}
-        assert _configure(world, server, {"site": "moon", "uplink": nowhere} | BRIEF, 21)["ok"]
-        world.until(lambda: _settings(world)[:2] == ["b", "a"])
-        world.until(lambda: _settings(world)[:2] == ["b", "-"])
+        assert world.configure(server, {"site": "moon", "uplink": nowhere} | BRIEF, 21)["ok"]
+        world.until(lambda: world.settings()[:2] == ["b", "a"])
+        world.until(lambda: world.settings()[:2] == ["b", "-"])
         births = heard.births
         world.until(lambda: heard.births > births and heard.birth["site"] == "school")
-        world.until(lambda: _settings(world)[5] == "")  # said upstream
+        world.until(lambda: world.settings()[5] == "")  # said upstream
         assert "/config-a.json" not in image.listing(world.image)
         world.until(lambda: any("rolled back from a" in row for row in _events(world)))
         assert world.board.starts == 4
@@ -109,8 +86,8 @@ def test_maintenance_by_command_is_one_start_that_runs_nothing(world):
         heard = server.heard[GATEWAY]
         world.board.power_on()
         world.until(lambda: heard.births == 1)
-        assert not _command(world, server, 1, "maintenance", {"minutes": 61, "stop": True})["ok"]
-        assert _command(world, server, 2, "maintenance", {"minutes": 5, "stop": True})["ok"]
+        assert not world.command(server, 1, "maintenance", {"minutes": 61, "stop": True})["ok"]
+        assert world.command(server, 2, "maintenance", {"minutes": 5, "stop": True})["ok"]
         world.until(lambda: any("starts by itself in 5 min" in line for line in world.lines))
         world.until(lambda: heard.births == 2)  # the emulated board starts whatever ends
 

@@ -29,10 +29,14 @@ METERS = {
 }
 
 
-@pytest.fixture
-def world(tmp_path):
+@pytest.fixture(scope="module")
+def files():
     with tempfile.TemporaryDirectory() as folder:
-        files = image.compile_all(Path(folder))
+        return image.compile_all(Path(folder))
+
+
+@pytest.fixture
+def world(tmp_path, files):
     key = rsa.generate_private_key(65537, 3072)
     with Supervisor() as supervisor:
         made = World(supervisor, tmp_path, files, key, skips_sleep=True, **METERS)
@@ -66,3 +70,56 @@ def test_sleeps_are_no_starts_and_an_update_is_tried_and_confirmed_across_them(w
     steps = [b[0] - a[0] for a, b in pairwise(times)]
     assert len(steps) >= 3 and all(290_000 < step < 310_000 for step in steps), steps
     assert json.loads(image.read(world.image, "/config-a.json"))["power"]["sleep"]
+
+
+def _try(world, server, changed, first):
+    """Have a configuration tried, awake until it is; return the count of sleeps so far."""
+    awake = world.command(server, first, "maintenance", {"minutes": 5}, retain=True)
+    assert awake["ok"], awake
+    assert world.configure(server, changed, first + 1)["ok"]
+    world.until(lambda: world.settings()[1:2] not in ([], ["-"]))
+    return len(world.board.slept_ms)
+
+
+def test_a_configuration_is_tried_across_sleeps_which_neither_confirm_it_nor_use_up_its_tries(
+    world,
+):
+    with world.serve() as server:
+        heard = server.heard[GATEWAY]
+        world.board.power_on()
+        world.until(lambda: heard.births == 1)
+        # Its eight seconds awake are more than one wake has.
+        slept = _try(world, server, {"site": "school", "update": {"settle_s": 8}}, 1)
+        tries = set()
+
+        def is_confirmed():
+            active, trial, left = world.settings()[:3]
+            tries.add(left if trial == "b" else "")
+            return [active, trial] == ["b", "-"]
+
+        world.until(is_confirmed)
+        assert heard.birth["site"] == "school"
+        assert len(world.board.slept_ms) >= slept + 2, "it was not tried across sleeps"
+        assert "0" not in tries and "2" in tries, tries
+
+        # One that reaches no collector: its first life is awake for 20 s, the next ones end it.
+        nowhere = world.configuration["uplink"] | {"port": 9}
+        brief = {
+            "power": METERS["power"] | {"awake_s": 20},
+            "update": {"settle_s": 1, "trial_s": 24},
+        }
+        slept = _try(world, server, {"site": "moon", "uplink": nowhere} | brief, 10)
+        world.until(lambda: world.settings()[:2] == ["b", "-"], 120)
+        assert len(world.board.slept_ms) > slept
+        births = heard.births
+        world.until(lambda: heard.births > births and heard.birth["site"] == "school")
+        world.until(lambda: _rollbacks(world))
+        assert len(_rollbacks(world)) == 1
+        assert "nothing was acknowledged after 2" in _rollbacks(world)[0], _rollbacks(world)
+    assert not world.board.bites and not world.board.failed
+
+
+def _rollbacks(world):
+    with world.collector.engine.connect() as connection:
+        told = [str(row) for row in connection.exec_driver_sql("SELECT * FROM event").fetchall()]
+    return [row for row in told if "rolled back from" in row]

@@ -1,7 +1,9 @@
 """A broker, a collector and a gateway without meters on the emulated board, for changes to it."""
 
+import json
 import time
 
+from agent.settings import split
 from host_tools import bundle, image, release
 from host_tools.board import EmulatedBoard
 from host_tools.broker import Broker
@@ -68,6 +70,32 @@ class World:
     def slot(self):
         """What /slot says."""
         return image.read(self.image, "/slot").split(b"\n")[0].decode().split(" ", 5)
+
+    def settings(self):
+        """What /settings says; no word before the first change."""
+        try:
+            line = image.read(self.image, "/settings")
+        except KeyError:
+            return []
+        return line.split(b"\n")[0].decode().split(" ", 5)
+
+    def command(self, server, counter, do, args, retain=False):
+        """Order something, return the answer."""
+        server.command(GATEWAY, counter, do, args, retain=retain)
+        heard, name = server.heard[GATEWAY], f"{do}-{counter}"
+        self.until(lambda: name in heard.answers)
+        return heard.answers[name]
+
+    def configure(self, server, changed, first=1):
+        """Send a changed configuration in two pieces and have it tried; return the answer."""
+        text = json.dumps(split(self.configuration | changed)[0])
+        half = len(text) // 2
+        for at, end in ((0, half), (half, len(text))):
+            args = {"at": at, "text": text[at:end]}
+            answer = self.command(server, first, "configure", args)
+            assert answer["ok"] and answer["result"] == {"have": end}, answer
+            first += 1
+        return self.command(server, first, "configure", {"try": True})
 
     def serve(self, data=bytes(960)):
         return BundleServer("127.0.0.1", self.broker.mqtt_port, data, {GATEWAY: KEY})

@@ -80,6 +80,16 @@ def test_planned_sleeps_interrupt_neither_settling_nor_the_count_of_its_time():
     assert not trial.step(5, 10, 0, 0, 55) and trial.is_over, "what an earlier wake wrote counts"
 
 
+def test_a_life_that_ended_asleep_was_no_failed_start():
+    bench = Bench(
+        ["a", "b", 1, 0, 0, "meters 0"]
+    )  # of three: two starts, by a command and a fault
+    trial = bench.trial("fault")
+    trial.step(5, 0, 0, 0)
+    trial.save()
+    assert bench.slots.state == ["a", "b", 3, 0, 5, "meters 0"]
+
+
 def test_its_uptime_is_kept_each_minute():
     bench = Bench(["a", "b", 1, 0, 200, "meters 0"])
     trial = bench.trial()
