@@ -18,12 +18,7 @@ from micropython import const
 
 from agent import forget
 from agent.outage import Outage
-from agent.record import (
-    BLOCK,
-    OVERHEAD,
-    find_record,
-    pack_lost,
-)
+from agent.record import BLOCK, OVERHEAD, find_record, pack_lost
 from agent.saves import MARK_MAX, Saves
 from agent.tail import Tail
 from agent.window import Window
@@ -103,9 +98,7 @@ class Journal:
             except OSError:
                 self.degraded = self.blind = True
         self._window.forget()
-        self.tail.solid = self.tail.fill
-        self.durable = self.next - 1
-        self._note_kept()
+        self._note_saved()
         if not self.journal_id:
             self.journal_id = self._random_u32() or 1
         if not self.degraded:
@@ -137,9 +130,8 @@ class Journal:
         while tail.cut:
             if not self._attempt(self._write_segment):
                 return
-        if tail.solid < tail.fill and self._attempt(self._save_tail):
-            tail.solid = tail.fill
-            self.durable = self.next - 1
+        if tail.solid < tail.fill:
+            self._attempt(self._save_tail)
 
     def save_open(self, wall_ms, parts):
         """Make records and the open blocks durable: what a power cut then costs is nothing.
@@ -147,15 +139,12 @@ class Journal:
         wall_ms  wall time now, 0 when it cannot be trusted; a start reports the last one
         parts    list of (meter 0 .. 255, data, start, end): Block.close() of each open block
         """
-        tail = self.tail
-        if tail.is_heavy:
+        if self.tail.is_heavy:
             self.sync()
         before_ms = self.alive_ms
         if wall_ms:
             self.alive_ms = wall_ms
         if self._attempt(self._save_open, parts):
-            tail.solid = tail.fill
-            self.durable = self.next - 1
             self.sealed.clear()
         else:
             self.alive_ms = before_ms  # a MARK with the new time would hide what is missing
@@ -240,7 +229,7 @@ class Journal:
         else:
             saves.write("base", tail, 0)
             tail.base = tail.fill
-        self._note_kept()
+        self._note_saved()
 
     def _renew(self):
         self.ground.renew()
@@ -260,7 +249,7 @@ class Journal:
         self._saves.pack_mark(self, self.next - 1)
         self._window.forget()
         self._saves.write_open(self, parts, self._window.data)
-        self._note_kept()
+        self._note_saved()
 
     def _write_segment(self):
         """Write the closed part of the tail as a segment; make room for it first."""
@@ -354,6 +343,12 @@ class Journal:
         """The tail is full: write its closed segment now, or lose its oldest records."""
         if not self._attempt(self._write_segment):
             self.tail.drop(self.tail.cut)  # read_from() will declare the numbers as lost
+
+    def _note_saved(self):
+        """All of the tail is on the flash."""
+        self.tail.solid = self.tail.fill
+        self.durable = self.next - 1
+        self._note_kept()
 
     def _note_kept(self):
         self._acked_kept = self.acked

@@ -20,8 +20,8 @@ FAULTS: tuple[tuple[str, ...], ...] = (
     (
         "sync saves nothing",
         JOURNAL,
-        "if tail.solid < tail.fill and self._attempt(self._save_tail):",
-        "if tail.solid < tail.fill:",
+        "            self._attempt(self._save_tail)\n",
+        "            self._note_saved()\n",
     ),
     (
         "a delta begins where the last save ended, not where base did",
@@ -143,8 +143,8 @@ FAULTS: tuple[tuple[str, ...], ...] = (
     (
         "after a start nothing of the tail is readable",
         JOURNAL,
-        "        self.tail.solid = self.tail.fill\n",
-        "",
+        "        self._window.forget()\n        self._note_saved()\n",
+        "        self._window.forget()\n        self._note_kept()\n",
     ),
     (
         "trimming is off by one",
