@@ -284,10 +284,10 @@ class App:
     def seal(self, index):
         """Put an open block into the journal; return its length."""
         block = self.blocks[index]
-        start, end = block.close()
-        self.journal.append(BLOCK, block.data, start, end)
+        length = block.seal()
+        self.journal.append(BLOCK, block.data, 0, length)
         block.count = 0
-        return end - start
+        return length
 
     # --- what time asks for
 

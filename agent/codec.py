@@ -1,4 +1,4 @@
-"""Readings of one meter <-> one compressed block, format version 4 (agent/FORMAT.md).
+"""Readings of one meter <-> one compressed block, format versions 4 and 5 (agent/FORMAT.md).
 
 Not the record around it (record.py), not the model (codec_rows.py). Integers only; each block
 decodes alone, given the schema that its config hash names.
@@ -10,10 +10,12 @@ decodes alone, given the schema that its config hash names.
     decode(block.data[0:length]).rows   # [(1766534400000, [2304, None, 17], b"\\0\\1\\0")]
 """
 
+import sys
 from binascii import crc32
 
 from micropython import const
 
+from agent import forget
 from agent.codec_rows import BadBlock
 from agent.codec_write import ODD, ROW, Writer
 
@@ -21,6 +23,7 @@ VERSION_1 = const(1)  # the first byte
 VERSION_2 = const(2)  # the others in its high half; the low half: the clock in two bits, and
 VERSION_3 = const(3)
 VERSION_4 = const(4)
+VERSION_5 = const(5)  # as 4, but packed rows
 MILLIS = const(0x04)  # time is counted in ms, not in s
 LONG = const(0x08)  # 2 bytes of count; in versions 2 and 3 also 8 of time base
 _HEAD = const(7)  # version, config hash, meter, points
@@ -100,8 +103,14 @@ class Block:
         return True
 
     def seal(self):
-        """Finish the block; return its length. data[0:length] is valid until open()."""
+        """Finish the block; return its length. data[0:length] is valid until open().
+
+        A block that came out dearer than packed bits is told in these.
+        """
         start, end = self.close()
+        rows_end = end - _CRC
+        if self.rows.is_dear(self.count, rows_end - _HEAD_MAX):
+            start, end = self._pack(start, rows_end)
         self.data[0 : end - start] = memoryview(self.data)[start:end]
         return end - start
 
@@ -131,12 +140,36 @@ class Block:
             data[end] = (number >> shift) & 0xFF
             end += 1
         start = self._put_head(self.count)
-        _put(data, end, crc32(memoryview(data)[start:end]) & 0xFFFFFFFF, 4)
-        return start, end + _CRC
+        return start, self._put_crc(start, end)
 
-    def _put_head(self, count):
+    def _put_crc(self, start, end):
+        """Write the check sum behind data[start:end]; return where it ends."""
+        data = self.data
+        _put(data, end, crc32(memoryview(data)[start:end]) & 0xFFFFFFFF, _CRC)
+        return end + _CRC
+
+    def _pack(self, start, end):
+        """Write the rows, data[_HEAD_MAX:end], as packed bits, where these take less."""
+        was_loaded = "agent.codec_read" in sys.modules
+        packed = None
+        try:
+            from agent.codec_packed import pack
+
+            packed = pack(self.rows, self.data, _HEAD_MAX, end, self.count)
+        except MemoryError:  # it stays as it is
+            pass
+        forget("codec_packed")
+        if not was_loaded:
+            forget("codec_read")
+        if packed:
+            end = _HEAD_MAX + len(packed)
+            self.data[_HEAD_MAX:end] = packed
+            start = self._put_head(self.count, VERSION_5)
+        return start, self._put_crc(start, end)
+
+    def _put_head(self, count, version=VERSION_4):
         """Write the head before the first row; return where it begins."""
-        flags = VERSION_4 << 4 | self.clock
+        flags = version << 4 | self.clock
         base = self.first_at_ms
         base_bytes = 4
         if self.rows.unit_ms == 1:
@@ -172,8 +205,8 @@ def check(data):
     end = len(data) - _CRC
     if end < _HEAD:
         raise BadBlock("%d bytes, a block has at least %d" % (len(data), _HEAD + _CRC))
-    if data[0] != VERSION_1 and data[0] >> 4 not in (VERSION_2, VERSION_3, VERSION_4):
-        raise BadBlock("version byte %02x, known are 01 and 20 to 4f" % data[0])
+    if data[0] != VERSION_1 and data[0] >> 4 not in (VERSION_2, VERSION_3, VERSION_4, VERSION_5):
+        raise BadBlock("version byte %02x, known are 01 and 20 to 5f" % data[0])
     found = int.from_bytes(bytes(data[end:]), "big")
     computed = crc32(bytes(data[:end])) & 0xFFFFFFFF
     if found != computed:

@@ -1,7 +1,8 @@
-"""What a meter's channels were seen to do in one block, told at the head of the next.
+"""What a meter's channels were seen to do in one block: told at the head of the next.
 
 What a channel follows and the grid that its values lie on are guessed here: not part of the
-format, a reader is told. Not the rows (codec_rows.py), nor how they are written (codec_write.py).
+format, a reader is told. And whether packed bits would take less than the block has taken. Not the
+rows (codec_rows.py), nor how they are written (codec_write.py, codec_packed.py).
 """
 
 from array import array
@@ -18,12 +19,18 @@ _CHANNEL = const(33)
 _C2 = const(2)
 _C3 = const(3)
 _MISS = const(21)
+_LEFT = const(15)
+_LEAST = const(31)
+_MOST = const(32)
 _SCORE = const(26)
 _EVENTS_MIN = const(8)  # of a channel, to say what it follows
 _GRID_SEEN = const(8)  # differences, to believe in a grid
 _GRID_MAX = const(0x100000)
 _OWN_GUESSES = const(4)  # that need no other channel
 _SMALL_SUM = const(20)
+_HAS_MOVED = const(1)  # a channel: its least value is no longer known
+_AT_EDGE = const(2)  # nor the range of its values
+_DEAR = const(4)  # bytes more than packed, and a 64th, before a block is told so
 
 
 class Habits(Rows):
@@ -39,6 +46,9 @@ class Habits(Rows):
         self._scores = array("h", bytes(4 * channels))
         self._divisors = array("I", bytes(4 * channels))
         self._differences = bytearray(channels)
+        self._moved = bytearray(channels)  # in this block: _HAS_MOVED, _AT_EDGE
+        self._given_rows = [0] * channels  # with a value; less the row where it appeared
+        self._rows_max = 0
 
     def _conclude_block(self, values):
         state = self.state
@@ -133,3 +143,60 @@ class Habits(Rows):
                 return False
             value -= -part if is_minus else part
         return abs(value) <= len(parts)
+
+    # --- what packed bits would take (codec_packed.py)
+
+    def is_dear(self, count, size):
+        """Return whether the block's count rows, of size bytes, shall be packed if they can.
+
+        Compared with less than packed bits take, or as much: what would have to be known for more
+        is not kept. So no block is dearer than packed bits, 1.6 % and 4 bytes.
+        """
+        bits = 0
+        if count > 1:
+            bits = 11 + (count - 1) * self._width_seen(0)
+        for channel in range(1, self.points + 1):
+            rows = self._given_rows[channel] + (count if self._forms[channel] & 128 else 0)
+            bits += 1
+            if rows:
+                bits += 11 + rows * self._width_seen(channel)
+                if not self._moved[channel]:
+                    at = _WORDS + channel * _CHANNEL
+                    least = self._bases[channel] + self.state[at + _LEAST] - _BIAS
+                    bits += bit_length(-least - 1 if least < 0 else least) + 8 & ~7 if least else 0
+        least = bits + 7 >> 3
+        return size > least + (least >> 6) + _DEAR
+
+    def _width_seen(self, channel):
+        """Return how many bits the values of a channel take that the kernel has seen."""
+        at = _WORDS + channel * _CHANNEL
+        most = self.state[at + _MOST] - self.state[at + _LEAST]
+        if most <= 0 or self._moved[channel] & _AT_EDGE:
+            return 0
+        wide = self._wide[channel]
+        return bit_length(most - 1) + wide if wide else bit_length(most)
+
+    def _doubt(self, step_ms, values):
+        """No longer trust ranges to which a row may have belonged that was taken back."""
+        state = self.state
+        at = _WORDS
+        for channel in range(self.points + 1):
+            value = values[channel - 1] if channel else step_ms // self.unit_ms
+            if value is not None:
+                word = (value >> self._wide[channel]) - self._bases[channel] + _BIAS
+                if not state[at + _LEAST] < word < state[at + _MOST]:
+                    self._moved[channel] = _AT_EDGE
+            at += _CHANNEL
+
+    def _turns(self, channel):
+        # Called before the form changes: until here it had values, or from here on.
+        row = self._rows_max - self.state[_LEFT]
+        self._given_rows[channel] += row if self._forms[channel] & 128 else -row
+
+
+def bit_length(number):
+    """Return how many bits a number from 0 on has."""
+    size = 0
+    while number >> size:
+        size += 1
+    return size

@@ -5,7 +5,7 @@ Not the check sum and the way in (codec.py: decode()).
 
 from micropython import const
 
-from agent.codec import LONG, MILLIS, VERSION_1, VERSION_2, VERSION_4
+from agent.codec import LONG, MILLIS, VERSION_1, VERSION_2, VERSION_4, VERSION_5
 from agent.codec_rows import CELLS_MAX, BadBlock, Rows
 
 _HEAD = const(7)
@@ -37,8 +37,8 @@ def after(at_ms, step_ms):
 class Reader(Rows):
     """Rows, in the direction from bytes to values."""
 
-    def __init__(self, points):
-        super().__init__(points)
+    def __init__(self, points, like=None):
+        super().__init__(points, like)
         # For each point the word that its value is in and what to add; no word: it has no value.
         self._places: list = []
         self._usual = b""
@@ -158,6 +158,12 @@ class Decoded:
             from agent.codec_two import read_two
 
             self.rows = read_two(data, at, end, base * unit_ms, count, self.points, unit_ms)
+            return
+        if self.version == VERSION_5:
+            from agent.codec_unpack import read_packed
+
+            start_ms = base * unit_ms
+            self.rows = read_packed(data, at, end, start_ms, count, self.points, unit_ms)
             return
         self._read(bytes(data), at, end, base * unit_ms, count, unit_ms)
 

@@ -80,6 +80,7 @@ class Rows:
     """The model of one open block: what writing and reading share. All its memory is made here.
 
     points  values of each row, 0 .. 255
+    like    other Rows of as many points, whose arrays to use and not its own
 
     terms   for each channel what it follows, up to three words of the kernel, or ()
     grids   for each channel what its steps are multiples of, or 1
@@ -87,7 +88,7 @@ class Rows:
 
     kernel = None
 
-    def __init__(self, points):
+    def __init__(self, points, like=None):
         if self.kernel is None:
             Rows.kernel = Kernel()
         kernel = self.kernel
@@ -95,9 +96,12 @@ class Rows:
         self.unit_ms = 1  # of time steps; set before begin()
         self.version = 4  # of the format; likewise
         channels = points + 1
-        self.state = kernel.words(_WORDS + channels * _CHANNEL)
-        self.slots = kernel.slots(_SHARED + channels * _SLOTS)
-        self.row = kernel.words(channels)
+        if like:
+            self.state, self.slots, self.row = like.state, like.slots, like.row
+        else:
+            self.state = kernel.words(_WORDS + channels * _CHANNEL)
+            self.slots = kernel.slots(_SHARED + channels * _SLOTS)
+            self.row = kernel.words(channels)
         self.terms: list = [()] * channels
         self.grids: list = [1] * channels
         self._bases = [0] * channels
@@ -216,6 +220,8 @@ class Rows:
                 else:
                     form = self._even(form, 8)
                     named = form
+                if (form ^ forms[channel]) & 128:
+                    self._turns(channel)
                 forms[channel] = form
             row[channel] = _ABSENT
             if forms[channel] & 128:
@@ -278,6 +284,9 @@ class Rows:
         """Return what a jump adds to: the last value, or 0 where that is no longer."""
         is_whole = 0 if value is None or abs(value) >> 2 > abs(value - last) else 1
         return 0 if self._bit(_WHOLE, is_whole) else last
+
+    def _turns(self, channel):
+        """Take note that a point begins or ceases to have a value in this row."""
 
     def _is_jump(self, channel, small):
         """Return whether a channel jumps: the writer's choice."""

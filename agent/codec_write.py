@@ -6,7 +6,7 @@ told as they are, is decided here; none of that is part of the format: a reader 
 
 from micropython import const
 
-from agent.codec_habits import Habits
+from agent.codec_habits import Habits, bit_length
 from agent.codec_rows import AS_THEY_ARE, CELLS_MAX
 
 _BIAS = const(0x20000000)
@@ -63,6 +63,7 @@ _ROWS_MIN = const(32)
 _CHANGES_MAX = const(8)  # of a block
 _TO_EVEN = const(1)
 _TO_MODEL = const(2)
+_HAS_MOVED = const(1)  # a channel: its least value is no longer known
 
 
 class Writer(Habits):
@@ -89,7 +90,6 @@ class Writer(Habits):
         self._steady = bytearray(channels)  # rows since a wide channel moved widely
         self._changed = bytearray(channels)  # _TO_EVEN or _TO_MODEL from the next row on
         self._changes = bytearray(channels)  # of this block
-        self._rows_max = 0
         self._is_changing = False
         self._small = 0  # the value that may jump, from its base
         self._given = 0  # bits that no row is blamed for
@@ -104,6 +104,7 @@ class Writer(Habits):
         for i in range(self.points + 1):
             self._is_changing = False
             self._jumps[i] = self._steady[i] = self._changed[i] = self._changes[i] = 0
+            self._moved[i] = self._given_rows[i] = 0
         self._data = data
         self._begin(data, at, end, 0, self._watched)
         state = self.state
@@ -141,6 +142,7 @@ class Writer(Habits):
                 found |= _FULL
         if found & _FULL:
             self._take_back()
+            self._doubt(step_ms, values)
             self.step_ms = None
             state[_LEFT] = 0
             return False
@@ -211,6 +213,8 @@ class Writer(Habits):
     def _attend(self, found):
         """Do what the kernel asked for after a row."""
         if found & _FAR_OFF:
+            for channel in range(self.points + 1):
+                self._moved[channel] |= _HAS_MOVED
             self._rebase()
             self._note_lows()
             self.step_ms = None
@@ -250,7 +254,7 @@ class Writer(Habits):
                     self._is_changing = True
                     self.step_ms = None
             elif self._forms[channel] & 128:
-                bits = _bits(max(0, state[at + _MOST] - state[at + _LEAST]))
+                bits = bit_length(max(0, state[at + _MOST] - state[at + _LEAST]))
             widths += bits + self._wide[channel]
         rows = self._rows_max - state[_LEFT]
         spent = state[_AT] << 3
@@ -264,7 +268,7 @@ class Writer(Habits):
         is_vain = True
         for channel in range(1, self.points + 1):
             at = _WORDS + channel * _CHANNEL
-            bits = _bits(state[at + _MOST] - state[at + _LEAST])
+            bits = bit_length(state[at + _MOST] - state[at + _LEAST])
             # Even values are an eighth of their range off, at least.
             is_even = (state[at + _MEAN] + 8) * state[at + _GRID] * 6 >> bits + 4
             if bits and not state[at + _BITS] and (is_even or self._is_vain):
@@ -291,7 +295,7 @@ class Writer(Habits):
         base = self._bases[channel]
         least = min(self._small, state[at + _LEAST] - _BIAS)
         most = max(self._small, state[at + _MOST] - _BIAS)
-        bits = _bits(most - least) or 1
+        bits = bit_length(most - least) or 1
         for more in (0, 1 << bits - 1):
             floor = ((least + base + more) >> bits << bits) - more - base
             if (most - floor) >> bits == 0:
@@ -302,11 +306,11 @@ class Writer(Habits):
 
     def _is_jump(self, channel, small):
         self._small = small - _OFFSET
-        return (
-            small >> _SMALL_BITS
-            or self._steady[channel] > _STEADY_ROWS
-            or ((self._is_changing or self.state[_AS_THEY_ARE]) and self._leaves(channel, small))
-        )
+        is_far = small >> _SMALL_BITS or self._steady[channel] > _STEADY_ROWS
+        if is_far:
+            self._moved[channel] |= _HAS_MOVED
+        is_told = self._is_changing or self.state[_AS_THEY_ARE]
+        return is_far or (is_told and self._leaves(channel, small))
 
     def _width(self, channel, value):
         if not self._known[channel]:
@@ -336,13 +340,6 @@ class Writer(Habits):
         while step >> width + _NARROW:
             width += 1
         return max(width, self._wide[channel])
-
-
-def _bits(number):
-    size = 0
-    while number >> size:
-        size += 1
-    return size
 
 
 def _borrow(data, at):

@@ -18,6 +18,7 @@ from typing import Any
 from agent import codec_plain
 from agent.codec_kernel import BadBlock, Kernel
 from agent.codec_read import Decoded, Reader, after
+from agent.codec_rows import Rows
 
 _WORDS = codec_plain._WORDS
 _CHANNEL = codec_plain._CHANNEL
@@ -91,9 +92,9 @@ def _compiled() -> tuple[Callable[..., int], Callable[..., int]] | None:
 class FastReader(Reader):
     """A reader that calls the compiled kernel with views of its arrays."""
 
-    def __init__(self, points: int) -> None:
+    def __init__(self, points: int, like: Rows | None = None) -> None:
         self.kernel = _words()
-        super().__init__(points)
+        super().__init__(points, like)
         self._views: list[Any] = []
 
     def _table_of_old(self) -> "array[int]":

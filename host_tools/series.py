@@ -195,8 +195,7 @@ def blocks(series: Series, rows: int, config_hash: bytes = bytes(4)) -> list[byt
     block.open(config_hash, 0, 1, 0)
 
     def close() -> None:
-        start, end = block.close()
-        made.append(bytes(block.data[start:end]))
+        made.append(bytes(block.data[: block.seal()]))
         block.open(config_hash, 0, 1, 0)
 
     for at_ms, values in series.rows:
@@ -218,8 +217,7 @@ from agent.codec import Block
 points, rows, size, text = json.loads(sys.stdin.readline())
 block = Block(points, size)
 def close():
-    start, end = block.close()
-    print("".join(["%02x" % b for b in block.data[start:end]]))
+    print("".join(["%02x" % b for b in block.data[: block.seal()]]))
     block.open(bytes.fromhex(text), 0, 1, 0)
 block.open(bytes.fromhex(text), 0, 1, 0)
 while True:

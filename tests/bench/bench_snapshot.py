@@ -1,6 +1,7 @@
 """What a state shared by gateway and collector would save: blocks that begin with learnt odds.
 
-Not built: agent/FORMAT.md says why, with these figures. Here the odds and the mean of each channel
+Not built: the bars asked with a shared state are met without one, and agent/FORMAT.md says what it
+would cost, with these figures. Here the odds and the mean of each channel
 at the end of earlier blocks take the place of those that every block begins with, on both sides;
 each block is decoded and compared. Two ways: the state after the first blocks for all that follow;
 and each block from the one before, which would have to be acknowledged before the next begins.
@@ -11,11 +12,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from agent import codec_plain, codec_rows
 from agent.codec import Block, decode
+from host_tools.rivals import pcodec
 from host_tools.series import Series, read_csv
 from tests.bench.figure import Figure
 
@@ -23,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 _FOLDER = ROOT.parent / "shared" / "bench-data"
 _ROWS = 3000
 _LEARNT_ROWS = 600
+_BARS = {60: 0.62, 240: 0.74}
 _NAME = 4  # bytes that a short name for hash, meter and count of points would take less
 
 Learnt = tuple[Any, list[int]]  # slots, and the mean of each channel
@@ -71,8 +75,8 @@ def _encode(block: Block, part: list[Any], learnt: Learnt | None) -> tuple[int, 
     return len(data), after
 
 
-def _totals(series: Series, size: int) -> tuple[int, int, int, int]:
-    """Return bytes cold, with the first blocks' state, with the last block's; count of blocks."""
+def _totals(series: Series, size: int) -> tuple[float, ...]:
+    """Return bytes cold, with the first blocks' state, with the last block's; blocks; pcodec's."""
     points = len(series.names) - 1
     blocks = [Block(points, 4000) for _ in range(3)]  # each notices habits in its own
     parts = [series.rows[at : at + size] for at in range(0, len(series.rows), size)]
@@ -89,7 +93,12 @@ def _totals(series: Series, size: int) -> tuple[int, int, int, int]:
         shared += _encode(blocks[1], part, frozen)[0]
         length, last = _encode(blocks[2], part, last)
         chained += length
-    return cold, shared, chained, len(parts) - first
+    rival = sum(pcodec(replace(series, rows=part)) for part in parts[first:])
+    return cold, shared, chained, len(parts) - first, rival
+
+
+def _mean(ratios: list[float]) -> float:
+    return math.exp(sum(map(math.log, ratios)) / len(ratios))
 
 
 def run() -> list[Figure]:
@@ -108,8 +117,13 @@ def run() -> list[Figure]:
         for which, what in ((1, "state after the first blocks"), (2, "state of the block before")):
             for less, how in ((0, "the head as it is"), (_NAME, f"a head {_NAME} bytes shorter")):
                 ratios = [(totals[which] - less * totals[3]) / totals[0] for totals in found]
-                mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
                 name = f"shared {what}, {size} rows"
                 text = f"geometric mean of {len(sets)} sets, {how}, prototype, each block decoded"
-                figures.append(Figure(name, mean, "of cold", text))
+                figures.append(Figure(name, _mean(ratios), "of cold", text))
+        for which, what in ((0, "without"), (1, "with")) if size in _BARS else ():
+            text = f"rows behind the first {_LEARNT_ROWS}; bar with shared state {_BARS[size]}"
+            ratio = _mean([totals[which] / totals[4] for totals in found])
+            figures.append(
+                Figure(f"ours / pcodec {what} shared state, {size} rows", ratio, "", text)
+            )
     return figures

@@ -1,6 +1,7 @@
 """Blocks of every version with the rows that are in them: what must decode for ever.
 
-GOLDEN: (rows, clock, hex) of the version that is written; OLD: (rows, version, hex) of older ones.
+GOLDEN: (rows, clock, hex) of the version that is written, PACKED of the one that is written where
+that is shorter; OLD: (rows, version, hex) of older ones.
 """
 
 HASH = b"\x1a\x2b\x3c\x4d"
@@ -19,6 +20,23 @@ _GOLDEN_EVEN = (
     "bd5ffd20c1323461ddb2e9dc7e7c5183"
 )
 _GOLDEN_LATE = "461a2b3c4d0201ffffffffffff400000000000000003ff78f20ed24053"
+_GOLDEN_PACKED = (
+    "511a2b3c4d0203694b2d001e00202185f0f27920103c542c3c9ee5719020417080a3d70a3d61109fc741013a"
+    "92a224746252fbb71758e1bcea6345955810624d25dc22732cf837b4a1d12a038af456d5cfa97a08abc1522f"
+    "837b49fa461c41fd26e978d4c04c4de3a264c2f83743f8e140db3dd97f629c22d0b437be76c8b3b6983a42a8"
+    "3f14120569a21fc88c703afb7d87fe8efa46b6ae7d552e640d0383bda5119c738211210a083126e9589e4a11"
+    "caa3d70a3d391a668564ee631f8961caa0c00000000000000038f5fbe76c8b42dc005ad4a69eecbfb0cb2a9c"
+    "17b9afb7e90f09f64c04a3694467378db4cfb05ea161e4f75a880004f7bc01a36d94b2cb96dfb573eab2928a"
+    "b8a07a28f5c28f4d5e91649747ae147a52f69fa43daacd9e8360aec5045c6b50b0f1f48229960e16"
+)
+_GOLDEN_PACKED_GAPS = (
+    "541a2b3c4d0203fedcba98019b4da7c8001400601d4c2185f22c792010208ce703afb3f81011020074a5ff67"
+    "a0f908b1cc66d6e2f0a3d709e3f59bf4b53f2e48e8912b40989ca467381d7a476059d8cc985f06f5838005fc"
+    "c346dc5d6370c011a48b361e4f764efd2ca0b898c7e28239dd008e47f15cfaacd8f204bb0dd302de00d1028a"
+    "2d38e79cc63f13f5f9c406442ffffffff7be3354075d288ce702cb70d01aab2e48e8a6cb2c00005a8bfb15b5"
+    "68f3c232303b780346d686362c00000000000000010c7800467381d6e3ec0677036594af4eb01b3274bfd3f7"
+    "ced8ff4c80eb36daff"
+)
 _GOLDEN_3_DAY = (
     "311a2b3c4d0203694b2d0a18d158484d85fc31e95381a6fd4c078c94aecd951ea510a0a472a61b7ee5f26b8a"
     "5383c6fc9990201c11eeafe690dc01a215418c5dde0ec129dd969cfc1ead5d80b3b595f43c8923"
@@ -86,11 +104,30 @@ def even(count):
     return rows
 
 
+def noise(count, step_ms, is_gappy):
+    """Rows that a model makes no smaller: three points of even values, of the third only some."""
+    dice = Dice(count)
+    rows = []
+    for i in range(count):
+        values = [dice.below(4000) - 2000, (1 << 63) + dice.below(1 << 20) * 900719925474, None]
+        quality = bytearray((0, 0, 1))
+        if is_gappy and dice.below(4):
+            values[2] = dice.below(2)
+            quality[2] = 0
+        rows.append((1766534400000 + step_ms * i, values, bytes(quality)))
+    return rows
+
+
 GOLDEN = (
     (day(24, 9), 1, _GOLDEN_DAY),
     (ROWS, 0, _GOLDEN_HARD),
     (even(300), 1, _GOLDEN_EVEN),
     ([((1 << 62) + 7 * i, [i], b"\0") for i in range(3)], 2, _GOLDEN_LATE),
+)
+# Version 5, which the writer takes where it is shorter.
+PACKED = (
+    (noise(30, 1000, False), 1, _GOLDEN_PACKED),
+    (noise(20, 60_001, True), 0, _GOLDEN_PACKED_GAPS),
 )
 OLD = (
     (day(24, 9), 2, _GOLDEN_2_DAY),

@@ -1,5 +1,9 @@
-"""Series that are hard for a codec, by seed: walks, steps, noise, alternations, extremes."""
+"""Series that are hard for a codec, by seed: walks, steps, noise, alternations, extremes.
 
+And what their packed bits take, as agent/FORMAT.md says it (version 5).
+"""
+
+import itertools
 import random
 
 MOST = (1 << 64) - 1
@@ -13,6 +17,36 @@ def series_of(*columns, step_ms=10_000):
         (START_MS + i * step_ms, list(values), bytes(len(values)))
         for i, values in enumerate(zip(*columns, strict=True))
     ]
+
+
+def packed_bytes(rows, is_ms=False):
+    """Return (head and check sum, rows) of the packed block; is_ms: the writer counts in ms."""
+    times = [at_ms for at_ms, _, _ in rows]
+    is_ms = is_ms or any(at_ms % 1000 for at_ms in times)
+    unit = 1 if is_ms else 1000
+    head = 7 + (6 if is_ms else 4) + (2 if len(rows) > 255 else 1) + 4
+    if times[0] // unit >= 256 ** (6 if is_ms else 4) - 1:
+        head += 8
+    before = told = 0
+    columns: list[list[int]] = []
+    if len(rows) > 1:
+        columns.append([(later - sooner) // unit for sooner, later in itertools.pairwise(times)])
+    for point in range(len(rows[0][1])):
+        given = [(values[point], quality[point]) for _, values, quality in rows]
+        forms = [2 * mark + (value is not None) for value, mark in given]
+        width = (max(forms) - min(forms)).bit_length()
+        before += 1
+        if width or forms[0] != 1:
+            before += 12
+            told += width * len(rows)
+        if width or forms[0] & 1:
+            columns.append([value for value, _ in given if value is not None])
+    for column in columns:
+        least = min(column, default=0)
+        size = (max(least, -least - 1).bit_length() + 8) // 8 if least else 0
+        before += 11 + 8 * size
+        told += len(column) * (max(column, default=0) - least).bit_length()
+    return head, (before + 7) // 8 + (told + 7) // 8
 
 
 def adversaries(count, seed=1):

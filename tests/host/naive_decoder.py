@@ -1,4 +1,4 @@
-"""A decoder of blocks written from agent/FORMAT.md alone: versions 3 and 4, slow and plain.
+"""A decoder of blocks written from agent/FORMAT.md alone: versions 3 to 5, slow and plain.
 
 It proves the page: nothing of agent/codec*.py is imported, and the numbers that a block begins
 with are read from the page itself. test_codec_naive.py compares what both decode.
@@ -199,11 +199,12 @@ def _ratio(seen, sum_y, sum_x):
 
 
 class _Block:
-    def __init__(self, data, version, points, unit_ms):
+    def __init__(self, data, version, points, unit_ms, count=0):
         shared, time, value = _odds_of_the_page()
         self.version = version
         self.unit_ms = unit_ms
         self.coder = _Coder(data, version)
+        self.length = len(data)
         self.shared = [[each, 0] for each in shared]
         self.channels = [_Channel(time), *(_Channel(value) for _ in range(points))]
         self.channels[0].is_known = True
@@ -230,6 +231,10 @@ class _Block:
             if s > 20:
                 raise Bad("a grid too wide")
             channel.grid = 2**s + self.coder.even(s)
+
+    def is_left(self):
+        """Return whether there is more than the rows."""
+        return self.coder.at < self.length
 
     def number(self):
         node = 1
@@ -423,12 +428,65 @@ class _Block:
         return self._bounded(g - d if below else g + d)
 
 
+class _Packed:
+    """Version 5."""
+
+    def __init__(self, data, version, points, unit_ms, count):
+        self.unit_ms = unit_ms
+        self.text = "".join(f"{byte:08b}" for byte in data)
+        self.steps = self.column() if count > 1 else None
+        self.points = []
+        for _ in range(points):
+            f, v = (self.bits(8), self.bits(4)) if self.bits(1) else (1, 0)
+            column = self.column() if v or f % 2 else None
+            self.points.append((f, v, column))
+        self.fill()
+
+    def bits(self, count):
+        if count > len(self.text):
+            raise Bad("packed rows end early")
+        taken, self.text = self.text[:count], self.text[count:]
+        return int(taken, 2) if taken else 0
+
+    def fill(self):
+        self.bits(len(self.text) % 8)
+
+    def column(self):
+        w, b = self.bits(7), self.bits(4)
+        if w > 65 or b > 9:
+            raise Bad("a column too wide")
+        return w, int.from_bytes(self.bits(8 * b).to_bytes(b, "big"), "big", signed=True)
+
+    def number(self, column):
+        w, least = column
+        return least + self.bits(w)
+
+    def row(self, is_first):
+        step = 0 if is_first else self.number(self.steps)
+        values, quality = [], []
+        for f, v, column in self.points:
+            form = f + self.bits(v)
+            if form > 255:
+                raise Bad("a quality too large")
+            value = self.number(column) if form % 2 else None
+            if value is not None and not -(2**63) <= value < 2**64:
+                raise Bad("a value too large")
+            values.append(value)
+            quality.append(form // 2)
+        return step * self.unit_ms, values, bytes(quality)
+
+    def is_left(self):
+        """Return whether there is more than the rows."""
+        self.fill()
+        return len(self.text) > 0
+
+
 def decode(data):
     """Return the rows of a block: (at_ms, values, quality). Raises Bad."""
     if len(data) < 11 or crc32(data[:-4]) != int.from_bytes(data[-4:], "big"):
         raise Bad("the check sum")
     version, flags = data[0] >> 4, data[0] & 15
-    if version not in (3, 4):
+    if version not in (3, 4, 5):
         raise Bad("the version")
     points = data[6]
     at = 7
@@ -447,14 +505,14 @@ def decode(data):
     if version == 3 and flags & 8:
         size = 8
     base = field(size)
-    if version == 4 and base == 256**size - 1:
+    if version > 3 and base == 256**size - 1:
         base = field(8)
     count = field(2 if flags & 8 else 1)
     if not 0 < count * (points + 1) <= 262144:
         raise Bad("the count")
     unit_ms = 1 if flags & 4 else 1000
-    block = _Block(data[at:end], version, points, unit_ms)
     at_ms = base * unit_ms
+    block = (_Packed if version == 5 else _Block)(data[at:end], version, points, unit_ms, count)
     rows = []
     for i in range(count):
         step_ms, values, quality = block.row(i == 0)
@@ -462,6 +520,6 @@ def decode(data):
         if not 0 <= at_ms < 2**63:
             raise Bad("a time")
         rows.append((at_ms, values, quality))
-    if block.coder.at < end - at:
+    if block.is_left():
         raise Bad("bytes behind the rows")
     return rows

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agent.codec import BadBlock, Block, decode
-from tests.host.codec_inputs import LEAST, MOST, adversaries
+from tests.host.codec_inputs import LEAST, MOST, adversaries, packed_bytes
 
 
 def _sealed(rows):
@@ -16,13 +16,11 @@ def _sealed(rows):
     block.open(bytes(4), 0, 1, 0)
     for row in rows:
         if not block.add(*row):
-            start, end = block.close()
-            made.append(bytes(block.data[start:end]))
+            made.append(bytes(block.data[: block.seal()]))
             of.append(block.count)
             block.open(bytes(4), 0, 1, 0)
             assert block.add(*row)
-    start, end = block.close()
-    return [*made, bytes(block.data[start:end])], [*of, block.count]
+    return [*made, bytes(block.data[: block.seal()])], [*of, block.count]
 
 
 _VALUE = st.one_of(
@@ -44,8 +42,14 @@ def _any_rows(draw):
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(_any_rows())
 def test_any_rows_come_back(rows):
-    made, _ = _sealed(rows)
+    made, counts = _sealed(rows)
     assert [row for data in made for row in decode(data).rows] == rows
+    at = 0
+    for data, count in zip(made, counts, strict=True):
+        is_ms = any(at_ms % 1000 for at_ms, _, _ in rows[: at + 1])
+        head, packed = packed_bytes(rows[at : at + count], is_ms)
+        assert len(data) <= head + packed + (packed >> 6) + 4
+        at += count
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -59,7 +63,7 @@ def test_any_rows_come_back(rows):
 def test_any_bytes_end_in_rows_or_bad_block(data, is_framed):
     if is_framed:  # the check sum is right, so that what is behind it is reached
         data = (
-            bytes([(2 + data[0] // 16 % 3) << 4 | data[0] & 7])
+            bytes([(2 + data[0] // 16 % 4) << 4 | data[0] & 7])
             + data[1:6]
             + bytes([data[6] % 5])
             + data[7:]

@@ -1,9 +1,10 @@
 """Blocks come back exactly, and damage is always noticed."""
 
+import sys
 from binascii import crc32
 
 from agent.codec import BadBlock, Block, check, decode
-from tests.fakes.codec_vectors import GOLDEN, HASH, OLD, ROWS, Dice, day
+from tests.fakes.codec_vectors import GOLDEN, HASH, OLD, PACKED, ROWS, Dice, day, noise
 
 
 def _block(clock=1, rows=ROWS, size=256):
@@ -168,6 +169,68 @@ def test_version_4_still_gives_and_reads_the_same_bytes():
             assert block.add(*row)
         assert _sealed(block) == data
         assert decode(data).rows == list(rows)
+
+
+def test_packed_blocks_still_give_and_read_the_same_bytes():
+    for rows, clock, golden in PACKED:
+        data = bytes.fromhex(golden)
+        block = Block(3, 1024)
+        block.open(HASH, 2, clock, 0xFEDCBA98)
+        for row in rows:
+            assert block.add(*row)
+        start, end = block.close()
+        assert end - start > len(data)
+        assert _sealed(block) == data
+        found = decode(data)
+        assert (found.version, found.rows) == (5, rows)
+
+
+def test_a_block_after_a_packed_one_is_as_after_any_other():
+    blocks = [Block(3, 1024), Block(3, 1024)]
+    for number in range(4):
+        made = []
+        for block in blocks:
+            block.open(HASH, 2, 1, 0)
+            for row in day(60, 4) if number == 3 else noise(30, 1000, number > 1):
+                assert block.add(*row)
+        start, end = blocks[1].close()  # as it is, where the other is packed
+        made = [bytes(blocks[1].data[start:end]), _sealed(blocks[0])]
+    assert made[0] == made[1]
+
+
+def test_a_block_that_cannot_be_packed_for_want_of_memory_stays_as_it_is():
+    class Full:
+        def pack(self, *_):
+            raise MemoryError
+
+    rows = PACKED[0][0]
+    block = Block(3, 1024)
+    for version in (4, 5):
+        block.open(HASH, 2, 1, 0)
+        for row in rows:
+            assert block.add(*row)
+        if version == 4:
+            sys.modules["agent.codec_packed"] = Full()
+        found = decode(_sealed(block))
+        assert (found.version, found.rows) == (version, rows)
+
+
+def test_a_row_that_did_not_fit_does_not_hide_that_packed_bits_take_less():
+    dice = Dice(5)
+    rows = [(1000 * i, [dice.below(256) for _ in range(4)], bytes(4)) for i in range(200)]
+    block = Block(4, 600)
+    block.open(HASH, 2, 1, 0)
+    count = 0
+    while block.add(*rows[count]):
+        count += 1
+    for far in (1 << 20, 1 << 60, None):
+        block.open(HASH, 2, 1, 0)
+        for row in rows[: count - 1]:
+            assert block.add(*row)
+        at_ms = 1000 * count + (1 << 40 if far is None else 0)
+        assert not block.add(at_ms, [1, 2, far, 255], bytes((0, 0, far is None, 0)))
+        found = decode(_sealed(block))
+        assert (found.version, found.rows) == (5, rows[: count - 1])
 
 
 def test_what_a_channel_was_seen_to_follow_makes_the_next_block_smaller():
