@@ -4,7 +4,7 @@ PLAIN := .venv/.plain
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench size heap powercut faults soak years fuzz forge chaos sites pictures compliance claims clean
+.PHONY: help setup run test check format bench size heap powercut faults soak years fuzz forge chaos sites pictures coverage mutants compliance claims clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,12 @@ pictures: $(READY) ## the README's pictures anew: the terminal and both pages, b
 
 hour: $(READY) ## the demonstration under chaos, SECONDS=3600: nothing lost, nothing grows; draws it
 	@$(PY) -m tests.hour $(or $(SECONDS),3600)
+
+coverage: $(READY) ## branches of the device's code that the tests take, by module; fails below the bars
+	@$(PY) -m tests.branches
+
+mutants: $(READY) ## small changes of the sources, N=150 a GROUP (codec journal bus uplink boot update): each is seen
+	@$(PY) -m tests.mutants $(or $(N),150) $(GROUP)
 
 compliance: $(READY) ## what holds of the standards, from the tests' own results; bill of materials
 	@$(PY) -m tests.compliance

@@ -94,6 +94,30 @@ CLAIMS = (
         (("faults", r"(?P<found>\d+) of (?P<all>\d+) found"),),
     ),
     Claim(
+        "tests that see nine in ten small changes of codec, journal, bus, uplink, boot and update",
+        "make mutants",
+        "{killed} of {tried} killed: {each}",
+        (
+            (
+                "mutants",
+                r"mutants: (?P<killed>[\d,]+) of (?P<tried>[\d,]+) killed \([\d.]+%\):"
+                r" (?P<each>[^;]+); all bars reached",
+            ),
+        ),
+    ),
+    Claim(
+        "every branch of journal, boot and update is tested, and 95 % of the device's code",
+        "make coverage",
+        "{percent} % ({each})",
+        (
+            (
+                "coverage",
+                r"coverage: (?P<percent>[\d.]+) % of .* branches \((?P<each>[^)]+)\);"
+                r".*all bars reached",
+            ),
+        ),
+    ),
+    Claim(
         "no forged, changed or older firmware and command is taken",
         "make forge N=1000000",
         "{tried} tried, {accepted} accepted",

@@ -33,6 +33,10 @@ LINES = {
     " errors, in 60 s; acknowledged lost 0, ghosts 0, unmountable 0, undeclared gaps 0, open"
     " blocks wrong 0",
     "faults": "seeded faults: 41 of 41 found in 99 s",
+    "mutants": "mutants: 901 of 994 killed (90.6%): codec 140/150, boot 320/344; all bars reached"
+    " in 900 s",
+    "coverage": "coverage: 97.1 % of 9,000 statements and 3,000 branches (agent 97.2, drivers"
+    " 96.0); journal, boot, update: 15 of 15 modules whole; all bars reached",
     "forge": "forge: 20,000 tried (9 a, 8 b), 0 accepted",
     "fuzz": "fuzz: 110,000,000 bytes, 0 failures",
     "fuzz_network": "fuzz_network: 9,000,000 bytes, 0 failures",
@@ -53,6 +57,8 @@ def test_a_claim_is_read_from_the_closing_lines(tmp_path):
         "21,868 cuts",
         "41 of 41",
         "0 grew",
+        "901 of 994 killed: codec 140/150, boot 320/344",
+        "97.1 % (agent 97.2, drivers 96.0)",
     ):
         assert part in texts
     assert "110,000,000 bytes on lines, 9,000,000 from networks: 0 failures" in texts
@@ -65,6 +71,14 @@ def test_the_closing_line_of_a_proof_is_found_by_its_claim(name):
     nothing.done = {}
     patterns = dict(pair for claim in CLAIMS for pair in claim.lines)
     assert re.search(patterns[name], nothing.line(1.0))
+
+
+def test_a_bar_that_is_missed_is_no_claim(tmp_path):
+    for name in ("mutants", "coverage"):
+        closing.close(name, LINES[name].replace("all bars reached", "bars missed"), tmp_path)
+        claim = next(c for c in CLAIMS if c.command == f"make {name}")
+        with pytest.raises(ValueError, match="is not as"):
+            seen(claim, tmp_path, tmp_path)
 
 
 def test_figures_are_taken_from_the_bench(tmp_path):
