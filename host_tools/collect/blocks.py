@@ -65,9 +65,7 @@ def _layouts(to: Transaction, keys: set[tuple[int, str]]) -> dict[tuple[int, str
     """Return the layouts that are known; what is not stays so until this transaction ends."""
     known = layouts(to, keys) if keys else {}
     unsure = keys - known.keys()
-    # In order, so that two collectors never wait for each other crosswise.
-    held = [to.hold(gateway_id) for gateway_id, _ in sorted(unsure)]
-    if any(held):
+    if unsure and to.hold(*(gateway_id for gateway_id, _ in unsure)):
         # Another collector may have learnt a schema while we asked.
         known |= layouts(to, unsure)
     return known

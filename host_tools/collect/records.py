@@ -142,7 +142,9 @@ class Records:
         ids = {"record_id": record_id, "gateway_id": self._to.gateway_id(gateway)}
         detail = json.dumps(tree, ensure_ascii=False)
         if envelope.kind == SCHEMA:
-            learn(self._to, gateway, read_schema(tree, gateway))
+            (why,) = learn(self._to, [(gateway, read_schema(tree, gateway))])
+            if why:
+                raise Refused(why)
         elif envelope.kind == TIME:
             take_fix(self._to, ids["gateway_id"], tree)
         elif envelope.kind == HEALTH:

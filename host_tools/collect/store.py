@@ -14,9 +14,16 @@ from collections.abc import Callable, Iterable, Sequence
 import sqlalchemy as sa
 
 from host_tools.collect.database import writing
-from host_tools.collect.gateways import declare_gone, take_birth, take_state
+from host_tools.collect.gateways import (
+    Birth,
+    born,
+    declare_gone,
+    read_birth,
+    take_births,
+    take_state,
+)
 from host_tools.collect.marks import advance_all
-from host_tools.collect.messages import BIRTH, RECORD, STATE, Message, Refused, read_json
+from host_tools.collect.messages import BIRTH, RECORD, STATE, WILL, Message, Refused, read_json
 from host_tools.collect.records import Records
 from host_tools.collect.transaction import Ack, Outcome, Transaction
 
@@ -61,18 +68,28 @@ def _take(to: Transaction, messages: Iterable[Message]) -> None:
         except Refused as refused:
             _refuse(to, message, str(refused))
     to.look_up({gateway for gateway, _, _ in addressed})
-    for gateway, leaf, message in addressed:
+    births: dict[int, Birth] = {}
+    for place, (gateway, leaf, message) in enumerate(addressed):
+        try:
+            if leaf == BIRTH:
+                births[place] = read_birth(gateway, read_json(message.payload))
+        except Refused as refused:
+            _refuse(to, message, str(refused))
+    take_births(to, list(births.values()))
+    for place, (gateway, leaf, message) in enumerate(addressed):
         try:
             if leaf == RECORD:
                 # Opened after the births: a schema may come in the same batch.
                 records.append((gateway, message))
-            elif leaf == BIRTH:
-                take_birth(to, gateway, read_json(message.payload))
             elif leaf == STATE:
                 take_state(to, gateway, read_json(message.payload))
-            else:
+            elif leaf == WILL:
                 online = read_json(message.payload).get("online") is True
                 to.update_gateway(gateway, online=online)
+            elif place in births:
+                if births[place].why:
+                    raise Refused(births[place].why)
+                born(to, births[place])
         except Refused as refused:
             _refuse(to, message, str(refused))
     sorted_out = Records(to)
@@ -84,6 +101,7 @@ def _take(to: Transaction, messages: Iterable[Message]) -> None:
     sorted_out.store()
     declare_gone(to)
     to.seen()
+    to.settle()
 
 
 def _refuse(to: Transaction, message: Message, reason: str) -> None:

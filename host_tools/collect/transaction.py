@@ -8,7 +8,8 @@ it calls `hold` first, so that the other waits until this commit.
     transaction.fill(tables.value, rows)
 """
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +56,9 @@ class Transaction:
         # (gateway, journal, lowest number it still has, why): to be declared after the records
         self.gone: list[tuple[str, int, int, str]] = []
         self.journals: set[tuple[str, int]] = set()  # (gateway, journal) that have a row
+        self.born: dict[str, int] = {}  # gateway: the journal of its last birth
         self._gateways: dict[str, int] = {}
+        self._changed: dict[str, dict[str, object]] = {}  # gateway: columns to be set
         self._held: set[int] = set()
 
     @property
@@ -93,54 +96,79 @@ class Transaction:
         """Find the rows of many gateways and their journals at once; new ones are made later."""
         g, j = t.gateway.c, t.journal.c
         query = (
-            sa.select(g.id, g.name, j.journal)
+            sa.select(g.id, g.name, g.journal.label("born"), j.journal)
             .join_from(t.gateway, t.journal, j.gateway_id == g.id, isouter=True)
             .where(g.name.in_(names))
         )
         for row in self.connection.execute(query):
             self._gateways[row.name] = row.id
+            if row.born is not None:
+                self.born[row.name] = row.born
             if row.journal is not None:
                 self.journals.add((row.name, row.journal))
+
+    def make_gateways(self, names: Iterable[str]) -> None:
+        """Make rows for the gateways that have none."""
+        absent = sorted(set(names) - self._gateways.keys())
+        if not absent:
+            return
+        rows = [
+            {"name": name, "first_seen_ms": self.now_ms, "last_seen_ms": self.now_ms}
+            for name in absent
+        ]
+        self.connection.execute(self.insert(t.gateway).on_conflict_do_nothing(), rows)
+        c = t.gateway.c
+        for row in self.connection.execute(sa.select(c.id, c.name).where(c.name.in_(absent))):
+            self._gateways[row.name] = row.id
 
     def gateway_id(self, name: str) -> int:
         """Return the row of a gateway, making it when it is new."""
         if name not in self._gateways:
-            query = sa.select(t.gateway.c.id).where(t.gateway.c.name == name)
-            found = self.connection.scalar(query)
-            if found is None:
-                self.connection.execute(
-                    self.insert(t.gateway).on_conflict_do_nothing(),
-                    {"name": name, "first_seen_ms": self.now_ms, "last_seen_ms": self.now_ms},
-                )
-                found = self.connection.scalar(query)
-            assert found is not None
-            self._gateways[name] = found
+            self.make_gateways([name])
         return self._gateways[name]
 
-    def hold(self, gateway_id: int) -> bool:
-        """Make other transactions that hold this gateway wait; whether it was not held yet.
+    def hold(self, *gateway_ids: int) -> bool:
+        """Make other transactions that hold these gateways wait; whether one was not held yet.
 
         SQLite has one writer at a time, so there is nothing to do.
         """
-        if gateway_id in self._held:
-            return False
-        self._held.add(gateway_id)
-        if self.is_postgresql:
+        wanted = set(gateway_ids) - self._held
+        self._held |= wanted
+        if wanted and self.is_postgresql:
             # NO KEY: rows that refer to the gateway may be inserted by others all the while.
-            mine = sa.select(t.gateway.c.id).where(t.gateway.c.id == gateway_id)
+            # In order, so that two collectors never wait for each other crosswise.
+            c = t.gateway.c
+            mine = sa.select(c.id).where(c.id.in_(wanted)).order_by(c.id)
             self.connection.execute(mine.with_for_update(key_share=True))
-        return True
+        return bool(wanted)
 
     def update_gateway(self, name: str, **columns: object) -> None:
-        """Set columns of a gateway's row, and when it was heard."""
-        self.connection.execute(
-            t.gateway.update().where(t.gateway.c.id == self.gateway_id(name)),
-            {"last_seen_ms": self.now_ms, **columns},
-        )
+        """Set columns of a gateway's row at settle(), and when it was heard; the last counts."""
+        self._changed.setdefault(name, {"last_seen_ms": self.now_ms}).update(columns)
+
+    def settle(self) -> None:
+        """Write what update_gateway() was told."""
+        self.make_gateways(self._changed)
+        kinds: defaultdict[tuple[str, ...], list[dict[str, object]]] = defaultdict(list)
+        for name in sorted(self._changed, key=self.gateway_id):
+            columns = self._changed[name]
+            row = {f"to_{key}": value for key, value in columns.items()}
+            kinds[tuple(sorted(columns))].append({"of": self.gateway_id(name), **row})
+        if len(kinds) > 1:
+            self.hold(*(self.gateway_id(name) for name in self._changed))
+        for names, rows in kinds.items():
+            self.connection.execute(
+                t.gateway.update()
+                .where(t.gateway.c.id == sa.bindparam("of"))
+                .values({name: sa.bindparam(f"to_{name}") for name in names}),
+                rows,
+            )
+        self._changed.clear()
 
     def seen(self) -> None:
         """Note that the touched gateways were heard, a few seconds coarse."""
-        ids = sorted({self.gateway_id(gateway) for gateway, _ in self.touched})
+        heard = {gateway for gateway, _ in self.touched} - self._changed.keys()
+        ids = sorted({self.gateway_id(gateway) for gateway in heard})
         c = t.gateway.c
         if ids:
             stale = c.id.in_(ids) & (c.last_seen_ms < self.now_ms - _SEEN_STEP_MS)
