@@ -10,11 +10,8 @@ import time
 from functools import partial
 from pathlib import Path
 
-import sqlalchemy as sa
-
 import host_tools  # noqa: F401  (the stand-in for `micropython`)
 from agent.record import BLOCK, BOOT, EVENT
-from host_tools.collect import tables as t
 from host_tools.collect.alarms import watch
 from host_tools.collect.database import open_database
 from host_tools.collect.messages import Message
@@ -56,39 +53,6 @@ def fill(url, gateways=12, days=3, long_days=0):
     summarise(engine)
     watch(engine, rules(gateways).alarms, now_ms)
     return engine
-
-
-def clone(engine, days):
-    """Give every gateway what the first has: all its steps of a day, the last days of the rest.
-
-    By the database itself: a year of ten minutes for a thousand gateways is 52 million readings.
-    """
-    since_ms = time.time_ns() // 1_000_000 - days * 86_400_000
-    meters = "meter AS m WHERE m.id > 1"  # the first gateway's is 1
-    names = {
-        table: ", ".join(column.name for column in table.columns) for table in (t.reading, t.value)
-    }
-    steps = [column.name for column in t.summary.columns if column.name != "point_id"]
-    with engine.begin() as connection:
-        for statement in (
-            f"INSERT INTO reading ({names[t.reading]})"
-            " SELECT r.id + m.id * 1099511627776, m.id, r.at_ms, r.clock, r.boot, r.uptime_ms"
-            f" FROM reading AS r, {meters} AND r.meter_id = 1 AND r.at_ms >= {since_ms}",
-            f"INSERT INTO value ({names[t.value]})"
-            " SELECT r.id + m.id * 1099511627776, other.id, v.value, v.high, v.quality"
-            " FROM reading AS r JOIN value AS v ON v.reading_id = r.id"
-            " JOIN point AS p ON p.id = v.point_id"
-            " JOIN point AS other ON other.name = p.name JOIN meter AS m ON m.id = other.meter_id"
-            f" WHERE m.id > 1 AND r.meter_id = 1 AND r.at_ms >= {since_ms}",
-            f"INSERT INTO summary (point_id, {', '.join(steps)})"
-            f" SELECT other.id, {', '.join('s.' + name for name in steps)}"
-            " FROM summary AS s JOIN point AS p ON p.id = s.point_id"
-            " JOIN point AS other ON other.name = p.name"
-            " WHERE p.meter_id = 1 AND other.meter_id > 1"
-            f" AND (s.step_s = 86400 OR s.start_ms >= {since_ms}) ON CONFLICT DO NOTHING",
-        ):
-            connection.execute(sa.text(statement))
-        connection.execute(sa.text("ANALYZE"))
 
 
 def messages(i, now_ms, days):
