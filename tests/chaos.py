@@ -2,19 +2,24 @@
 
     python -m tests.chaos [--rounds N] [--seed N] [nats | mosquitto ...]
 
-The device's journal and session, through a fault proxy, to a real broker and the real collector.
-Each round appends records and breaks something: the connection cut at any byte, reset, swallowed
-(half-open), delayed, its bits flipped; the broker killed; the gateway's power cut. Every tenth
-round all is mended and the database is compared with the gateway's ledger, number by number and
-CRC by CRC: lost 0, duplicated 0, altered 0. The exit code is 1 when it is not. A run that does
-not come to its end is ended, with its seed and where every thread stood.
+The device's journal and session, through a fault proxy, to a real broker and the real collector
+in a process of its own, into SQLite, or PostgreSQL where it is installed. Each round appends
+records and breaks something: the connection cut at any byte, reset, swallowed (half-open),
+delayed, its bits flipped; broker, collector or PostgreSQL ended by SIGKILL; the gateway's power
+cut. Every tenth round all is mended and the database is compared with the gateway's ledger,
+number by number and CRC by CRC: lost 0, duplicated 0, altered 0. The exit code is 1 when it is
+not. A run that does not come to its end is ended, with its seed and where every thread stood.
 """
 
 import argparse
 import contextlib
 import faulthandler
+import json
 import os
 import random
+import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -25,14 +30,18 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from host_tools.collect import Collector, tables
+from host_tools.collect import tables
+from host_tools.collect.database import open_database
 from tests.closing import close
 from tests.fakes.broker_process import KINDS, BrokerProcess, is_there
 from tests.fakes.gateway_thread import GatewayThread
+from tests.fakes.postgresql import PostgreSQL, programs
 from tests.fakes.tcp_fault_proxy import TCPFaultProxy
 
 KEY = bytes(range(32))
-FAULTS = ("cut", "reset", "hole", "delay", "flip", "refuse", "kill", "power", "none")
+ROOT = Path(__file__).resolve().parent.parent
+FAULTS = ("cut", "reset", "hole", "delay", "flip", "refuse", "kill", "collector", "power", "none")
+POSTGRESQL = "nats and PostgreSQL"  # of the kinds that main() runs
 _SETTLE_EVERY = 10
 _SETTLE_S = 60.0
 _START_S = 120.0  # and so long for each round: ten times what a busy computer needs
@@ -72,6 +81,44 @@ class Result:
         )
 
 
+class CollectorProcess:
+    """The real collector over MQTT, killed and started at will (fakes/collector_zygote.py)."""
+
+    def __init__(self, port: int, url: str) -> None:
+        self._plan = json.dumps({"mqtt": port, "url": url, "keys": {"gw": KEY.hex()}})
+        self._zygote = subprocess.Popen(
+            [sys.executable, "-m", "tests.fakes.collector_zygote"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._pid = 0
+
+    def __enter__(self) -> "CollectorProcess":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        assert self._zygote.stdin is not None
+        self._zygote.stdin.close()
+        self._zygote.wait(_SETTLE_S)
+
+    def start(self) -> None:
+        """Start it."""
+        assert self._zygote.stdin is not None and self._zygote.stdout is not None
+        print(self._plan, file=self._zygote.stdin, flush=True)
+        self._pid = int(self._zygote.stdout.readline())
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        assert self._zygote.stdout is not None
+        os.kill(self._pid, signal.SIGKILL)
+        code = int(self._zygote.stdout.readline())
+        assert code == -signal.SIGKILL, f"the collector had ended by itself: {code}"
+
+
 def compare(result: Result, ledger: dict[int, int], rows: list[tuple[int, int]]) -> None:
     """Compare (seq, crc) rows of the database with what the gateway promised."""
     stored = Counter(seq for seq, _ in rows)
@@ -101,44 +148,57 @@ def limit(kind: str, seed: object, seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
-def run(kind: str, seed: object, rounds: int) -> Result:
-    """Run so many rounds; stop at the first that breaks the promise."""
+def run(kind: str, seed: object, rounds: int, server: PostgreSQL | None = None) -> Result:
+    """Run so many rounds; stop at the first that breaks the promise.
+
+    server  a database on it takes the place of SQLite, and is killed as well
+    """
     with limit(kind, seed, _START_S + _ROUND_S * rounds):
-        return _run(kind, seed, rounds)
+        return _run(kind, seed, rounds, server)
 
 
-def _run(kind: str, seed: object, rounds: int) -> Result:
+def _run(kind: str, seed: object, rounds: int, server: PostgreSQL | None) -> Result:
     rng = random.Random(f"{kind} {seed}")
-    result = Result(kind, seed)
+    result = Result(kind if server is None else POSTGRESQL, seed)
     with tempfile.TemporaryDirectory(prefix="eclor-chaos-") as folder:
-        url = f"sqlite:///{folder}/site.db"
+        url = server.new_database() if server else f"sqlite:///{folder}/site.db"
+        engine = open_database(url)
         with (
             BrokerProcess(kind, Path(folder)) as broker,
-            Collector("127.0.0.1", broker.port, url, keys={"gw": KEY}) as collector,
+            CollectorProcess(broker.port, url) as collector,
             TCPFaultProxy(("127.0.0.1", broker.port)) as proxy,
         ):
             gateway = GatewayThread(proxy.address, f"{kind} {seed}", KEY)
             gateway.start()
+            world = _World(gateway, proxy, broker, collector, server)
             try:
                 while result.rounds < rounds and result.is_good:
                     result.rounds += 1
-                    _round(rng, result, gateway, proxy, broker)
+                    _round(rng, result, world)
                     if result.rounds % _SETTLE_EVERY == 0 or result.rounds == rounds:
-                        _settle(result, gateway, collector)
+                        _settle(result, gateway, engine)
             finally:
                 gateway.stop()
             result.sessions, result.repeated = gateway.sessions, gateway.repeated
+        engine.dispose()
     return result
 
 
-def _round(
-    rng: random.Random,
-    result: Result,
-    gateway: GatewayThread,
-    proxy: TCPFaultProxy,
-    broker: BrokerProcess,
-) -> None:
-    for fault in rng.sample(FAULTS, rng.choice((1, 1, 2))):
+@dataclass
+class _World:
+    """What a round may break."""
+
+    gateway: GatewayThread
+    proxy: TCPFaultProxy
+    broker: BrokerProcess
+    collector: CollectorProcess
+    server: PostgreSQL | None
+
+
+def _round(rng: random.Random, result: Result, world: _World) -> None:
+    gateway, proxy = world.gateway, world.proxy
+    faults = (*FAULTS, "database") if world.server else FAULTS
+    for fault in rng.sample(faults, rng.choice((1, 1, 2))):
         result.faults[fault] += 1
         way = rng.choice(("up", "down"))
         if fault == "cut":
@@ -154,31 +214,40 @@ def _round(
         elif fault == "refuse":
             proxy.refuse_server = True
         elif fault == "kill":
-            broker.kill()
+            world.broker.kill()
+        elif fault == "collector":
+            world.collector.kill()
+        elif fault == "database" and world.server:
+            world.server.kill_9()
         gateway.append([rng.randrange(900) for _ in range(rng.randrange(1, 25))])
         if fault == "power":
             gateway.power_cut()
         elif fault == "kill":
-            broker.start()
+            world.broker.start()
+        elif fault == "collector":
+            world.collector.start()
+        elif fault == "database" and world.server:
+            world.server.start()
     time.sleep(rng.random() / 8)  # how long the faults last
     proxy.mend()
 
 
-def _settle(result: Result, gateway: GatewayThread, collector: Collector) -> None:
+def _settle(result: Result, gateway: GatewayThread, engine: sa.Engine) -> None:
     end = time.monotonic() + _SETTLE_S
     while not gateway.is_drained:
         if time.monotonic() > end:
             result.stuck = (
                 f"acked {gateway.journal.acked} of {gateway.journal.durable}, "
-                f"{gateway.uplink.state}, {gateway.uplink.counters}, {collector.progress}"
+                f"{gateway.uplink.state}, {gateway.uplink.counters}"
             )
             break
         time.sleep(0.01)
-    with collector.engine.connect() as connection:
-        mine = sa.select(tables.gateway.c.id).where(tables.gateway.c.name == "gw")
-        asked = sa.select(tables.record.c.seq, tables.record.c.crc).where(
-            tables.record.c.gateway_id.in_(mine)
-        )
+    mine = sa.select(tables.gateway.c.id).where(tables.gateway.c.name == "gw")
+    asked = sa.select(tables.record.c.seq, tables.record.c.crc).where(
+        tables.record.c.gateway_id.in_(mine)
+    )
+    engine.dispose()  # its connections are of a server that may have been killed
+    with engine.connect() as connection:
         rows = [(int(seq), int(crc)) for seq, crc in connection.execute(asked)]
     compare(result, gateway.ledger, rows)
 
@@ -191,7 +260,11 @@ def main() -> int:
     parser.add_argument("kinds", nargs="*", choices=[[], *KINDS])
     options = parser.parse_args()
     kinds = options.kinds or [kind for kind in KINDS if is_there(kind)]
-    results = [run(kind, options.seed, -(-options.rounds // len(kinds))) for kind in kinds]
+    each = -(-options.rounds // (len(kinds) + (programs() is not None)))
+    results = [run(kind, options.seed, each) for kind in kinds]
+    if programs():
+        with PostgreSQL(durable=True) as server:
+            results.append(run("nats", options.seed, each, server))
     for result in results:
         print(result.line())
     rounds, records, lost, duplicated = (
@@ -201,7 +274,7 @@ def main() -> int:
     close(
         "chaos",
         f"chaos: {rounds:,} rounds, {records:,} records: lost {lost}, duplicated {duplicated};"
-        f" {', '.join(kinds)}, seed {options.seed}",
+        f" {', '.join(result.kind for result in results)}, seed {options.seed}",
     )
     return 0 if all(result.is_good for result in results) else 1
 

@@ -1,9 +1,11 @@
 """A process that forks a collector for each line on stdin, so that a kill costs milliseconds.
 
 The collector is the real one over a Source that a test feeds through a socket, and dies by
-SIGKILL where the line's plan says: before the n-th SQL statement, or at a named point.
+SIGKILL where the line's plan says: before the n-th SQL statement, or at a named point. Or it is
+the real one with everything, of a broker of MQTT, and dies when the test kills it.
 
     {"url": ..., "socket": PATH, "die": {"at": "marked", "after": 2}, "pages": 40}
+    {"url": ..., "mqtt": 1883, "keys": {"gw-a": "64 hex digits"}}
 """
 
 import os
@@ -11,6 +13,8 @@ import pickle
 import signal
 import socket
 import sys
+import time
+import traceback
 
 import host_tools  # noqa: F401  (the stand-in for `micropython`)
 
@@ -104,6 +108,22 @@ def collect(plan):
     made._work()
 
 
+def collect_by_mqtt(plan):
+    """Be a collector until killed; started again where no database is there, as by systemd."""
+    from host_tools.collect import Collector
+    from host_tools.problems import Problem
+
+    keys = {name: bytes.fromhex(key) for name, key in plan["keys"].items()}
+    while True:
+        try:
+            Collector("127.0.0.1", plan["mqtt"], plan["url"], keys=keys).start()
+            break
+        except Problem:
+            time.sleep(0.05)
+    while True:
+        signal.pause()
+
+
 def main():
     import json
     import logging
@@ -120,7 +140,10 @@ def main():
         child = os.fork()
         if not child:
             try:
-                collect(json.loads(line))
+                plan = json.loads(line)
+                (collect_by_mqtt if "mqtt" in plan else collect)(plan)
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(3)
         print(child, flush=True)

@@ -7,6 +7,7 @@ root it runs as `nobody`. It listens on loopback only, without a password.
         engine = open_database(server.new_database())
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -29,6 +30,16 @@ def programs():
     return Path(on_path).resolve().parent if on_path else None
 
 
+def _is_alive(pid):
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    return False
+
+
+def _plain(url):
+    return url.replace("postgresql+psycopg:", "postgresql:")
+
+
 class PostgreSQL:
     """One server; kill() is a crash, start() comes back on the same port and files.
 
@@ -38,14 +49,14 @@ class PostgreSQL:
     def __init__(self, durable=False):
         self._programs = programs()
         assert self._programs is not None, "ask programs() first"
-        self._folder = Path(tempfile.mkdtemp(prefix="eclor-postgresql-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="eclor-postgresql-"))
         self._durable = durable
         self._count = 0
         self._server: subprocess.Popen[bytes] | None = None
         self.port = free_port()
         if os.geteuid() == 0:
-            shutil.chown(self._folder, "nobody", "nogroup")
-        self._run("initdb", "-D", str(self._folder), "-A", "trust", "-U", "eclor", "-E", "UTF8")
+            shutil.chown(self.folder, "nobody", "nogroup")
+        self._run("initdb", "-D", str(self.folder), "-A", "trust", "-U", "eclor", "-E", "UTF8")
 
     def _command(self, program, *words):
         drop = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
@@ -68,17 +79,17 @@ class PostgreSQL:
 
     def __exit__(self, *_):
         self.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self):
         """Start and wait until it answers."""
         settings = [f"port={self.port}", "listen_addresses=127.0.0.1", "max_connections=60"]
-        settings.append(f"unix_socket_directories={self._folder}")
+        settings.append(f"unix_socket_directories={self.folder}")
         if not self._durable:
             settings += ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
         words = [word for setting in settings for word in ("-c", setting)]
         self._server = subprocess.Popen(
-            self._command("postgres", "-D", str(self._folder), *words),
+            self._command("postgres", "-D", str(self.folder), *words),
             cwd="/",
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -100,6 +111,36 @@ class PostgreSQL:
         assert self._server is not None, "start() first"
         self._server.send_signal(signal.SIGQUIT)
         self._server.wait(_DEADLINE_S)
+
+    def kill_9(self):
+        """End each of its processes with SIGKILL, in the middle of whatever it does."""
+        assert self._server is not None, "start() first"
+        number = self._server.pid
+        self._server.send_signal(signal.SIGSTOP)  # no child more
+        children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
+        for pid in (number, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._server.wait(_DEADLINE_S)
+        # While one of them is left, its shared memory lets no server start.
+        deadline = time.monotonic() + _DEADLINE_S
+        while any(map(_is_alive, children)):
+            assert time.monotonic() < deadline, "a process of PostgreSQL does not end"
+            time.sleep(0.005)
+
+    def dump(self, url, path):
+        """Write a backup of a database, as pg_dump makes it."""
+        self._run("pg_dump", "-F", "c", "-f", str(path), _plain(url))
+
+    def restore(self, url, path):
+        """Put a backup in a database's place."""
+        import psycopg
+
+        name = url.rpartition("/")[2]
+        with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE {name}")
+        self._run("pg_restore", "-d", _plain(url), str(path))
 
     def _dsn(self, name):
         return f"postgresql://eclor@127.0.0.1:{self.port}/{name}"

@@ -9,8 +9,11 @@ import pytest
 from agent.flight import Flight
 from tests import chaos
 from tests.fakes.broker_process import KINDS, is_there
+from tests.fakes.postgresql import PostgreSQL, programs
+from tests.skips import skip
 
 _ROUNDS = 100
+_ON_POSTGRESQL = 20
 _THERE = [kind for kind in KINDS if is_there(kind)]
 
 
@@ -21,6 +24,16 @@ def test_whatever_fails_nothing_is_lost_duplicated_or_altered(kind):
     result = chaos.run(kind, 7, _ROUNDS // len(_THERE))
     assert result.is_good, result.line()
     assert result.records > 500 and result.repeated > 0 and len(result.faults) > 7, result.line()
+
+
+def test_whatever_fails_on_the_way_to_postgresql_is_stored_once():
+    """With nats-server, collector and PostgreSQL killed (-9) in the middle."""
+    if programs() is None:
+        skip("PostgreSQL is not installed: apt-get install postgresql")
+    with PostgreSQL(durable=True) as server:
+        result = chaos.run("nats", 11, _ON_POSTGRESQL, server)
+    assert result.is_good, result.line()
+    assert {"kill", "collector", "database"} <= result.faults.keys(), result.line()
 
 
 def test_a_gateway_that_forgets_too_early_is_found(mocker):
