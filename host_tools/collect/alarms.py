@@ -22,6 +22,7 @@ from host_tools.collect.rules import Alarm, matches
 from host_tools.collect.summaries import STEP_S
 
 _HOUR_MS = 3_600_000
+_PAGE = 500  # events that are looked at together
 _STALE_HOURS = 48  # older news say nothing about now; that is what `silent` is for
 
 
@@ -89,12 +90,14 @@ def _window(
     """
     c = t.summary.c
     mine = (c.point_id == point_id) & (c.step_s == STEP_S)
-    newest = connection.scalar(sa.select(sa.func.max(c.start_ms)).where(mine & (c.readings > 0)))
+    # Not by MIN and MAX: with a condition beside them SQLite looks at every step of the point.
+    steps = sa.select(c.start_ms).where(mine & (c.readings > 0)).limit(1)
+    newest = connection.scalar(steps.order_by(c.start_ms.desc()))
     if newest is None or newest < now_ms - _STALE_HOURS * _HOUR_MS:
         return None
     until = newest - newest % _HOUR_MS
     since = until - hours * _HOUR_MS
-    first = connection.scalar(sa.select(sa.func.min(c.start_ms)).where(mine & (c.readings > 0)))
+    first = connection.scalar(steps.order_by(c.start_ms))
     if first is None or first > since:
         return None
     query = sa.select(t.summary).where(mine & (c.start_ms >= since) & (c.start_ms < until))
@@ -161,16 +164,8 @@ def _full(connection: sa.Connection, alarm: Alarm, now_ms: int) -> Iterator[Find
 
 
 def _tamper(connection: sa.Connection, alarm: Alarm, now_ms: int) -> Iterator[Finding]:
-    e, r = t.event.c, t.record.c
     seen: set[tuple[str, str]] = set()
-    rows = connection.execute(
-        sa.select(t.event, t.gateway.c.name.label("gateway"))
-        .join(t.record, r.id == e.record_id)
-        .join(t.gateway, t.gateway.c.id == e.gateway_id)
-        .where(r.received_ms >= now_ms - alarm.hours * _HOUR_MS)
-        .order_by(e.record_id.desc())
-    )
-    for row in rows:
+    for row in _events(connection, now_ms - alarm.hours * _HOUR_MS):
         key = (row.gateway, row.meter)
         if (
             key in seen
@@ -181,6 +176,25 @@ def _tamper(connection: sa.Connection, alarm: Alarm, now_ms: int) -> Iterator[Fi
         seen.add(key)
         detail = json.dumps({"what": row.what, "why": row.why, "at_ms": row.at_ms})
         yield Finding(alarm.name, row.gateway, row.meter, detail)
+
+
+def _events(connection: sa.Connection, since_ms: int) -> Iterator[sa.Row]:
+    """Yield events that came at or after since_ms, newest first, without a look at all others."""
+    e, r = t.event.c, t.record.c
+    query = (
+        sa.select(t.event, t.gateway.c.name.label("gateway"), r.received_ms)
+        .join(t.record, r.id == e.record_id)
+        .join(t.gateway, t.gateway.c.id == e.gateway_id)
+        .order_by(e.record_id.desc())
+        .limit(_PAGE)
+    )
+    below = query
+    while rows := connection.execute(below).all():
+        yield from (row for row in rows if row.received_ms >= since_ms)
+        # Records come in the order of their numbers, but for the clocks of several collectors.
+        if rows[-1].received_ms < since_ms - _HOUR_MS:
+            return
+        below = query.where(e.record_id < rows[-1].record_id)
 
 
 _KINDS: dict[str, Callable[[sa.Connection, Alarm, int], Iterator[Finding]]] = {

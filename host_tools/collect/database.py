@@ -26,6 +26,10 @@ _STEPS = {
     ),
     3: (),  # a view more
     4: ("CREATE INDEX IF NOT EXISTS journal_by_number ON journal (journal)",),
+    5: (
+        "CREATE INDEX IF NOT EXISTS boot_by_gateway ON boot (gateway_id, record_id)",
+        "CREATE INDEX IF NOT EXISTS event_by_gateway ON event (gateway_id, record_id)",
+    ),
 }
 
 # Numbers of a record and its rows in one chunk of a TimescaleDB hypertable: 50,000 records.

@@ -56,15 +56,17 @@ def _forget_readings(engine: sa.Engine, meter_id: int, before_ms: int) -> int:
     before_ms -= before_ms % _DAY_MS
     gone = 0
     c = t.reading.c
+    of = (c.meter_id == meter_id) & (c.at_ms < before_ms)
+    with engine.connect() as connection:
+        first_ms = connection.scalar(sa.select(sa.func.min(c.at_ms)).where(of))
+        last_ms = connection.scalar(sa.select(sa.func.max(c.at_ms)).where(of))
+    if first_ms == last_ms:
+        return 0  # none, or the one that stays
     with writing(engine).begin() as connection:
-        last = sa.select(sa.func.max(c.at_ms)).where(
-            (c.meter_id == meter_id) & (c.at_ms < before_ms)
-        )
-        last_ms = connection.scalar(last)
         connection.execute(
             t.meter.update().where(t.meter.c.id == meter_id).values(forgotten_ms=before_ms)
         )
-    while last_ms is not None:
+    while True:
         with writing(engine).begin() as connection:
             old = connection.scalars(
                 sa.select(c.id)

@@ -10,7 +10,7 @@ the opening (database.py). Times are milliseconds since 1970 UTC. A value is
 import sqlalchemy as sa
 
 # The version of these tables; a change is a step in database.py, and tests/host keeps the old.
-VERSION = 4
+VERSION = 5
 # A reading's id is its record's id times this, plus its row: unique without asking the database.
 ROWS_MAX = 1 << 16
 
@@ -206,6 +206,7 @@ boot = sa.Table(
     sa.Column("version", sa.Text, nullable=False),
     sa.Column("from_ms", sa.BigInteger, nullable=False, comment="last known alive, 0: not known"),
     sa.Column("to_ms", sa.BigInteger, nullable=False, comment="first reading possible"),
+    sa.Index("boot_by_gateway", "gateway_id", "record_id"),
     comment="A start: readings between from_ms and to_ms may be missing",
 )
 
@@ -219,6 +220,7 @@ event = sa.Table(
     sa.Column("meter", sa.Text, nullable=False),
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("detail", sa.Text, nullable=False, comment="the JSON as it came"),
+    sa.Index("event_by_gateway", "gateway_id", "record_id"),
     comment="A contact, a fault's entry and exit",
 )
 
