@@ -74,7 +74,7 @@ fuzz: $(READY) ## damaged bytes for every driver, SECONDS=3600 or BYTES=10000000
 forge: $(READY) ## forged firmware offers, pieces and commands, N=1000000 for a release: none accepted
 	@$(PY) -m tests.forge $(or $(N),100000)
 
-chaos: $(READY) ## the way upstream while brokers, network and power fail, N=1000 rounds
+chaos: $(READY) ## the way upstream while brokers, collector, database, network and power fail, N=1000 rounds
 	@$(PY) -m tests.chaos --rounds $(or $(N),200)
 
 sites: $(READY) ## every example site on the emulated board, SECONDS=600 each; nothing lost

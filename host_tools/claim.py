@@ -11,7 +11,6 @@ serial number are authenticated with it, so a key cannot be moved to another gat
 
 import base64
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -23,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from agent.mac import KEY_BYTES
+from host_tools.key_file import read_keys, write_keys
 from host_tools.problems import FAILED, INPUT, Problem
 from host_tools.secret_words import write_secret
 
@@ -105,14 +106,13 @@ def collect(folder: Path, passphrase: str, files: Iterable[Path], keys: Path) ->
         ) from None
     assert isinstance(seal, X25519PrivateKey)
     found = dict(_open(path, seal) for path in files)
-    known: dict[str, str] = {}
-    if keys.exists():
-        known = json.loads(keys.read_text())
-    known |= {name: key.hex() for name, key in found.items()}
-    fresh = keys.with_name(keys.name + ".new")
-    fresh.unlink(missing_ok=True)
-    write_secret(fresh, json.dumps(known, indent=1).encode() + b"\n")
-    os.replace(fresh, keys)
+    known = read_keys(keys) if keys.exists() else {}
+    for name, key in found.items():
+        before = known.get(name, b"")[:KEY_BYTES]
+        if before != key:
+            # Settings that came by cable are on trial: the gateway may go back to those before.
+            known[name] = key + before
+    write_keys(keys, known)
     return list(found)
 
 

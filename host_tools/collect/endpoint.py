@@ -82,7 +82,7 @@ class Endpoint:
             raise ValueError(f"{address[0]} without TLS: only loopback may do without")
         self._store = store
         self._seals = Seals(keys)
-        self._keys = dict(keys or {})
+        self._keys: Mapping[str, bytes] = {} if keys is None else keys
         self._bundles = bundles
         self._room = threading.BoundedSemaphore(_AT_ONCE)
         self._named = tls is not None and tls.verify_mode == ssl.CERT_REQUIRED

@@ -5,8 +5,8 @@ gateway's name, or alter one and mend its CRC; they would be stored and acknowle
 gateway would forget what it had really read. So a gateway with a key puts 16 bytes of MAC behind
 each record and birth (agent/README.md, topics), and without them nothing in its name is believed.
 
-While a key is replaced (agent/keys.py) a gateway has two, the new one first: both are believed,
-acknowledgements are signed by the new one, and that makes the gateway change over.
+While a key is replaced (host_tools/rotate.py) a gateway has two: both are believed, and the first
+signs acknowledgements. Once that is the new one, the gateway changes over by it.
 
     seals = Seals({"gw-ecole": new_key + key})
     message = seals.opened(Message("eclor/1/gw-ecole/rec", payload))    # Refused by address()
@@ -24,13 +24,22 @@ _SIGNED = (RECORD, BIRTH)
 
 
 class Seals:
-    """keys: gateway -> its key of 32 bytes, or the new one and the one before, 64 bytes."""
+    """keys: gateway -> its key of 32 bytes, or two of them, 64 bytes; may change (key_file.py)."""
 
     def __init__(self, keys: Mapping[str, bytes] | None = None) -> None:
-        self._macs = {
-            name: [Mac(key[at : at + KEY_BYTES]) for at in range(0, len(key), KEY_BYTES)]
-            for name, key in (keys or {}).items()
-        }
+        self._keys: Mapping[str, bytes] = {} if keys is None else keys
+        self._macs: dict[str, tuple[bytes, list[Mac]]] = {}  # with the key that they are of
+
+    def _of(self, gateway: str) -> list[Mac]:
+        """Return what checks a gateway's words; the first signs for it."""
+        key = self._keys.get(gateway)
+        if not key:
+            return []
+        found = self._macs.get(gateway)
+        if found is None or found[0] != key:
+            macs = [Mac(key[at : at + KEY_BYTES]) for at in range(0, len(key), KEY_BYTES)]
+            found = self._macs[gateway] = (key, macs)
+        return found[1]
 
     def opened(self, message: Message) -> Message:
         """Return the message without its MAC; one that says why where that is wrong."""
@@ -38,8 +47,7 @@ class Seals:
             gateway, leaf = message.address()
         except Refused:
             return message  # the store says so
-        macs = self._macs.get(gateway)
-        if not macs or leaf not in _SIGNED:
+        if leaf not in _SIGNED or not (macs := self._of(gateway)):
             return message
         data, context = message.payload, leaf.encode() + gateway.encode()
         if any(mac.check(context, data, 0, len(data)) for mac in macs):
@@ -49,5 +57,5 @@ class Seals:
     def ack_bytes(self, ack: Ack) -> bytes:
         """Return an acknowledgement's bytes (agent/README.md), with a MAC where a key is known."""
         payload = pack(">II", ack.journal, ack.seq)
-        macs = self._macs.get(ack.gateway)
+        macs = self._of(ack.gateway)
         return payload + macs[0].tag(b"ack" + ack.gateway.encode(), payload) if macs else payload

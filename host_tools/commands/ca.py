@@ -141,6 +141,39 @@ def open_claims(
             print(say("{name}: its key is in {file}", name=name, file=keys))
 
 
+@app.command("rotate")
+def rotate(
+    gateways: Annotated[list[str], typer.Argument(help="Gateways whose key is to be replaced.")],
+    keys: Annotated[Path, typer.Option(help="File of eclor collect --keys, which follows it.")],
+    broker: Annotated[str, typer.Option(metavar="HOST:PORT", help="The gateways' broker.")],
+    only_end: Annotated[
+        bool,
+        typer.Option(
+            "--only-end", help="Only end a change that was interrupted, or made by cable."
+        ),
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Replace the key that gateways share with the collector, while they run.
+
+    The key never travels: both ends make the next one of the present one and a number. Until a
+    gateway has changed over, the collector believes both; whatever interrupts it, run it again.
+    Who has stolen the present key has the next one too: then eclor provision --new-key, by cable.
+    """
+    from host_tools.problems import USAGE, Problem
+    from host_tools.rotate import rotate as replace
+
+    host, _, number = broker.rpartition(":")
+    if not number.isdecimal():
+        raise Problem(f"{broker!r} is not HOST:PORT", "--broker HOST:1883", code=USAGE)
+    for name in gateways:
+        key = replace(name, keys, host or "127.0.0.1", int(number), renew=not only_end)
+        if as_json:
+            print(json.dumps({"gateway": name, "key": key}))
+        else:
+            print(say("{name}: key {key} is in force", name=name, key=key))
+
+
 @app.command("permissions")
 def permissions(
     site: options.Site = Path("site.yaml"),

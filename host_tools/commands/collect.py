@@ -43,7 +43,7 @@ def command(
     ] = None,
     keys: Annotated[
         Path | None,
-        typer.Option(help="JSON: gateway to its key, 64 hex digits, or two: new, old"),
+        typer.Option(help="JSON: gateway to its key, 64 hex digits, or two: new, old; followed"),
     ] = None,
     https: Annotated[
         str | None, typer.Option(help="HOST:PORT of the way in for POST; see --certificate")
@@ -73,12 +73,13 @@ def command(
     from host_tools.collect.outputs.configured import configured
     from host_tools.collect.rules import Rules, read_rules
     from host_tools.collect.store import Store
+    from host_tools.key_file import KeyFile
 
     if archives:
         _import(archives, database, as_json=as_json)
         return
     read = read_rules(rules) if rules else Rules()
-    known = read_keys(keys) if keys else {}
+    known = KeyFile(keys) if keys else {}
     host, port = _address(broker, "broker")
     tls = _context(certificate, client_ca, client_crl)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s")
@@ -169,21 +170,6 @@ def _moment(text: str) -> datetime:
     if found is None or found.tzinfo is None:
         remedy = "write 2026-05-04T10:30+02:00"
         raise Problem(f"{text!r} is no time with a zone", remedy, code=USAGE)
-    return found
-
-
-def read_keys(path: Path) -> dict[str, bytes]:
-    """Return the keys of a file, one of 32 bytes or two of them for each gateway."""
-    try:
-        tree = json.loads(path.read_text())
-        found = {str(gateway): bytes.fromhex(key) for gateway, key in tree.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        remedy = 'write {"gw-ecole": "64 hex digits"}'
-        raise Problem(f"{path} holds no keys: {error}", remedy, code=INPUT) from None
-    wrong = sorted(gateway for gateway, key in found.items() if len(key) not in (32, 64))
-    if wrong:
-        remedy = "give 64 hex digits, or 128: the new key and the one before"
-        raise Problem(f"{path}: the key of {wrong[0]} is not 32 bytes", remedy, code=INPUT)
     return found
 
 

@@ -59,7 +59,7 @@ def command(
 
 def _ask(gateway: str, broker: str, keys: Path, seconds: int) -> dict[str, object]:
     """Send the order and wait for its answer; a Problem when none comes."""
-    from host_tools.commands.collect import read_keys
+    from host_tools.key_file import read_keys
     from host_tools.problems import NETWORK
     from host_tools.serve_bundle import BundleServer
 

@@ -44,7 +44,7 @@ def command(
     answer as before. Exit code 1 when it stopped; Ctrl-C, and it goes on later.
     """
     from host_tools import release
-    from host_tools.commands.collect import read_keys
+    from host_tools.key_file import read_keys
     from host_tools.rollout import DONE, GOING, Rollout
     from host_tools.serve_bundle import BundleServer
 

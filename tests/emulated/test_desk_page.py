@@ -14,8 +14,8 @@ from drivers import load_map
 from host_tools import bundle, ca, claim
 from host_tools.broker import Broker, free_port
 from host_tools.collect import Collector
-from host_tools.commands.collect import read_keys
 from host_tools.images import Images
+from host_tools.key_file import read_keys
 from host_tools.page.desk import STYLE
 from host_tools.page.work import Work
 from host_tools.problems import DEVICE, Problem

@@ -145,6 +145,12 @@ def test_a_claim_opens_at_its_office_only(authority, tmp_path):
     assert claim.collect(authority.folder, PHRASE, [file], keys) == ["gw-ecole"]
     assert json.loads(keys.read_text()) == {"gw-old": "00" * 32, "gw-ecole": key.hex()}
     assert stat.S_IMODE(keys.stat().st_mode) == 0o600
+    # Another key by cable is on trial there: until that is over both are believed.
+    newer = os.urandom(32)
+    file.write_bytes(claim.make(WHO, newer, claim.public_seal(authority.folder / "seal.pub")))
+    for _ in range(2):
+        claim.collect(authority.folder, PHRASE, [file], keys)
+        assert json.loads(keys.read_text())["gw-ecole"] == (newer + key).hex()
     other = ca.create(tmp_path / "other", "Other", PHRASE)
     with pytest.raises(Problem) as error:
         claim.collect(other.folder, PHRASE, [file], keys)

@@ -1,0 +1,140 @@
+"""A gateway's key replaced by the broker, while everything runs: no cable, nothing lost.
+
+Not here: what the gateway does (agent/keys.py) and what the collector believes (collect/seals.py,
+which follows the file of keys). Four steps, and after each the collector and the gateway
+understand each other, so whatever ends this in between costs nothing:
+
+    file          gateway               sent
+    old           old
+    old, new      old                                 both are believed, the old one signs
+    old, new      old, new on trial     `key` with a number, by the old key
+    new, old      old, new on trial                   acknowledgements by the new key
+    new, old      new                   `key` drop, by the new key; or an acknowledgement was first
+    new           new
+
+    rotate("gw-ecole", Path("keys.json"), "127.0.0.1", 1883)
+"""
+
+import os
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from agent.keys import following, name_of
+from agent.mac import KEY_BYTES
+from host_tools.key_file import read_keys, write_keys
+from host_tools.problems import FAILED, NETWORK, USAGE, Problem
+from host_tools.serve_bundle import BundleServer
+
+_WAIT_S = 20.0
+_TRIES = 10  # of a number, where others gave orders within the same second
+
+
+def rotate(
+    gateway: str,
+    path: Path,
+    host: str,
+    port: int,
+    *,
+    renew: bool = True,
+    wait_s: float = _WAIT_S,
+) -> str:
+    """Replace a gateway's key; return the name of the one in force, 8 hex digits.
+
+    path   the file that eclor collect --keys follows
+    renew  False: only bring a change to its end that was interrupted, or begun by cable
+
+    A Problem when the gateway does not answer or refuses; the file then holds whatever key it may
+    have, and the same call goes on.
+    """
+    known = read_keys(path)
+    if gateway not in known:
+        raise Problem(f"{path} has no key of {gateway}", "give its name as in birth", code=USAGE)
+    keys = {gateway: known[gateway][:KEY_BYTES]}
+    with BundleServer(host, port, bytes(960), keys) as server:
+        office = _Office(gateway, path, server, keys, wait_s)
+        if len(known[gateway]) > KEY_BYTES:
+            office.settle(known[gateway])
+        if not renew:
+            return name_of(keys[gateway])
+        old, nonce = keys[gateway], os.urandom(KEY_BYTES)
+        new = following(old, gateway, nonce)
+        office.keep(old + new)
+        office.ask(old, {"nonce": nonce.hex()}, name_of(new))
+        office.keep(new + old)
+        office.ask(new, {"drop": True}, "")
+        office.keep(new)
+        return name_of(new)
+
+
+class _Office:
+    """Our end of one gateway's exchange."""
+
+    def __init__(
+        self,
+        gateway: str,
+        path: Path,
+        server: BundleServer,
+        keys: dict[str, bytes],
+        wait_s: float,
+    ) -> None:
+        self._gateway = gateway
+        self._path = path
+        self._server = server
+        self._keys = keys  # the server signs by it
+        self._wait_s = wait_s
+        self._counter = 0
+
+    def keep(self, key: bytes) -> None:
+        """Write what the gateway's entry of the file is from now on."""
+        write_keys(self._path, {**read_keys(self._path), self._gateway: key})
+
+    def settle(self, both: bytes) -> None:
+        """Find which of two keys the gateway has, and keep that one alone.
+
+        An order by a key that is on trial makes it the only one; so does an answer's way back
+        show that nothing is on trial any more.
+        """
+        for key in (both[:KEY_BYTES], both[KEY_BYTES:]):
+            if self._send(key, {"drop": True}) is not None:
+                self.keep(key)
+                return
+        raise self._silent()
+
+    def ask(self, key: bytes, args: dict[str, Any], trial: str) -> None:
+        """Give the order `key`; a Problem unless the gateway then has this key on trial."""
+        answer = self._send(key, args)
+        if answer is None:
+            raise self._silent()
+        found = answer.get("result", {}).get("trial") if answer.get("ok") else None
+        if found != trial:
+            why = answer.get("why") or f"it has the key {found} on trial, not {trial}"
+            raise Problem(
+                f"{self._gateway} keeps its key: {why}",
+                "both keys are in the file: the same command again goes on",
+                code=FAILED,
+            )
+
+    def _send(self, key: bytes, args: dict[str, Any]) -> dict[str, Any] | None:
+        """Send the order signed by a key; return the answer, None when none came."""
+        self._keys[self._gateway] = key
+        answers = self._server.heard[self._gateway].answers
+        answer = None
+        for _ in range(_TRIES):
+            # Above every order before it: they are numbered by the second.
+            self._counter = max(self._counter + 1, int(time.time()))
+            name = f"key-{self._counter}"
+            self._server.command(self._gateway, self._counter, "key", args)
+            self._server.wait(partial(answers.__contains__, name), self._wait_s)
+            answer = answers.get(name)
+            if answer is None or answer.get("why") != "old":
+                break
+        return answer
+
+    def _silent(self) -> Problem:
+        return Problem(
+            f"{self._gateway} does not answer",
+            "is it on line? does it sleep? Both keys are in the file: the same command goes on",
+            code=NETWORK,
+        )
