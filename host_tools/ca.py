@@ -83,6 +83,26 @@ class Authority:
         certificate = self._issue(name, key, ExtendedKeyUsageOID.CLIENT_AUTH, (), years * _YEAR)
         return self._kept(name, certificate)
 
+    def renew(self, name: str, years: int = YEARS) -> x509.Certificate:
+        """Return another certificate for the key that a gateway's last good one is of.
+
+        The last one stays good: revoke it when the gateway has changed over. A Problem when the
+        gateway has none of this authority.
+        """
+        good = [
+            certificate
+            for certificate in _issued(self.folder)
+            for row in [_row(certificate, _role(certificate), _gone(self.folder))]
+            if row.name == name and row.role == "gateway" and not row.revoked
+        ]
+        if not good:
+            remedy = "eclor ca show lists them; eclor provision gives the first"
+            raise Problem(f"{name} has no good certificate of this authority", remedy, code=INPUT)
+        key = max(good, key=lambda each: each.not_valid_before_utc).public_key()
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        certificate = self._issue(name, key, ExtendedKeyUsageOID.CLIENT_AUTH, (), years * _YEAR)
+        return self._kept(name, certificate)
+
     def make_visitor(self, name: str) -> tuple[x509.Certificate, bytes]:
         """Return a client's certificate of one day and its key, PKCS#8 in PEM; nothing is kept."""
         key = ec.generate_private_key(ec.SECP256R1())
@@ -233,17 +253,29 @@ def public(folder: Path) -> x509.Certificate:
 
 def rows(folder: Path) -> list[Row]:
     """Return the authority and all that it has issued."""
-    found = [_row(public(folder), "authority", {})]
-    gone = {
+    gone = _gone(folder)
+    issued = [_row(each, _role(each), gone) for each in _issued(folder)]
+    return [_row(public(folder), "authority", {}), *issued]
+
+
+def _issued(folder: Path) -> list[x509.Certificate]:
+    return [
+        x509.load_pem_x509_certificate(path.read_bytes())
+        for path in sorted((folder / "issued").glob("*.pem"))
+    ]
+
+
+def _role(certificate: x509.Certificate) -> str:
+    usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    return "server" if ExtendedKeyUsageOID.SERVER_AUTH in usage else "gateway"
+
+
+def _gone(folder: Path) -> dict[int, str]:
+    """Return the day of each revoked certificate, by its serial number."""
+    return {
         revoked.serial_number: revoked.revocation_date_utc.date().isoformat()
         for revoked in _revoked(folder)
     }
-    for path in sorted((folder / "issued").glob("*.pem")):
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        role = "server" if ExtendedKeyUsageOID.SERVER_AUTH in usage else "gateway"
-        found.append(_row(certificate, role, gone))
-    return found
 
 
 def revoked_names(folder: Path) -> set[str]:

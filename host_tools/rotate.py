@@ -1,4 +1,4 @@
-"""A gateway's key replaced by the broker, while everything runs: no cable, nothing lost.
+"""A gateway's key or certificate replaced by the broker, while all runs: no cable, nothing lost.
 
 Not here: what the gateway does (agent/keys.py) and what the collector believes (collect/seals.py,
 which follows the file of keys). Four steps, and after each the collector and the gateway
@@ -13,10 +13,13 @@ understand each other, so whatever ends this in between costs nothing:
     new           new
 
     rotate("gw-ecole", Path("keys.json"), "127.0.0.1", 1883)
+    renew("gw-ecole", Path("keys.json"), "127.0.0.1", 1883, {"cert": der})
 """
 
 import os
 import time
+from base64 import b64encode
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,7 +53,7 @@ def rotate(
     """
     known = read_keys(path)
     if gateway not in known:
-        raise Problem(f"{path} has no key of {gateway}", "give its name as in birth", code=USAGE)
+        raise _no_key(gateway, path)
     keys = {gateway: known[gateway][:KEY_BYTES]}
     with BundleServer(host, port, bytes(960), keys) as server:
         office = _Office(gateway, path, server, keys, wait_s)
@@ -66,6 +69,43 @@ def rotate(
         office.ask(new, {"drop": True}, "")
         office.keep(new)
         return name_of(new)
+
+
+def renew(
+    gateway: str,
+    path: Path,
+    host: str,
+    port: int,
+    parts: Mapping[str, bytes],
+    *,
+    restart: bool = False,
+    wait_s: float = _WAIT_S,
+) -> None:
+    """Give a running gateway other certificates, on trial from its next connection on.
+
+    parts    "cert": its own for the key that it has, "ca": who vouches for the broker; DER
+    restart  let it restart, and so connect, at once
+
+    It keeps them once the collector has acknowledged something under them, and goes back after
+    three sessions without (agent/certificates.py). A Problem when it refuses or is silent; then
+    nothing has changed there.
+    """
+    known = read_keys(path)
+    if gateway not in known:
+        raise _no_key(gateway, path)
+    keys = {gateway: known[gateway][:KEY_BYTES]}
+    with BundleServer(host, port, bytes(960), keys) as server:
+        office = _Office(gateway, path, server, keys, wait_s)
+        orders: list[dict[str, Any]] = [{"drop": True}]  # what an interrupted run has left
+        orders += [{"part": part, "der": b64encode(data).decode()} for part, data in parts.items()]
+        for args in [*orders, {"try": True}]:
+            office.order("certificate", args)
+        if restart:
+            office.order("reboot", {})
+
+
+def _no_key(gateway: str, path: Path) -> Problem:
+    return Problem(f"{path} has no key of {gateway}", "give its name as in birth", code=USAGE)
 
 
 class _Office:
@@ -97,14 +137,14 @@ class _Office:
         show that nothing is on trial any more.
         """
         for key in (both[:KEY_BYTES], both[KEY_BYTES:]):
-            if self._send(key, {"drop": True}) is not None:
+            if self._send(key, "key", {"drop": True}) is not None:
                 self.keep(key)
                 return
         raise self._silent()
 
     def ask(self, key: bytes, args: dict[str, Any], trial: str) -> None:
         """Give the order `key`; a Problem unless the gateway then has this key on trial."""
-        answer = self._send(key, args)
+        answer = self._send(key, "key", args)
         if answer is None:
             raise self._silent()
         found = answer.get("result", {}).get("trial") if answer.get("ok") else None
@@ -116,7 +156,21 @@ class _Office:
                 code=FAILED,
             )
 
-    def _send(self, key: bytes, args: dict[str, Any]) -> dict[str, Any] | None:
+    def order(self, do: str, args: dict[str, Any]) -> None:
+        """Give an order by the key in force; a Problem unless it is done."""
+        answer = self._send(self._keys[self._gateway], do, args)
+        if answer is None:
+            raise Problem(
+                f"{self._gateway} does not answer", "is it on line? does it sleep?", code=NETWORK
+            )
+        if not answer.get("ok"):
+            raise Problem(
+                f"{self._gateway} refuses: {answer.get('why')}",
+                "it keeps the certificates that it has",
+                code=FAILED,
+            )
+
+    def _send(self, key: bytes, do: str, args: dict[str, Any]) -> dict[str, Any] | None:
         """Send the order signed by a key; return the answer, None when none came."""
         self._keys[self._gateway] = key
         answers = self._server.heard[self._gateway].answers
@@ -124,8 +178,8 @@ class _Office:
         for _ in range(_TRIES):
             # Above every order before it: they are numbered by the second.
             self._counter = max(self._counter + 1, int(time.time()))
-            name = f"key-{self._counter}"
-            self._server.command(self._gateway, self._counter, "key", args)
+            name = f"{do}-{self._counter}"
+            self._server.command(self._gateway, self._counter, do, args)
             self._server.wait(partial(answers.__contains__, name), self._wait_s)
             answer = answers.get(name)
             if answer is None or answer.get("why") != "old":

@@ -160,18 +160,64 @@ def rotate(
     gateway has changed over, the collector believes both; whatever interrupts it, run it again.
     Who has stolen the present key has the next one too: then eclor provision --new-key, by cable.
     """
-    from host_tools.problems import USAGE, Problem
     from host_tools.rotate import rotate as replace
 
-    host, _, number = broker.rpartition(":")
-    if not number.isdecimal():
-        raise Problem(f"{broker!r} is not HOST:PORT", "--broker HOST:1883", code=USAGE)
+    host, number = _host_and_port(broker)
     for name in gateways:
-        key = replace(name, keys, host or "127.0.0.1", int(number), renew=not only_end)
+        key = replace(name, keys, host, number, renew=not only_end)
         if as_json:
             print(json.dumps({"gateway": name, "key": key}))
         else:
             print(say("{name}: key {key} is in force", name=name, key=key))
+
+
+@app.command("renew")
+def renew(
+    gateways: Annotated[list[str], typer.Argument(help="Gateways that get another certificate.")],
+    keys: Annotated[Path, typer.Option(help="Each gateway's key, as eclor collect has them.")],
+    broker: Annotated[str, typer.Option(metavar="HOST:PORT", help="The gateways' broker.")],
+    authority: Annotated[
+        Path | None,
+        typer.Option(help="Also give them this authority, which vouches for the broker from now."),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Let them connect anew at once, by a restart.")
+    ] = False,
+    years: Annotated[int, typer.Option(min=1, max=30)] = 12,
+    folder: _Folder = None,
+    as_json: _Json = False,
+) -> None:
+    """Give running gateways other certificates for the keys that they have, on trial.
+
+    They are tried from the next connection on, in turns with the present ones: what the collector
+    acknowledges under stays. The event certificates_changed says so; then revoke the old one.
+    """
+    from host_tools import ca
+    from host_tools.provision import certificate_of
+    from host_tools.rotate import renew as give
+    from host_tools.secret_words import passphrase
+
+    host, number = _host_and_port(broker)
+    parts = {"ca": certificate_of(authority)} if authority else {}
+    ours = ca.load(folder or ca.default_folder(), passphrase())
+    for name in gateways:
+        certificate = ours.renew(name, years)
+        parts["cert"] = ca.der(certificate)
+        give(name, keys, host, number, parts, restart=restart)
+        serial = f"{certificate.serial_number:x}"
+        if as_json:
+            print(json.dumps({"gateway": name, "serial": serial}))
+        else:
+            print(say("{name}: certificate {serial} is on trial", name=name, serial=serial))
+
+
+def _host_and_port(broker: str) -> tuple[str, int]:
+    from host_tools.problems import USAGE, Problem
+
+    host, _, number = broker.rpartition(":")
+    if not number.isdecimal():
+        raise Problem(f"{broker!r} is not HOST:PORT", "--broker HOST:1883", code=USAGE)
+    return host or "127.0.0.1", int(number)
 
 
 @app.command("permissions")

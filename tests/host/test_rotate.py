@@ -7,12 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from typer.testing import CliRunner
 
+from agent import p256
 from agent.keys import following, name_of
 from agent.mac import Mac
-from host_tools import bundle, release, rotate
+from host_tools import bundle, ca, release, rotate
 from host_tools.collect import Collector, tables
 from host_tools.collect.messages import Message
 from host_tools.collect.seals import Seals
@@ -24,6 +26,7 @@ from tests.fakes.broker_process import BrokerProcess
 from tests.fakes.updating_fleet import Fleet, key_of, keys_file
 
 NAME = "gw-a"
+PHRASE = "une longue phrase de passe"
 WAIT_S = 60
 
 
@@ -138,6 +141,65 @@ def test_the_verb_says_which_key_is_in_force(mocker, tmp_path):
     assert json.loads(done.stdout) == {"gateway": NAME, "key": "3f0c9a1b"}
     with pytest.raises(Problem, match="is not HOST:PORT"):
         CliRunner().invoke(app, [*words[:-1], "localhost"], catch_exceptions=False)
+
+
+# -- certificates ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return ca.create(tmp_path / "ca", "Ville de X", PHRASE)
+
+
+def _requested(authority):
+    key = p256.make(bytes(range(1, 33)) * 2)
+    request = p256.request(NAME, key, p256.public(key))
+    return authority.sign_request(request, NAME)
+
+
+def test_a_running_gateway_tries_another_certificate_for_its_own_key(world, authority, capsys):
+    first = _requested(authority)
+    uplink = world.gateway.app.config["uplink"]
+    uplink |= {"ca": "ca.der", "cert": "certs/own.der"}
+    words = ["renew", NAME, "--keys", str(world.path), "--broker", f"127.0.0.1:{world.port}"]
+    words += ["--folder", str(authority.folder), "--authority", str(authority.folder / "ca.pem")]
+
+    def run():
+        done = CliRunner().invoke(
+            app, [*words, "--json"], env={"ECLOR_PASSPHRASE": PHRASE}, catch_exceptions=False
+        )
+        return json.loads(done.stdout)
+
+    with pytest.raises(Problem, match="refuses: the uplink has no TLS"):
+        run()
+    uplink["tls"] = True
+    for _ in range(2):  # the second takes the place of the first, whose trial goes on
+        told = run()
+    given = {row.serial: row for row in ca.rows(authority.folder)[1:]}
+    assert len(given) == 4 and {row.name for row in given.values()} == {NAME}
+    device = world.gateway.app.certificates
+    chosen = device.choose(uplink, 0)
+    assert device.is_on_trial and chosen["ca"] != "ca.der"
+    ground = world.gateway.app._ground
+    kept = x509.load_der_x509_certificate(bytes(ground.slots[chosen["cert"].rpartition("/")[2]]))
+    assert f"{kept.serial_number:x}" == told["serial"]
+    assert kept.public_key() == first.public_key() and kept.serial_number != first.serial_number
+    assert ca.is_issued_by(kept, authority.certificate)
+
+
+def test_whose_certificates_are_revoked_gets_no_other(authority):
+    with pytest.raises(Problem, match="has no good certificate"):
+        authority.renew(NAME)
+    first = _requested(authority)
+    second = authority.renew(NAME)
+    authority.revoke(f"{first.serial_number:x}")
+    assert authority.renew(NAME).public_key() == second.public_key()
+    authority.revoke(NAME)
+    with pytest.raises(Problem, match="has no good certificate"):
+        authority.renew(NAME)
+    authority.make_server("localhost")
+    with pytest.raises(Problem, match="has no good certificate"):
+        authority.renew("localhost")
 
 
 # -- the file ----------------------------------------------------------------------------------
