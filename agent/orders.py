@@ -58,15 +58,21 @@ class Orders:
             self._counts[wrong] += 1
             return None
         from agent.commands import Commands
-        from agent.handlers import Handlers
 
-        forget("commands", "handlers")
-        clock, do = self.app.clock, Handlers(self).table
+        forget("commands")
+        clock, do = self.app.clock, self.table()
         commands = Commands(name, self.mac, clock, self._last, self._save, do, self._counts)
         try:
             return commands.take(payload, now_ms)
         finally:
             self._last = commands.last
+
+    def table(self):
+        """Return what each command does, by its name."""
+        from agent.handlers import Handlers
+
+        forget("handlers")
+        return Handlers(self).table
 
     def offered(self, offer):
         """Take a firmware's offer that was fetched, and is authentic, unless it was tried."""

@@ -10,12 +10,13 @@
 | a | b | > 0 | tries - 1 is written first, then b runs |
 | a | b | 0, or b is not whole | the trial is cleared, a runs, the note says "rolled back from b" |
 | a: failed 3 times or is not whole | - | - | b runs, if it is whole |
-| neither | | | what is frozen into the image runs, else safe mode |
+| neither | | | what is frozen into the image runs, else safe mode; with /repair, on the network |
 | unreadable | | | the whole slot with the highest counter runs, the note says so |
 
 Whatever the flash holds, one of these follows, and the journal is never touched. A slot is whole
 when its size and the SHA-256 of its content are those of its head.
 
+/repair        a bundle that fetches a firmware and does nothing else (firmware/repair.py), if any
 /maintenance   minutes: one start that runs nothing, so that a computer can talk to the board:
                no watchdog, and the board starts by itself when they are over
 """
@@ -236,6 +237,25 @@ def safe_mode(board, state, wrong):
     board.reset()
 
 
+def repair(board, wrong):
+    """Run what /repair holds, which ends with a restart; return why it could not."""
+    why = inspect(board.root, "repair")[1]
+    if not why:
+        import vfs
+
+        board.arm()
+        vfs.mount(Slot(board.root + "/repair"), MOUNT)
+        sys.path.insert(0, MOUNT)
+        try:
+            from firmware import repair as fetcher
+
+            why = fetcher.start(board, wrong, inspect)
+        except Exception as error:
+            getattr(sys, "print_exception", print)(error)
+            why = "%s: %s" % (type(error).__name__, error)
+    return "no repair over the network: /repair " + why
+
+
 def maintenance_min(root):
     """Return the minutes for which nothing shall run, 0: none; whoever asks again gets none."""
     try:
@@ -304,7 +324,10 @@ def start(board=None):
     state[5] = why
     if slot != state[1]:  # a trial's starts are counted beforehand
         state[3] += fails
+    wrong.append(why)
     if slot and write_state(board.root, state):
         board.reset()
     else:
-        safe_mode(board, state, wrong + [why])
+        if not slot:
+            wrong.append(repair(board, wrong))
+        safe_mode(board, state, wrong)

@@ -21,7 +21,7 @@ from typing import Any
 
 from host_tools import bundle
 from host_tools.bundle import OFFER_BYTES, Bundle, Row
-from host_tools.image import ROOT, compile_source
+from host_tools.image import ROOT, VERSION, compile_source, repair_files
 from host_tools.language import say
 from host_tools.problems import DEVICE, INPUT, OK, Problem
 from host_tools.prompt import PIECE_BYTES, BoardError, Prompt
@@ -32,6 +32,7 @@ Tell = Callable[[str, float, str], None]  # port, 0 .. 1, words
 _BLOCK = 4096
 _SPARE_BYTES = 16 * _BLOCK  # littlefs writes anew before it frees, and the gateway saves
 _PLATFORMS = {"linux": "unix", "darwin": "unix"}
+REPAIR = "repair"  # where firmware/boot.py looks for it
 _OTHER = {"a": "b", "b": "a"}
 
 
@@ -55,14 +56,22 @@ class Result:
 
 
 def deploy(
-    ports: Sequence[str], data: bytes, tell: Tell = lambda port, share, words: None
+    ports: Sequence[str],
+    data: bytes,
+    tell: Tell = lambda port, share, words: None,
+    *,
+    repairs: bool = False,
 ) -> list[Result]:
     """Put a bundle on every board; return a result each, in their order.
 
     tell: is called from several threads, one at a time. A Problem when the bundle is none.
+    repairs: also what fetches a firmware when none can run (firmware/repair.py).
     """
     read = bundle.read(data)
     beside = starters()
+    if repairs:
+        files = repair_files(read.boards)
+        beside = {REPAIR: bundle.pack(files, VERSION, 1, read.boards)} | beside
     lock = threading.Lock()
 
     def told(port: str, share: float, words: str) -> None:

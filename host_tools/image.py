@@ -10,6 +10,7 @@ VfsLfs2, on the unix port as on a chip.
         flash.listdir("/journal")
 """
 
+import ast
 import contextlib
 import importlib
 import os
@@ -58,6 +59,8 @@ _GEOMETRY: dict[str, Any] = {
     "cache_size": 128,
     "lookahead_size": 32,
 }
+_REPAIR = "firmware/repair.mpy"
+_COMMANDS = "agent/handlers.mpy"  # of a gateway that runs: firmware/repair.py has one of its own
 _DISK_VERSION = 0x0002_0000  # lfs 2.0: readable by every MicroPython that has VfsLfs2
 
 
@@ -134,13 +137,38 @@ def compile_all(folder: Path, arch: str = ARCH) -> dict[str, bytes]:
     }
 
 
+def repair_files(boards: Sequence[str]) -> dict[str, bytes]:
+    """Return what /repair of these boards holds: what firmware/repair.py imports, and no more."""
+    compiled = _for(boards)
+    found: dict[str, bytes] = {}
+    todo = [_REPAIR, *(name for name in compiled if name.startswith(("boards/", "firmware/hal/")))]
+    while todo:
+        name = todo.pop()
+        if name in found or name not in compiled or name == _COMMANDS:
+            continue
+        found[name] = compiled[name]
+        tree = ast.parse((ROOT / name).with_suffix(".py").read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                path = node.module.replace(".", "/")
+                todo += [f"{path}.mpy", f"{path}/__init__.mpy"]
+                todo += [f"{path}/{alias.name}.mpy" for alias in node.names]
+    return found
+
+
 def files_for(boards: Sequence[str]) -> dict[str, bytes]:
     """Return the compiled files that these boards need; a Problem when there is no such board.
 
     Every driver and map is among them: a meter added by downlink needs no new firmware. Machine
     code is not, but for this computer: on an RP2 it would lie in the heap, and be of no use in a
-    bundle for another chip.
+    bundle for another chip. What fetches a firmware when none can run is not (repair_files()).
     """
+    compiled = _for(boards)
+    del compiled[_REPAIR]
+    return compiled
+
+
+def _for(boards: Sequence[str]) -> dict[str, bytes]:
     known = {path.stem for path in (ROOT / "boards").glob("[!_]*.py")}
     unknown = sorted(set(boards) - known)
     if unknown:

@@ -29,6 +29,9 @@ def command(
     public: Annotated[
         Path | None, typer.Option(help="NAME.pub of the key that must have signed it.")
     ] = None,
+    repair: Annotated[
+        bool, typer.Option(help="Also what fetches a firmware when none can run: 72 KB.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per board.")] = False,
 ) -> None:
     """Put the firmware on boards: into the slot that does not run, and only what differs.
@@ -57,7 +60,7 @@ def command(
         data = bundle.pack(files_for([board]), VERSION, 1, [board])
     ports = choose_all(port or [], all_of_them=all_of_them)
     with Bars(ports, quiet=as_json) as bars:
-        results = deploy(ports, data, bars.tell)
+        results = deploy(ports, data, bars.tell, repairs=repair)
     for result in results:
         print(json.dumps(result.as_dict(), ensure_ascii=False) if as_json else _words(result))
     raise typer.Exit(worst(result.code for result in results))

@@ -17,7 +17,11 @@ MAY_IMPORT = {
 DEVICE = ("drivers", "agent", "boards", "firmware")
 HARDWARE = {"machine", "network", "esp32", "rp2"}
 FILES = ("agent/store.py", "agent/slots.py", "agent/settings.py")  # who touches the file system
-CATCHERS = ("firmware/loop.py", "firmware/boot.py")  # who records it and starts again
+CATCHERS = (
+    "firmware/loop.py",
+    "firmware/boot.py",
+    "firmware/repair.py",
+)  # who records it and starts again
 HAL = ("firmware/hal/", "firmware/boot.py")
 
 

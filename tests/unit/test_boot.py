@@ -269,6 +269,62 @@ def test_what_is_frozen_runs_when_no_slot_can():
     place.close()
 
 
+class Fetcher:
+    """What stands in for firmware.repair."""
+
+    def __init__(self, end):
+        self.end = end
+        self.wrong = None
+
+    def start(self, board, wrong, inspect):
+        self.wrong = list(wrong)
+        assert inspect is boot.inspect and not inspect(board.root, "repair")[1]
+        if isinstance(self.end, str):
+            return self.end
+        raise self.end
+
+
+def test_without_a_firmware_the_repair_bundle_runs_and_hears_what_is_wrong():
+    for end, said in (("nobody came", "nobody came"), (OSError("radio"), "OSError: radio")):
+        place = Place(a=b"junk", repair=GOOD)
+        fetcher = firmware.repair = Fetcher(end)
+        firmware.main = Firmware(ImportError("no main"))
+        vfs = Vfs()
+        modules = {"firmware.main": firmware.main, "firmware.repair": fetcher, "vfs": vfs}
+        path = []
+
+        def go(place=place, path=path):
+            boot.start(place)
+            path.extend(sys.path)
+
+        text = "\n".join(list(with_modules(modules, go)))
+        assert "  no repair over the network: /repair " + said in text
+        assert fetcher.wrong[0].startswith("slot a") and fetcher.wrong[2:] == [
+            "ImportError: no main"
+        ]
+        assert vfs.mounted.stat("/x")[0] == 0x8000 and path[0] == boot.MOUNT
+        assert place.did == ["arm", "reset"] and place.seconds == 3600
+        place.close()
+
+
+def test_a_damaged_repair_bundle_is_not_run_and_a_firmware_that_ran_needs_none():
+    fetcher = firmware.repair = Fetcher("x")
+    place = Place(a=b"junk", repair=GOOD[:-1])
+    run(place, ImportError("no main"))
+    assert fetcher.wrong is None and place.did == ["reset"]
+    assert "  no repair over the network: /repair is 1 bytes short" in place.said
+    place.close()
+    place = Place(a=GOOD, repair=GOOD, slot=line_of("a - 0 0 0 "))
+    kept = boot.write_state
+    boot.write_state = lambda root, state: False
+    try:
+        run(place, ValueError("seeded"))
+    finally:
+        boot.write_state = kept
+    assert fetcher.wrong is None
+    place.close()
+
+
 def test_maintenance_starts_nothing_once():
     place = Place(a=GOOD, slot=line_of("a - 0 0 0 "), maintenance=b"")
     assert run(place)[0] is None
