@@ -91,7 +91,7 @@ def test_a_full_journal_declares_what_it_dropped():
     tree["journal"] = {"size_kb": 32, "max_loss_s": 30}
     site = Site(8, tree)
     site.network = False
-    site.run(20 * HOUR)
+    site.run(14 * HOUR)
     assert site.app.journal.lost_last > 0
     site.settle()
     verdict = _assert_whole(site, 8)
