@@ -1,11 +1,12 @@
 """What is wrong with the whole gateway, and the mildest cure: task, uplink, interface, board.
 
-Not here: a part that stands still (watch.py), a meter or a line (bus.py), a radio that does not
-join (interface.py): those cure themselves first. Here is what remains:
+Not here: a part that stands still, a port that fails (watch.py), a meter or a line (bus.py), a
+radio that does not join (interface.py): those cure themselves first. Here is what remains:
 
 | what | first | then |
 | --- | --- | --- |
-| STORM tasks fail within ten minutes | each was started anew | the board |
+| STORM tasks that are no port's fail within ten minutes | each was started anew | the board |
+| a task finds no memory | the uplink, its TLS is largest | the board, if that does not help |
 | the heap has no large piece, twice in ten minutes | the uplink, its TLS is largest | the board |
 | nothing acknowledged for `uplink.dead_h` hours | at half of it the interface | the board |
 
@@ -25,6 +26,7 @@ INTERFACE = "interface"
 BOARD = "board"
 STORM = const(10)
 _WINDOW_S = const(600)
+_RELIEF_S = const(15)  # what the uplink held is free by then
 
 
 def has_room(size_bytes):
@@ -48,16 +50,26 @@ class Health:
         self._dead_s = dead_h * 3600
         self._room = room
         self._failed_at: list = []
+        self._is_starved = False
+        self._relieved_s = -_WINDOW_S  # when the uplink was last given up for memory
         self._looked_s = 0
         self._narrow = 0  # looks in a row that found no room
         self._acked = None
         self._acked_s = 0
         self._is_switched = False
-        self.counts = {"task": 0, UPLINK: 0, INTERFACE: 0, BOARD: 0}
+        self.resting: list = []  # names of the ports that rest (watch.py)
+        self.counts = {"task": 0, "port": 0, UPLINK: 0, INTERFACE: 0, BOARD: 0}
 
-    def failed(self, uptime_s):
-        """Count a task that ended with an error and is started anew."""
+    def starved(self):
+        """A task found no memory; nothing is allocated here."""
         self.counts["task"] += 1
+        self._is_starved = True
+
+    def failed(self, uptime_s, is_port=False):
+        """Count a task that ended with an error and is started anew; a port's costs no board."""
+        self.counts["task"] += 1
+        if is_port:
+            return
         self._failed_at.append(uptime_s)
         if len(self._failed_at) > STORM:
             self._failed_at.pop(0)
@@ -74,6 +86,15 @@ class Health:
         if len(times) == STORM and times[-1] - times[0] < _WINDOW_S:
             times.clear()
             return BOARD, "%d tasks failed within %d s" % (STORM, _WINDOW_S)
+        if self._is_starved:
+            self._is_starved = False
+            since_s = uptime_s - self._relieved_s
+            if since_s >= _WINDOW_S:
+                self._relieved_s = uptime_s
+                return UPLINK, "a task found no memory"
+            if since_s >= _RELIEF_S:
+                self._relieved_s = uptime_s
+                return BOARD, "a task found no memory %d s later" % since_s
         if uptime_s - self._looked_s >= _WINDOW_S:
             self._looked_s = uptime_s
             self._narrow = 0 if self._room() else self._narrow + 1

@@ -114,7 +114,8 @@ class Orders:
 
     def restart(self, now_ms):
         """Restart the gateway after RESTART_MS, so that what it says leaves first."""
-        self._restart_at = ticks_add(now_ms, RESTART_MS)
+        if self._restart_at is None:  # whoever asks again does not put it off
+            self._restart_at = ticks_add(now_ms, RESTART_MS)
 
     def keeps_awake(self):
         """Tell whether people are at work here, or a restart is decided."""

@@ -111,6 +111,8 @@ class Report:
         tree["uptime_ms"] = app.clock.uptime_ms
         tree["forced"] = app.quiet.forced
         tree["waited_ms"] = app.quiet.waited_ms
+        if app.health and app.health.resting:
+            tree["resting"] = app.health.resting
         if app.supply:
             tree["supply_mv"] = app.supply.mv
             tree["supply_low"] = app.supply.times
@@ -141,6 +143,7 @@ class Report:
                 "commands": app.orders.report(),
                 "withheld": app.privacy.withheld if app.privacy else 0,
                 "cures": app.health.counts if app.health else None,
+                "resting": app.health.resting if app.health else [],
                 "purge": app.purge.state if app.purge else "",
                 "update": app.upgrade.report() if app.upgrade else None,
                 "meters": [

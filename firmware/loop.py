@@ -1,21 +1,25 @@
 """The asyncio file: a task per port, one for the uplink, one for time, one for housekeeping.
 
 It moves bytes and nothing else: what they mean is decided in agent/. A task that fails is
-recorded, counted and started again; the others go on. One that stands still is started anew, and
-when that does not help, the watchdog is fed no more (agent/watch.py).
+recorded, counted and started again; the others go on. One that stands still is started anew;
+when that does not help, a port rests for a growing time, and for the rest the watchdog is fed no
+more (agent/watch.py, agent/health.py).
 """
 
 import asyncio
+import gc
 
 from agent.health import BOARD, INTERFACE, Health, has_room
 from agent.names import Names
 from agent.watch import Watch
+from drivers.ticks import ticks_add
 from firmware import carrier
 from firmware.link import Link
 
 _REOPEN_MS = 2000
 _FEED_MS = 500
 _WATCHDOG_MS = 8000
+_LATE_MS = 5000  # a restart that is due and does not happen
 _ROOM_BYTES = 12288  # a TLS handshake's largest piece
 
 
@@ -40,58 +44,109 @@ async def _main(app, hal):
         from firmware import timekeeping
 
         rows.append(("time", timekeeping.keep_time, (app, hal, names)))
-    watch = Watch(app.buses + [app.uplink, app], hal.ticks_ms())
+    watch = Watch(app.buses + [app.uplink, app], hal.ticks_ms(), len(app.buses))
     app.health = Health(app.journal, app.config["uplink"]["dead_h"], _has_room)
     feed = hal.start_watchdog(_WATCHDOG_MS)
-    tasks = [asyncio.create_task(_forever(app, *row)) for row in rows]
+    tasks = [asyncio.create_task(_forever(app, hal, watch, i, rows)) for i in range(len(rows))]
 
-    def renew(index):
-        """Start a task anew."""
+    def renew(index, rest_ms=0):
+        """Start a task anew, after a rest."""
         tasks[index].cancel()
-        tasks[index] = asyncio.create_task(_forever(app, *rows[index]))
+        tasks[index] = asyncio.create_task(_forever(app, hal, watch, index, rows, rest_ms))
 
-    uplink = len(app.buses)  # the row of the uplink's task; the interface's is two further on
     while True:
-        stuck = watch.step(hal.ticks_ms())
-        if stuck is not None:
-            app.log.error("loop", "%s stands still: started anew", rows[stuck][0])
-            app.note_event("cure", "task: %s stands still" % rows[stuck][0])
-            app.health.failed(app.clock.uptime_ms // 1000)
-            if stuck == uplink:
-                app.uplink.closed(hal.ticks_ms(), "it stood still")
-            renew(stuck)
-        if watch.may_feed:
-            if feed:
-                feed()
-            cure, why = app.health.step(app.clock.uptime_ms // 1000)
-            if cure:
-                app.log.error("health", "%s: the %s is started anew", why, cure)
-                app.note_event("cure", "%s: %s" % (cure, why))
-            if cure == BOARD:
-                app.orders.restart(hal.ticks_ms())
-            elif cure:
-                app.uplink.closed(hal.ticks_ms(), why)
-                renew(uplink)
-                if cure == INTERFACE:
-                    renew(uplink + 2)
-            app.words.step(app.clock.uptime_ms // 1000)
-        elif not watch.is_told:
-            watch.is_told = True
-            app.words.keep("a part stands still: the watchdog will bite")
+        now_ms = hal.ticks_ms()
+        try:
+            app.clock.tick(now_ms)  # also when the App's own task cannot
+            _look(app, hal, watch, rows, renew, feed)
+        except MemoryError:
+            gc.collect()
+            app.health.starved()
+        if app.orders.is_restart_due(ticks_add(now_ms, -_LATE_MS)):
+            _end(app, hal)  # the App's task should have done it: it is what is ill
         await asyncio.sleep_ms(_FEED_MS)
+
+
+def _look(app, hal, watch, rows, renew, feed):
+    """Let watch and health find what is ill; do what they say; feed the watchdog."""
+    uplink = len(app.buses)  # the row of the uplink's task; the interface's is two further on
+    stuck = watch.step(hal.ticks_ms())
+    if stuck is not None:
+        name = rows[stuck][0]
+        if watch.rest_ms:
+            _note_rest(app, watch, rows, stuck, "stands still", watch.rest_ms)
+        else:
+            app.log.error("loop", "%s stands still: started anew", name)
+            app.note_event("cure", "task: %s stands still" % name)
+            app.health.failed(app.clock.uptime_ms // 1000, stuck < uplink)
+        if stuck == uplink:
+            app.uplink.closed(hal.ticks_ms(), "it stood still")
+        renew(stuck, watch.rest_ms)
+    if watch.may_feed:
+        if feed:
+            feed()
+        app.health.resting = [rows[i][0] for i in range(uplink) if watch.is_resting(i)]
+        cure, why = app.health.step(app.clock.uptime_ms // 1000)
+        if cure == BOARD:
+            app.orders.restart(hal.ticks_ms())
+        elif cure:
+            app.uplink.closed(hal.ticks_ms(), why)
+            renew(uplink)
+            if cure == INTERFACE:
+                renew(uplink + 2)
+        if cure:
+            app.log.error("health", "%s: the %s is started anew", why, cure)
+            app.note_event("cure", "%s: %s" % (cure, why))
+        app.words.step(app.clock.uptime_ms // 1000)
+    elif not watch.is_told:
+        watch.is_told = True
+        app.words.keep("a part stands still: the watchdog will bite")
+
+
+def _note_rest(app, watch, rows, index, what, rest_ms):
+    """Say that a port rests."""
+    name = rows[index][0]
+    app.health.counts["port"] += 1
+    app.log.error("loop", "%s %s: it rests for %d s", name, what, rest_ms // 1000)
+    app.note_event("cure", "port: %s %s, it rests for %d s" % (name, what, rest_ms // 1000))
+
+
+def _end(app, hal):
+    """Keep what can be kept, and restart."""
+    try:
+        app.words.keep("restart")
+        app.journal.sync()
+    except (MemoryError, OSError):
+        pass  # a restart is what helps
+    hal.reset()
 
 
 def _has_room():
     return has_room(_ROOM_BYTES)
 
 
-async def _forever(app, name, task, args):
+async def _forever(app, hal, watch, index, rows, rest_ms=0):
+    """Run a task, and again when it ends; a port that keeps failing rests in between."""
+    name, task, args = rows[index]
+    is_port = index < len(app.buses)
     while True:
+        while rest_ms > 0:  # who waits for the port is told at once that there is none
+            args[0].failed("it rests", hal.ticks_ms())
+            await asyncio.sleep_ms(min(rest_ms, _REOPEN_MS))
+            rest_ms -= _REOPEN_MS
         try:
             await task(*args)
+        except MemoryError:
+            gc.collect()
+            app.health.starved()
         except Exception as error:
-            app.log.error("loop", "%s: %s: %s", name, type(error).__name__, error)
-            app.health.failed(app.clock.uptime_ms // 1000)
+            why = "%s: %s" % (type(error).__name__, error)
+            app.log.error("loop", "%s: %s", name, why)
+            app.health.failed(app.clock.uptime_ms // 1000, is_port)
+            if is_port:
+                rest_ms = watch.failed(index, hal.ticks_ms())
+                if rest_ms:
+                    _note_rest(app, watch, rows, index, why, rest_ms)
         await asyncio.sleep_ms(_REOPEN_MS)
 
 

@@ -44,6 +44,12 @@ TREE = {
 }
 
 
+def _two_ports():
+    tree = dict(TREE, ports=TREE["ports"] + [{"name": "other", "uart": "uart2"}])
+    tree["meters"] = TREE["meters"] + [dict(TREE["meters"][0], name="tank", port="other")]
+    return tree
+
+
 class Reset(SystemExit):
     """The board starts again: nothing in the loop may stop it."""
 
@@ -75,14 +81,14 @@ class Wire:
 
 
 class Gateway:
-    """The App, its loop and a board; ills befall the port, one each time it is opened."""
+    """The App, its loop and a board; ills befall the first port, one each time it is opened."""
 
     root = runtime = id = ""
     interfaces = ("ethernet",)
     cause = "power"
     state = UP  # of the interface, which it is too
 
-    def __init__(self, ills=(), dead_h=0, ground=None):
+    def __init__(self, ills=(), dead_h=0, ground=None, tree=None):
         from tests.fakes.virtual_loop import VirtualLoop
 
         self._clock = VirtualLoop()
@@ -93,7 +99,7 @@ class Gateway:
         self._meter = CountingMeter(1)
         self.opened = self.fed = self.started = 0
         self._lives = False
-        config, problems = validate(TREE)
+        config, problems = validate(tree or TREE)
         assert problems == []
         config["uplink"]["dead_h"] = dead_h  # hours; a part of one here
         self.ground = ground or MemoryGround()
@@ -122,6 +128,8 @@ class Gateway:
         return 1, 1
 
     def open_uart(self, name):
+        if name != "uart1":
+            return Wire(CountingMeter(1), "")
         self.opened += 1
         return Wire(self._meter, self._ills.pop(0) if self._ills else "")
 
@@ -203,38 +211,117 @@ def test_a_port_that_hangs_is_started_anew_and_reads_on():
     assert gateway.live(lambda: gateway.app.meters[0].answers > 3, 300) == "done"
     assert gateway.opened == 2 and 60 <= gateway.seconds < 120
     assert [line for line in gateway.log.lines() if "rs485 stands still: started anew" in line]
-    cures = [why for what, why in gateway.events() if what == "cure"]
+    cures = _cures(gateway)
     assert cures == ["task: rs485 stands still"] and gateway.app.health.counts["task"] == 1
     assert gateway.fed > 100
 
 
-def test_when_that_does_not_help_the_watchdog_bites_and_the_next_life_says_why():
+def _cures(gateway):
+    return [why for what, why in gateway.events() if what == "cure"]
+
+
+def test_a_port_that_hangs_again_and_again_rests_longer_and_longer_while_the_others_go_on():
+    _needs_the_loop()
+    gateway = Gateway(["hangs"] * 6, tree=_two_ports())
+    hung, well = gateway.app.meters
+    assert gateway.live(lambda: gateway.opened == 3, 600) == "done"
+    assert 255 <= gateway.seconds < 270  # it hangs twice for a minute, then rests for two
+    assert gateway.live(lambda: gateway.app.health.resting, 600) == "done"
+    assert json.loads(gateway.app.state(gateway.ticks_ms()))["resting"] == ["rs485"]
+    assert gateway.live(lambda: hung.answers > 3, 8000) == "done"
+    assert _cures(gateway) == ["task: rs485 stands still"] + [
+        "port: rs485 stands still, it rests for %d s" % s for s in (120, 240, 480, 960, 1920)
+    ]
+    # Six times it hung for a minute; the meter, which does not answer, is asked less often too.
+    assert 6 * 60 + 120 + 240 + 480 + 960 + 1920 <= gateway.seconds < 6 * 360 + 3720
+    assert well.answers > 400 - 10 and well.no_reply == 0
+    assert gateway.fed > 7000 and gateway.app.health.counts == {
+        "task": 1, "port": 5, "uplink": 0, "interface": 0, "board": 0
+    }  # fmt: skip
+    assert gateway.app.health.resting == []
+
+
+def test_a_port_whose_task_fails_again_and_again_rests_and_no_board_is_restarted():
+    _needs_the_loop()
+    gateway = Gateway(["raises"] * 30, tree=_two_ports())
+    assert gateway.live(lambda: gateway.app.meters[0].answers > 3, 9000) == "done"
+    assert _cures(gateway) == [
+        "port: rs485 ValueError: what nobody thought of, it rests for %d s" % s
+        for s in (120, 240, 480, 960, 1920, 3600)
+    ]
+    assert gateway.app.health.counts["board"] == 0 and gateway.app.health.counts["task"] == 30
+    assert gateway.app.meters[1].answers > 700
+
+
+def test_an_app_that_hangs_is_started_anew_then_the_watchdog_bites_and_the_next_life_says_why():
     _needs_the_loop()
     gateway = Gateway()
     assert gateway.live(lambda: gateway.app.meters[0].answers, 60) == "done"
-    gateway.app.buses[0].step = lambda now_ms, now_us: 100000  # it turns and gets nowhere
+    gateway.app.step = lambda now_ms: 100000  # it turns and gets nowhere
     assert gateway.live(lambda: gateway.seconds > 140, 300) == "done"
     fed = gateway.fed
     assert gateway.live(lambda: gateway.seconds > 200, 300) == "done"
-    assert gateway.opened == 2 and 200 < fed == gateway.fed
+    assert 200 < fed == gateway.fed
     told = dict(Gateway(ground=gateway.ground).events())
     assert "a part stands still: the watchdog will bite" in told["last_words"]
     assert "last_words" not in dict(Gateway(ground=gateway.ground).events())  # once
 
 
+def _ill(error):
+    def step(now_ms):
+        raise error
+
+    return step
+
+
 def test_a_storm_of_errors_ends_with_the_board_and_a_passing_one_with_the_task():
     _needs_the_loop()
-    gateway = Gateway(["raises"] * 5)
+    gateway = Gateway(["raises"] * 4)
     assert gateway.live(lambda: gateway.app.meters[0].answers > 3, 300) == "done"
-    assert gateway.app.health.counts["task"] == 5 and gateway.app.health.counts["board"] == 0
-    gateway = Gateway(["raises"] * 30)
-    assert gateway.live(lambda: False, 120) == ""
-    assert gateway.app.health.counts["task"] >= 10
-    cures = [why for what, why in gateway.events() if what == "cure"]
-    assert cures == ["board: 10 tasks failed within 600 s"]
+    assert gateway.app.health.counts["task"] == 4 and gateway.app.health.counts["board"] == 0
+    gateway.app.step = _ill(ValueError("what nobody thought of"))
+    assert gateway.live(lambda: False, gateway.seconds + 120) == ""
+    assert gateway.app.health.counts["task"] >= 14
+    assert _cures(gateway) == ["board: 10 tasks failed within 600 s"]
     told = dict(Gateway(ground=gateway.ground).events())
-    assert "rs485: ValueError: what nobody thought of" in told["last_words"]
+    assert "app: ValueError: what nobody thought of" in told["last_words"]
     assert told["last_words"].split("\n")[-1] == "restart"
+
+
+def test_an_app_without_memory_costs_the_uplink_then_the_board_long_before_the_watchdog():
+    _needs_the_loop()
+    gateway = Gateway()
+    assert gateway.live(lambda: gateway.app.meters[0].answers, 60) == "done"
+    begun = gateway.seconds
+    gateway.app.step = _ill(MemoryError())
+    # The App's own task can restart nothing: the loop does.
+    assert gateway.live(lambda: False, 120) == ""
+    assert gateway.seconds - begun < 30
+    cures = _cures(gateway)
+    assert cures[0] == "uplink: a task found no memory" and len(cures) == 2
+    assert cures[1].startswith("board: a task found no memory 1")
+    assert "restart" in dict(Gateway(ground=gateway.ground).events())["last_words"]
+
+    gateway = Gateway()
+    assert gateway.live(lambda: gateway.app.meters[0].answers, 60) == "done"
+    usual = gateway.app.step
+    gateway.app.step = _ill(MemoryError())
+    assert gateway.live(lambda: gateway.app.health.counts["uplink"], 60) == "done"
+    gateway.app.step = usual  # giving up the uplink has helped
+    assert gateway.live(lambda: gateway.seconds > 1200, 1300) == "done"
+    assert gateway.app.health.counts["board"] == 0
+
+
+def test_a_loop_without_memory_goes_on():
+    _needs_the_loop()
+    gateway = Gateway()
+    assert gateway.live(lambda: gateway.app.meters[0].answers, 60) == "done"
+    usual = gateway.app.words.step
+    gateway.app.words.step = _ill(MemoryError())
+    assert gateway.live(lambda: gateway.app.health.counts["uplink"], 60) == "done"
+    gateway.app.words.step = usual
+    answers = gateway.app.meters[0].answers
+    assert gateway.live(lambda: gateway.app.meters[0].answers > answers + 3, 120) == "done"
 
 
 def test_a_heap_in_pieces_costs_the_uplink_first_and_then_the_board():
@@ -248,7 +335,7 @@ def test_a_heap_in_pieces_costs_the_uplink_first_and_then_the_board():
         assert gateway.live(lambda: False, 1500) == ""
     finally:
         loop._ROOM_BYTES = usual
-    cures = [why for what, why in gateway.events() if what == "cure"]
+    cures = _cures(gateway)
     assert cures == ["uplink: the heap is in pieces", "board: the heap is in pieces"]
     assert 1200 <= gateway.seconds < 1300
 

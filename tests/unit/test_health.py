@@ -27,7 +27,7 @@ def cures(health, seconds, step_s=60):
 def test_a_gateway_that_works_is_left_alone():
     health, _ = make(dead_h=1)
     assert cures(health, 100000) == []
-    assert health.counts == {"task": 0, UPLINK: 0, INTERFACE: 0, BOARD: 0}
+    assert health.counts == {"task": 0, "port": 0, UPLINK: 0, INTERFACE: 0, BOARD: 0}
 
 
 def test_a_storm_of_errors_restarts_the_board_and_single_ones_do_not():
@@ -41,6 +41,29 @@ def test_a_storm_of_errors_restarts_the_board_and_single_ones_do_not():
         health.failed(second)
     assert health.step(STORM)[0] == BOARD and health.step(STORM + 1) == ("", "")
     assert health.counts["task"] == STORM and health.counts[BOARD] == 1
+
+
+def test_a_task_without_memory_costs_the_uplink_then_the_board():
+    health, _ = make()
+    health.starved()
+    assert health.step(10)[0] == UPLINK and health.step(11) == ("", "")
+    health.starved()
+    assert health.step(20) == ("", "")  # what the uplink held may not be free yet
+    health.starved()
+    assert health.step(25)[0] == BOARD
+    health, _ = make()
+    for second in (700, 1400):  # the mild cure helped for ten minutes
+        health.starved()
+        assert health.step(second)[0] == UPLINK
+    assert health.counts["task"] == 2
+
+
+def test_a_ports_errors_cost_no_board():
+    health, _ = make()
+    for second in range(3 * STORM):
+        health.failed(second, True)
+        assert health.step(second) == ("", "")
+    assert health.counts["task"] == 3 * STORM
 
 
 def test_a_heap_in_pieces_costs_the_uplink_then_the_board():

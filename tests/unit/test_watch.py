@@ -7,9 +7,9 @@ class Part:
     pass
 
 
-def make(count, now_ms=0):
+def make(count, now_ms=0, ports=0):
     parts = [Part() for _ in range(count)]
-    return parts, Watch(parts, now_ms, 1000)
+    return parts, Watch(parts, now_ms, ports, 1000)
 
 
 def test_parts_that_move_are_left_alone():
@@ -44,3 +44,45 @@ def test_the_tick_may_wrap():
     _, watch = make(1, near)
     assert watch.step((near + 900) & ((1 << 30) - 1)) is None
     assert watch.step((near + 1000) & ((1 << 30) - 1)) == 0
+
+
+def test_a_port_rests_instead_and_longer_each_time():
+    parts, watch = make(2, ports=1)
+    rests = []
+    for now in range(0, 9000000, 500):
+        parts[1].alive_ms = now
+        if watch.step(now) == 0 and watch.rest_ms:
+            rests.append(watch.rest_ms // 1000)
+        assert watch.may_feed
+    assert rests[:7] == [120, 240, 480, 960, 1920, 3600, 3600][: len(rests)] and len(rests) >= 6
+    assert watch.restarts == 1
+
+
+def test_a_port_that_has_worked_for_ten_minutes_is_trusted_again():
+    parts, watch = make(1, ports=1)
+    for now in range(5):
+        watch.failed(0, now)
+    assert watch.is_resting(0)
+    now = 0
+    for now in range(5, 130000, 1000):
+        if not watch.is_resting(0):
+            parts[0].alive_ms = now
+        watch.step(now)
+    assert not watch.is_resting(0)
+    for well_ms, rest_ms in ((300000, 240000), (800000, 120000)):
+        end = now + well_ms
+        while now < end:
+            now += 500
+            parts[0].alive_ms = now
+            assert watch.step(now) is None
+        rests = [watch.failed(0, now + i) for i in range(5)]
+        assert rests == [0, 0, 0, 0, rest_ms]
+        end = now + rest_ms + 1000
+        while now < end:
+            now += 500
+            watch.step(now)
+
+
+def test_errors_that_are_far_apart_are_no_storm():
+    _, watch = make(1, ports=1)
+    assert not any(watch.failed(0, now) for now in range(0, 40000, 300))
