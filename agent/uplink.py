@@ -89,7 +89,7 @@ class Uplink(Session):
             payload = self._state
             self._state = None
             if len(payload) <= RECORD_MAX and (not budget or budget.may_send_live):
-                return mqtt.publish(self.out, self._topics.state, payload)
+                return self._put(self._topics.state, payload, 0)
             self.counters["states_dropped"] += 1
         if budget and not budget.may_send_records:
             return 0

@@ -95,7 +95,7 @@ GROUPS = (
         "bus",
         _agent("bus", "meter", "rhythm", "outage", "quiet"),
         (
-            *_unit("bus", "quiet", "modbus_bus"),
+            *_unit("bus", "bus_clock", "outage", "quiet", "modbus_bus"),
             "tests/system/test_inputs.py",
             "tests/system/test_quiet_flash.py",
             "tests/system/test_low_supply.py",
@@ -105,7 +105,7 @@ GROUPS = (
         "uplink",
         _agent("uplink", "session", "flight", "mqtt", "window", "backoff", "carried"),
         (
-            *_unit("uplink", "mqtt", "poster", "budget"),
+            *_unit("uplink", "session", "flight", "mqtt", "carried", "poster", "budget"),
             "tests/system/test_hostile_broker.py",
             "tests/system/test_backlog.py",
         ),

@@ -166,3 +166,60 @@ def test_lengths_beyond_the_standard_and_the_buffer_are_refused_before_a_byte_is
             continue
         raise AssertionError("no error")
     assert bytes(out) == bytes(16) and mqtt.length_size(268435455) == 4
+
+
+def test_nothing_of_what_the_buffer_held_is_sent():
+    out = bytearray(b"\xff" * 64)
+    length = mqtt.connect(out, b"gw", 0x0155)
+    assert bytes(out[:length]) == b"\x10\x0e\x00\x04MQTT\x04\x02\x01\x55\x00\x02gw"
+    out = bytearray(b"\xff" * 64)
+    length = mqtt.subscribe(out, 0x0102, (b"a",))
+    assert bytes(out[:length]) == b"\x82\x06\x01\x02\x00\x01a\x00"
+    out = bytearray(b"\xff" * 300)
+    length = mqtt.publish(out, b"a" * 256, b"p", 0x0304)
+    assert bytes(out[:length]) == b"\x32\x85\x02\x01\x00" + b"a" * 256 + b"\x03\x04p"
+
+
+def test_a_buffer_of_the_very_length_is_enough_and_one_byte_less_is_not():
+    for work, size in (
+        (lambda out: mqtt.publish(out, b"ab", b"xyz", 7), 11),
+        (lambda out: mqtt.connect(out, b"gw", 60), 16),
+        (lambda out: mqtt.subscribe(out, 7, (b"a",)), 8),
+        (lambda out: mqtt.bare(out, mqtt.PINGREQ), 2),
+    ):
+        assert work(bytearray(size)) == size
+        try:
+            work(bytearray(size - 1))
+        except ValueError as error:
+            assert str(size - 1) in str(error)
+        else:
+            raise AssertionError("took it")
+
+
+def test_a_packet_as_long_as_is_taken_is_taken():
+    body = b"\x00\x01a" + b"q" * 61
+    assert _read(b"\x30\x40" + body, size=64) == [(3, 0, body)]
+    assert _is_malformed(b"\x30\x41" + body + b"q", size=64)
+    assert _is_malformed(b"\x30\x00", size=64) and _is_malformed(b"\x30\x01\x01", size=64)
+    assert _read(b"\x30\x03\x00\x01a") == [(3, 0, b"\x00\x01a")], "a topic and nothing else"
+    long = b"\x01\x02" + b"t" * 258
+    data = b"\x30" + bytes((len(long) & 127 | 128, len(long) >> 7)) + long
+    assert _read(data, size=300) == [(3, 0, long)], "a topic of more than 255 bytes"
+    short = b"\x01\x02" + b"t" * 257
+    assert _is_malformed(b"\x30" + bytes((len(short) & 127 | 128, len(short) >> 7)) + short, 300)
+
+
+def test_what_is_wrong_with_a_packet_is_said():
+    for data, words in (
+        (b"\x34\x05\x00\x01a\x00\x01", "PUBLISH of QoS 2, subscribed at 0"),
+        (b"\x30\x03\x00\x02a", "PUBLISH with a topic of 2 bytes in 3"),
+        (b"\x40\x01\x00", "packet kind 4: flags 0, 1 bytes"),
+        (b"\xf0\x00", "packet kind 15 is not for a client"),
+        (b"\x30\xff\x7f", "packet of 16383 bytes, 256 taken"),
+    ):
+        try:
+            _read(data)
+        except mqtt.Malformed as error:
+            assert str(error) == words
+        else:
+            raise AssertionError(words)

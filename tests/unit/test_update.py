@@ -323,3 +323,121 @@ def test_slots_write_what_boot_reads():
     bench.put("b", b"x" * 960)
     assert bench.slots.counter("b") == 0
     bench.close()
+
+
+def test_an_offer_that_comes_again_goes_on_where_its_fetch_was():
+    bench = Bench()
+    bench.put("b", NEW[:3000])
+    assert bench.updater.offer(NEW[:960])["at"] == 3000
+    bench.put("b", NEW[:960])
+    assert bench.updater.offer(NEW[:960])["at"] == 960
+    bench.put("b", b"x" + NEW[1:3000])
+    assert bench.updater.offer(NEW[:960])["at"] == 960
+    bench.put("b", NEW[:959])
+    assert bench.updater.offer(NEW[:960])["at"] == 960 and bench.slots.size("b") == 960
+    assert bench.updater.id == NEW[52:56]
+    bench.close()
+
+
+def test_room_is_what_is_free_and_what_the_old_offer_gives_back():
+    bench = Bench()
+    bench.put("b", b"junk" * 100)
+    bench.slots.free = lambda: len(NEW) - 401
+    assert refusal(bench, NEW[:960]) == "no room: %d bytes, %d are free" % (len(NEW), len(NEW) - 1)
+    bench.slots.free = lambda: len(NEW) - 400
+    assert bench.updater.offer(NEW[:960])["of"] == len(NEW)
+    bench.close()
+
+
+def test_limits_of_an_offer_are_kept_to_the_byte():
+    bench = Bench()
+
+    def head(listing, content, names):
+        return NEW[:12] + pack(">II", listing, content) + NEW[20:84] + pack(">I", names)
+
+    for listing, content, names, why in (
+        (65536, 4194304, 65536 - 32, ""),
+        (64, 0, 64, ""),
+        (65568, 0, 65536, "a listing of 65568"),
+        (64, 0, 65, "a listing of 64 bytes with 65"),
+        (65, 0, 32, "a listing of 65"),
+        (64, 4194305, 32, "4194305 bytes of content"),
+    ):
+        try:
+            bench.updater.check(head(listing, content, names) + NEW[88:960])
+            assert not why, why
+        except CannotDo as error:
+            assert why and str(error).startswith(why), error
+    for version, why in ((b"v" * 24, ""), (b"v" * 23 + b"\xff", "its version is no text")):
+        try:
+            bench.updater.check(make_bundle(NEW_FILES, version=version)[:960])
+            assert not why
+        except CannotDo as error:
+            assert str(error) == why
+    bench.close()
+
+
+def test_what_is_idle_reports_nothing():
+    bench = Bench()
+    nothing = {"version": "", "phase": "idle", "at": 0, "of": 0}
+    nothing.update({"fetched": 0, "copied": 0, "refused": 0, "why": ""})
+    assert bench.updater.report() == nothing
+    assert not bench.updater.is_busy and not bench.updater.is_ready and bench.updater.is_idle
+    bench.updater.offer(NEW[:960])
+    said = bench.updater.report()
+    assert (said["version"], said["phase"], said["at"], said["of"]) == (
+        "2.0",
+        "listing",
+        960,
+        len(NEW),
+    )
+    assert not bench.updater.is_busy and not bench.updater.is_idle
+    bench.close()
+
+
+def test_a_piece_that_came_gives_the_next_one_its_whole_time():
+    bench = Bench()
+    bench.updater.offer(NEW[:960])
+    asked = []
+
+    def until(now_ms):
+        for now in range(bench.now, now_ms, 500):
+            bench.updater.step(now)
+            if bench.said:
+                asked.append((now, json.loads(bench.said.pop())["at"]))
+        bench.now = now_ms
+
+    until(40000)
+    assert asked == [(0, 960), (10000, 960), (30000, 960)]
+    bench.updater.take(bench.piece(960, 20), 40000)
+    until(80000)
+    assert asked[3:] == [(50000, 980), (70000, 980)]
+    bench.close()
+
+
+def test_only_the_hashes_of_the_running_listing_are_held():
+    bench = Bench()
+    bench.updater.offer(NEW[:960])
+    read = bench.slots.read
+    counts = []
+
+    def seen(slot, at, count):
+        if slot == "a":
+            counts.append(count)
+        return read(slot, at, count)
+
+    bench.slots.read = seen
+    while bench.updater.report()["phase"] == "listing":
+        bench.updater.step(bench.now)
+        bench.give()
+        bench.now += 10
+    assert counts == [192, 64], "its head, then two hashes"
+    bench.close()
+
+
+def test_slots_tell_a_version_and_a_note_to_their_last_character():
+    bench = Bench(make_bundle(NEW_FILES, version=b"1.2.3-candidate-of-spring"[:24]))
+    assert bench.slots.version() == "1.2.3-candidate-of-sprin"
+    bench.slots.write(["a", "-", 0, 0, 0, " ~\x7f\x1f"])
+    assert boot.read_state(bench.root)[5] == " ~??"
+    bench.close()
