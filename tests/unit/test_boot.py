@@ -335,7 +335,7 @@ def test_maintenance_starts_nothing_once():
 
 def test_maintenance_ends_by_itself_after_the_minutes_that_were_asked():
     for text, minutes in ((b"5", 5), (b"60", 60), (b"61", 60), (b"0", 30), (b"-5", 30),
-                          (b"\xff5", 30), (b"999999999999", 60)):  # fmt: skip
+                          (b"\xff5", 30), (b"999999999999", 60), (b"000000005", 5), (b"0000000059", 5)):  # fmt: skip
         place = Place(a=GOOD, slot=line_of("a - 0 0 0 "), maintenance=text)
         assert run(place)[0] is None
         assert place.did == [minutes], text
@@ -604,3 +604,83 @@ def test_without_a_board_it_is_a_chip():
         boot.Chip = kept
     assert main.ran[0][0] == "a"
     place.close()
+
+
+def test_a_slot_says_of_a_file_what_micropython_looks_at_and_nothing_else():
+    place = Place(a=make_bundle(1, ((b"agent/app.mpy", b"x"),)))
+    slot = boot.Slot(place.root + "/a")
+    assert slot.stat("/agent/app.mpy") == (0x8000,) + (0,) * 9  # a file
+    assert slot.stat("/agent") == slot.stat("/") == (0x4000,) + (0,) * 9  # a directory
+    place.close()
+
+
+def test_safe_mode_speaks_every_ten_seconds_for_an_hour():
+    place = Place(a=b"junk")
+    spoke = []
+    boot.print = lambda text: spoke.append((place.seconds, text))
+    try:
+        boot.safe_mode(place, ["a", "-", 0, 4, 0, "x"], ["slot a is no firmware"])
+    finally:
+        del boot.print
+    at = [second for second, text in spoke if "SAFE MODE" in text]
+    assert at == list(range(0, 3600, 10)) and len(spoke) == 3 * len(at)
+    assert boot.read_state(place.root) == ["a", "-", 0, 0, 0, "x"] and place.did == ["reset"]
+    place.close()
+
+
+def test_an_led_has_a_name_of_twenty_characters_at_most():
+    named = []
+
+    class Machine:
+        class Pin:
+            OUT = 1
+
+            def __init__(self, name, mode):
+                named.append(name)
+
+            def value(self, on):
+                pass
+
+    place = Place(led=b"L" * 30)
+    chip = boot.Chip()
+    chip.root = place.root
+    with_modules({"machine": Machine}, lambda: (chip.shine(1), chip.shine(0)))
+    assert named == ["L" * 20], "looked for once"
+    place.close()
+
+
+def test_a_line_of_four_hundred_bytes_is_read_whole():
+    for size, readable in ((391, True), (392, False)):
+        place = Place(slot=line_of("a - 0 0 0 " + "n" * (size - 10)))
+        assert (boot.read_state(place.root) is not None) is readable
+        place.close()
+    place = Place()
+    assert boot.write_state(place.root, ["a", "-", 0, 0, 0, " ~\x7f\x1f"])
+    assert boot.read_state(place.root)[5] == " ~??"
+    place.close()
+
+
+def test_what_is_not_whole_counts_for_less_than_any_firmware():
+    place = Place(a=b"x", b=GOOD[:-1])
+    os.mkdir(place.root + "/c")
+    assert boot.inspect(place.root, "a") == (-1, "is no firmware")
+    assert boot.inspect(place.root, "b") == (-1, "is 1 bytes short")
+    assert boot.inspect(place.root, "c")[0] == boot.inspect(place.root, "d")[0] == -1
+    place.put("b", GOOD[:-1] + b"?")
+    assert boot.inspect(place.root, "b") == (-1, "is damaged")
+    place.put("b", make_bundle(0))
+    assert boot.inspect(place.root, "b") == (0, "")
+    nothing = ["b", "-", 0, 0, 0, "/slot was unreadable or absent"]
+    assert boot.choose(place.root) == ("b", nothing, []), "one of counter 0 is newer than none"
+    place.put("a", make_bundle(0))
+    assert boot.choose(place.root)[0] == "a", "of two that are alike it is the first"
+    place.close()
+
+
+def test_a_slot_of_any_length_is_hashed_to_its_end():
+    for size in (1, 1023, 1024, 1025, 2048, 5000):
+        good = make_bundle(1, ((b"x", bytes(size)),))
+        place = Place(a=good, b=good[:-1] + b"\x01")
+        assert boot.inspect(place.root, "a") == (1, "")
+        assert boot.inspect(place.root, "b") == (-1, "is damaged")
+        place.close()
