@@ -75,7 +75,7 @@ GROUPS = (
             *_agent("codec_two", "codec_habits", "codec_odds", "codec_old"),
         ),
         (
-            *_unit("codec", "small_ints"),
+            *_unit("codec_bytes", "codec", "small_ints"),
             "tests/host/test_codec_naive.py",
             "tests/host/test_codec_bound.py",
         ),
@@ -88,7 +88,6 @@ GROUPS = (
         (
             *_unit("journal", "ring", "record", "store", "forecast"),
             "tests/system/test_backlog.py",
-            "tests/system/test_journal_cuts.py",
         ),
     ),
     Group(

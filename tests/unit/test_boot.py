@@ -335,7 +335,8 @@ def test_maintenance_starts_nothing_once():
 
 def test_maintenance_ends_by_itself_after_the_minutes_that_were_asked():
     for text, minutes in ((b"5", 5), (b"60", 60), (b"61", 60), (b"0", 30), (b"-5", 30),
-                          (b"\xff5", 30), (b"999999999999", 60), (b"000000005", 5), (b"0000000059", 5)):  # fmt: skip
+                          (b"\xff5", 30), (b"999999999999", 60), (b"000000005", 5),
+                          (b"0000000059", 5)):  # fmt: skip
         place = Place(a=GOOD, slot=line_of("a - 0 0 0 "), maintenance=text)
         assert run(place)[0] is None
         assert place.did == [minutes], text
