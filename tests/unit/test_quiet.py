@@ -317,3 +317,97 @@ def test_a_heavy_journal_is_synced_before_a_save_of_its_own():
     app.journal.tail.is_heavy = False
     quiet.step(20)
     assert app.journal.done[1] == "save"
+
+
+def test_a_rhythm_is_learnt_from_four_pauses_and_who_looked_away_too_long_learns_none():
+    from agent.rhythm import Rhythm
+
+    def beat(rhythm, at_ms, pause_ms, away_ms=1):
+        """End a telegram, then hear the next one begin, having looked so shortly before."""
+        rhythm.look(at_ms)
+        rhythm.hears(at_ms)
+        assert rhythm.has_fed(True) is True and rhythm.is_between
+        rhythm.look(at_ms + pause_ms - away_ms)
+        rhythm.hears(at_ms + pause_ms)
+        return rhythm.has_fed(False)
+
+    rhythm = Rhythm()
+    assert (rhythm.is_between, rhythm.pause_ms, rhythm.heard_ms) == (False, 0, 0)
+    shown = []
+    at_ms = 1000
+    for pause_ms in (900, 700, 860, 860, 860, 6):
+        beat(rhythm, at_ms, pause_ms)
+        assert not rhythm.is_between and rhythm.heard_ms == at_ms + pause_ms
+        shown.append(rhythm.pause_ms)
+        at_ms += 5000
+    # 900, 700, then a sixteenth of the way up each time, then the shortest again.
+    assert shown == [0, 0, 0, 719, 727, 6]
+    for away_ms, learnt in ((10, 500), (11, 0)):
+        rhythm.begin(0)
+        for number in range(4):
+            beat(rhythm, 1000 + 5000 * number, 500, away_ms)
+        assert rhythm.pause_ms == learnt
+    rhythm.begin(0)
+    beat(rhythm, 1000, 5)
+    assert rhythm.is_between, "what follows within 5 ms belongs to the telegram"
+    rhythm.begin(7)
+    assert (rhythm.is_between, rhythm.heard_ms, rhythm.silent_ms(7)) == (False, 7, 0)
+    rhythm.hears(100)  # it looked away since 7
+    assert rhythm.has_fed(True) is False and not rhythm.is_between
+
+
+def test_what_is_left_of_a_pause():
+    from agent.rhythm import Rhythm
+
+    rhythm = Rhythm()
+    rhythm.pause_ms = 300
+    assert rhythm.silent_ms(0) == 0
+    rhythm.hears(5)
+    rhythm.has_fed(True)
+    assert [rhythm.silent_ms(at) for at in (5, 105, 304, 305, 400)] == [300, 200, 1, 0, 0]
+
+
+def test_work_is_due_when_a_segment_is_full_and_the_flash_lives():
+    app = App(Asker())
+    quiet = Quiet(app, (32, 45))
+    assert quiet.step(0) is None and app.journal.done == ["rest"]
+    app.journal.done.clear()
+    app.journal.tail.cut = 1
+    quiet.step(10)
+    assert app.journal.done[0] == "segment"
+
+
+def test_a_line_that_is_as_silent_as_an_erase_is_long_is_not_disturbed():
+    app = App(Speaker())
+    bus = app.buses[0]
+    quiet = Quiet(app, (32, 45))
+    need_ms = quiet.need_ms(bus)
+    for silent_ms, done in ((need_ms - 1, []), (need_ms, ["sync"])):
+        app.journal.done.clear()
+        bus.silent_ms = lambda now_ms, silent_ms=silent_ms: silent_ms
+        quiet.wants_sync = True
+        assert quiet.step(0) == (None if done else 20)
+        assert app.journal.done == done and quiet.forced == 0
+
+
+def test_a_line_is_held_after_three_tenths_of_a_second_and_a_fast_one_never():
+    app = App(Speaker(), Speaker())
+    slow, fast = app.buses
+    slow.line = (1200, 8, "N", 1)  # its FIFO holds an erase
+    quiet = Quiet(app, (32, 45))
+    for now_ms, held in ((100, False), (399, False), (400, True)):
+        quiet.wants_sync = True
+        assert quiet.step(now_ms) == 20
+        assert (slow.is_held, fast.is_held) == (False, held)
+
+
+def test_housekeeping_without_erases_that_stop_waits_for_idle_lines():
+    app = App(Asker())
+    bus = app.buses[0]
+    quiet = Quiet(app, (0, 0))
+    said = []
+    app.journal.housekeep = lambda now_ms, may: said.append(may)
+    quiet.step(0)
+    bus.ask(bus.meters[0], 0)
+    quiet.step(1)
+    assert said == [True, False]
