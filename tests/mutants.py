@@ -86,7 +86,7 @@ GROUPS = (
             "journal", "recovery", "tail", "saves", "store", "ring", "heads", "pages", "record"
         ),
         (
-            *_unit("journal", "ring", "record", "store", "forecast"),
+            *_unit("journal_bytes", "journal", "ring", "record", "store", "forecast"),
             "tests/system/test_backlog.py",
         ),
     ),
