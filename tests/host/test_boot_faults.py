@@ -113,7 +113,7 @@ def _hang(*_):
     raise HangError
 
 
-def failures(source: str, path: str = "boot.py with a fault") -> list[str]:
+def failures(source: str, path: str = "<boot.py with a fault>") -> list[str]:
     """Run the unit tests on this source of boot.py; return the names of those that fail."""
     import firmware
 
