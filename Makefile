@@ -4,7 +4,7 @@ PLAIN := .venv/.plain
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench size heap powercut faults soak years fuzz forge chaos sites pictures coverage mutants compliance claims clean
+.PHONY: help setup run test check format bench size heap powercut faults soak years fuzz forge chaos pages sites pictures coverage mutants compliance claims clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ forge: $(READY) ## forged firmware offers, pieces and commands, N=1000000 for a 
 
 chaos: $(READY) ## the way upstream while brokers, collector, database, network and power fail, N=1000 rounds
 	@$(PY) -m tests.chaos --rounds $(or $(N),200)
+
+pages: $(READY) ## a year of ten-minute readings of N gateways (100): its pages in a browser, its upkeep
+	@$(PY) -m tests.year_pages $(or $(N),100)
 
 sites: $(READY) ## every example site on the emulated board, SECONDS=600 each; nothing lost
 	ECLOR_SITES=$(or $(SECONDS),40) $(PY) -m pytest tests/emulated/test_demo.py
