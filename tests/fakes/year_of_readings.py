@@ -26,49 +26,47 @@ _INDEX = "reading_by_meter_and_time"
 def clone(engine, days, tell: Callable[[str], None] = lambda words: None):
     """Give every meter what the first has: all sums of a day, the last days of the rest."""
     since_ms = time.time_ns() // 1_000_000 - days * DAY_MS
-    with engine.begin() as connection:
-        connection.execute(sa.text(f"DROP INDEX {_INDEX}"))
-        c = t.reading.c
-        of = sa.select(c.id // t.ROWS_MAX).where((c.meter_id == 1) & (c.at_ms >= since_ms))
-        records = sorted(connection.scalars(of.distinct()))
-        meters = connection.scalar(sa.select(sa.func.max(t.meter.c.id)))
-    for at in range(0, len(records), _TOGETHER):
-        with _writing(engine) as connection:
-            for place, record in enumerate(records[at : at + _TOGETHER], at):
-                first = _NUMBER + place * (meters + 1)  # + the meter's number: its new record
-                for statement in _OF_A_RECORD:
-                    now = {"record": record, "first": first, "place": _NUMBER + place}
-                    connection.execute(sa.text(statement.format(**now)))
-        tell(f"readings {at + _TOGETHER:,} of {len(records):,} records each")
-    with _writing(engine) as connection:
-        next(i for i in t.reading.indexes if i.name == _INDEX).create(connection)
-    tell("index")
-    for first in range(2, meters + 1, 50):
-        with _writing(engine) as connection:
-            connection.execute(sa.text(_SUMS.format(low=first, high=first + 49, since=since_ms)))
-        tell(f"sums {first:,} of {meters:,}")
-    with _writing(engine) as connection:
-        last = connection.scalar(sa.select(sa.func.max(t.arrival.c.id)))
-        connection.execute(
-            t.cursor.update().where(t.cursor.c.name == CURSOR).values(arrival_id=last)
-        )
-        if engine.dialect.name == "postgresql":
-            for table in (t.record, t.arrival):  # its own numbers go on behind ours
-                name = f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'),"
-                connection.execute(sa.text(f"{name} (SELECT MAX(id) FROM {table.name}))"))
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with engine.connect() as connection:  # one for all: what it has read stays in its cache
+        is_sqlite = engine.dialect.name == "sqlite"
+        if is_sqlite:
+            # No power cut is feared, and a year's statistics need not see every row.
+            for pragma in ("synchronous=OFF", "cache_size=-200000", "analysis_limit=1000"):
+                connection.connection.execute(f"PRAGMA {pragma}")
+        _clone(connection, since_ms, tell)
         connection.execute(sa.text("ANALYZE"))
+        connection.commit()
+        if is_sqlite:
+            for pragma in ("synchronous=FULL", "cache_size=-2000"):
+                connection.connection.execute(f"PRAGMA {pragma}")
 
 
-def _writing(engine):
-    """Return a transaction that waits for no disk."""
-    if engine.dialect.name == "postgresql":
-        return engine.begin()
-    with engine.connect() as connection:
-        raw = connection.connection
-        raw.execute("PRAGMA synchronous=OFF")
-        raw.execute("PRAGMA cache_size=-200000")
-    return engine.begin()
+def _clone(connection, since_ms, tell):
+    connection.execute(sa.text(f"DROP INDEX {_INDEX}"))
+    c = t.reading.c
+    of = sa.select(c.id // t.ROWS_MAX).where((c.meter_id == 1) & (c.at_ms >= since_ms))
+    records = sorted(connection.scalars(of.distinct()))
+    meters = connection.scalar(sa.select(sa.func.max(t.meter.c.id)))
+    for place, record in enumerate(records):
+        first = _NUMBER + place * (meters + 1)  # + the meter's number: its new record
+        for statement in _OF_A_RECORD:
+            now = {"record": record, "first": first, "place": _NUMBER + place}
+            connection.execute(sa.text(statement.format(**now)))
+        if place % _TOGETHER == 0:
+            connection.commit()
+            tell(f"{place:,} of {len(records):,} records of each meter")
+    next(index for index in t.reading.indexes if index.name == _INDEX).create(connection)
+    connection.commit()
+    for first in range(2, meters + 1, 50):
+        connection.execute(sa.text(_SUMS.format(low=first, high=first + 49, since=since_ms)))
+        connection.commit()
+        tell(f"sums of {first:,} of {meters:,} meters")
+    last = connection.scalar(sa.select(sa.func.max(t.arrival.c.id)))
+    mine = t.cursor.c.name == CURSOR
+    connection.execute(t.cursor.update().where(mine).values(arrival_id=last))
+    if connection.dialect.name == "postgresql":
+        for table in (t.record, t.arrival):  # its own numbers go on behind ours
+            name = f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'),"
+            connection.execute(sa.text(f"{name} (SELECT MAX(id) FROM {table.name}))"))
 
 
 _MINE = "r.id BETWEEN {record} * 65536 AND {record} * 65536 + 65535 AND r.meter_id = 1"
