@@ -141,7 +141,8 @@ layout = sa.Table(
 reading = sa.Table(
     "reading",
     metadata,
-    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    # In SQLite the number of the row itself; databases of before have an index of it beside.
+    sa.Column("id", _Id, primary_key=True, autoincrement=False),
     # Readings and values name their meter, reading and point without a constraint: a database
     # that looks each of them up stores a third as fast, and only blocks.py writes them.
     sa.Column("meter_id", sa.BigInteger, nullable=False),

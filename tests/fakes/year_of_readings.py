@@ -69,7 +69,8 @@ def _clone(connection, since_ms, tell):
             connection.execute(sa.text(f"{name} (SELECT MAX(id) FROM {table.name}))"))
 
 
-_MINE = "r.id BETWEEN {record} * 65536 AND {record} * 65536 + 65535 AND r.meter_id = 1"
+# The plus keeps SQLite from making an index of its own for each statement.
+_MINE = "r.id BETWEEN {record} * 65536 AND {record} * 65536 + 65535 AND +r.meter_id = 1"
 _NEW = "({first} + m.id) * 65536 + r.id % 65536"
 _OF_A_RECORD = (
     "INSERT INTO record (id, gateway_id, journal, seq, kind, crc, bytes, readings, fate,"
@@ -84,10 +85,9 @@ _OF_A_RECORD = (
     f" FROM meter AS m CROSS JOIN reading AS r WHERE {_MINE} AND m.id > 1 ORDER BY m.id, r.id",
     "INSERT INTO value (reading_id, point_id, value, high, quality)"
     f" SELECT {_NEW}, o.id, v.value + m.id, v.high, v.quality FROM meter AS m"
-    " CROSS JOIN reading AS r JOIN value AS v ON v.reading_id = r.id"
-    " JOIN point AS p ON p.id = v.point_id"
-    " JOIN point AS o ON o.meter_id = m.id AND o.name = p.name"
-    f" WHERE {_MINE} AND m.id > 1 ORDER BY m.id, r.id, o.id",
+    " CROSS JOIN reading AS r CROSS JOIN value AS v CROSS JOIN point AS p CROSS JOIN point AS o"
+    " WHERE v.reading_id = r.id AND p.id = v.point_id AND o.meter_id = m.id AND o.name = p.name"
+    f" AND {_MINE} AND m.id > 1 ORDER BY m.id, r.id, o.id",
 )
 _STEPS = [column.name for column in t.summary.columns if column.name != "point_id"]
 _SUMS = (

@@ -19,7 +19,7 @@ from host_tools.broker import free_port, program
 from host_tools.problems import NETWORK, Problem
 from host_tools.supervisor import Child, Supervisor
 
-_START_S = 40.0
+_START_S = 120.0
 _CONFIGURATION = """\
 server_name: n{index}
 listen: "127.0.0.1:{nats}"
