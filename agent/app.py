@@ -23,7 +23,7 @@ from agent.quiet import Quiet
 from agent.record import BLOCK, BOOT, EVENT, HEALTH, SCHEMA, TIME
 from agent.report import Report
 from agent.schedule import Schedule
-from agent.sealing import Sealing
+from agent.sealing import Sealing, block_bytes
 from drivers.ticks import ticks_add, ticks_diff
 
 _STEP_MS = const(200)  # step() is wanted at least this often
@@ -96,7 +96,7 @@ class App:
         self.make_upgrade = None  # makes it; None where there are no slots
         self.uplink.on_command = self.on_command
         self._save_at = self._state_at = 0
-        size = config["block"]["size"]
+        size = block_bytes(config["block"]["size"], len(self.meters))
         self.blocks = [Block(len(m.kept), size) for m in self.meters]
         self.sealing = Sealing(self, random)
 

@@ -84,7 +84,7 @@ class Block:
         """
         rows = self.rows
         found = ODD
-        if at_ms - self.last_at_ms == rows.step_ms and quality == rows.usual:
+        if at_ms - self.last_at_ms == rows.step_ms and quality == rows.quality:
             code, state, slots, table, work, row, data, count, lows = rows.fast
             try:
                 found = code(state, slots, table, work, row, data, count, ROW, values, lows)

@@ -23,6 +23,20 @@ class BadBlock(Exception):
     """The bytes are not a whole block: keep them aside, do not decode further."""
 
 
+def bit_length(number):
+    """Return how many bits a number from 0 on has."""
+    size = 0
+    while number >> size:
+        size += 1
+    return size
+
+
+def sections(count, size):
+    """Return count arrays of size bytes, in one piece of memory."""
+    whole = memoryview(bytearray(count * size))
+    return [whole[i : i + size] for i in range(0, count * size, size)]
+
+
 def _load_kernel():
     """Return codec_viper's code() where it can run, else codec_plain's: the same bytes."""
     try:

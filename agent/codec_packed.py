@@ -9,7 +9,7 @@ Loaded when a block came out dear, and dropped again.
 
 from micropython import const
 
-from agent.codec_habits import bit_length
+from agent.codec_kernel import bit_length
 from agent.codec_read import Reader
 
 _SCORES = (26, 27)

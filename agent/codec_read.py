@@ -37,17 +37,21 @@ def after(at_ms, step_ms):
 class Reader(Rows):
     """Rows, in the direction from bytes to values."""
 
+    _mode = _READ
+
     def __init__(self, points, like=None):
         super().__init__(points, like)
         # For each point the word that its value is in and what to add; no word: it has no value.
         self._places: list = []
         self._usual = b""
+        self._plain = 1
 
     def begin(self, data, at, end):
         """Start at the index `at` of data, of which end is the first byte beyond the rows."""
         if self.version < VERSION_4:
             self._table = self._table_of_old()
-        self._begin(data, at, end, _READ, _NOBODY)
+        self._plain = 1  # the row before the first counts as one
+        self._begin(data, at, end, _NOBODY)
 
     def _table_of_old(self):
         from agent.codec_odds import table
@@ -109,7 +113,7 @@ class Reader(Rows):
             self.row[channel] = 0 if has else _ABSENT
             word = _WORDS + channel * _CHANNEL if has else 0
             self._places.append((word, self._bases[channel] - _BIAS))
-        self._usual = bytes(self._quality)
+        self._usual = bytes(self.quality)
 
 
 class Decoded:

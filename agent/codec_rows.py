@@ -11,7 +11,7 @@ returns the answer it was given when writing, and the one it finds when reading.
 
 from micropython import const
 
-from agent.codec_kernel import BadBlock, Kernel
+from agent.codec_kernel import BadBlock, Kernel, bit_length, sections
 
 _BIAS = const(0x20000000)
 _OFFSET = const(0x400000)  # of the values of a row; from 0 to twice this they are
@@ -66,6 +66,7 @@ _VALUE_BITS = const(66)
 _LENGTH_BITS = const(7)
 _GRID_BITS = const(20)
 _TERMS = const(3)
+TERM_BITS = const(10)
 AS_THEY_ARE = const(64)  # in place of a width: values that are no longer modelled
 _INNER = const(2)
 _EVEN = const(8)
@@ -81,20 +82,19 @@ class Rows:
 
     points  values of each row, 0 .. 255
     like    other Rows of as many points, whose arrays to use and not its own
-
-    terms   for each channel what it follows, up to three words of the kernel, or ()
-    grids   for each channel what its steps are multiples of, or 1
     """
 
     kernel = None
+    unit_ms = 1  # of time steps; set before begin()
+    version = 4  # of the format; likewise
+    _mode = 0
+    _table: object = None  # of chances; None: the kernel's
 
     def __init__(self, points, like=None):
         if self.kernel is None:
             Rows.kernel = Kernel()
         kernel = self.kernel
         self.points = points
-        self.unit_ms = 1  # of time steps; set before begin()
-        self.version = 4  # of the format; likewise
         channels = points + 1
         if like:
             self.state, self.slots, self.row = like.state, like.slots, like.row
@@ -102,22 +102,21 @@ class Rows:
             self.state = kernel.words(_WORDS + channels * _CHANNEL)
             self.slots = kernel.slots(_SHARED + channels * _SLOTS)
             self.row = kernel.words(channels)
-        self.terms: list = [()] * channels
-        self.grids: list = [1] * channels
         self._bases = [0] * channels
-        self._forms = bytearray(channels)  # quality, 128 added where there is a value
-        self._known = bytearray(channels)
-        self._wide = bytearray(channels)  # low bits that are told as they are
+        self._make_marks(channels)
         self._tails = [0] * channels  # those of the last value
         self._is_wide = False
-        self._quality = bytearray(points)
-        self._table = kernel.table
+        self.quality = bytearray(points)  # of the row before
         self._parts: tuple = (None,) * 7
-        self._mode = 0
-        self._plain = 1
         self._odd_ms = None  # the step of the row, where it was a jump
 
-    def _begin(self, data, at, end, mode, watched):
+    def _make_marks(self, channels):
+        """Make the bytes that are kept of each channel."""
+        # The form: quality, 128 added where there is a value; whether a value came; how many low
+        # bits are told as they are.
+        self._forms, self._known, self._wide = sections(3, channels)
+
+    def _begin(self, data, at, end, watched):
         """Start at the index `at` of data, which may be used up to end."""
         kernel = self.kernel
         slots = self.slots
@@ -137,11 +136,10 @@ class Rows:
         if self.version > 3:
             state[_PAIRED] = 2
             state[_ROUND] = 8191
-        self._parts = (kernel.code, state, slots, self._table, kernel.work, self.row, data)
-        self._mode = mode
-        self._plain = 1
+        table = self._table or kernel.table
+        self._parts = (kernel.code, state, slots, table, kernel.work, self.row, data)
         self._is_wide = False
-        if mode:
+        if self._mode:
             for i in range(at, at + 3):
                 state[_CODE] = (state[_CODE] << 8) | (data[i] if i < end else 0)
             state[_CODE] = min(state[_CODE], 0xFFFFFE)
@@ -155,36 +153,42 @@ class Rows:
     def _habits(self, channel, place):
         """Write or read what is known of a channel beforehand: what it follows, and its grid."""
         state = self.state
-        terms = self.terms[channel]
+        terms = self._terms(channel)
         place += _TERM
-        size = 0
-        while channel >> size:
-            size += 1
+        size = bit_length(channel)
         count = 0
         goes_on = channel and self._bit(_FOLLOWS, 1 if terms else 0)
         while goes_on:
             # The other channel; 1 where its value counts, not its step; 1 to take it away.
-            other, is_value, is_minus = terms[count] if terms else (0, 0, 0)
-            other = self._even(other, size)
+            other = self._even((terms >> 2 & 255) - 1, size)
             if other >= channel:
                 raise BadBlock("channel %d follows %d" % (channel, other))
-            term = _WORDS + other * _CHANNEL + (0 if self._even(is_value, 1) else _STEP)
-            if count and self._even(is_minus, 1):
+            term = _WORDS + other * _CHANNEL + (0 if self._even(terms >> 1 & 1, 1) else _STEP)
+            if count and self._even(terms & 1, 1):
                 term += _MINUS_TERM
             state[place + count] = term
             count += 1
-            goes_on = count < _TERMS and self._bit(_ANOTHER, 1 if count < len(terms) else 0)
+            terms >>= TERM_BITS
+            goes_on = count < _TERMS and self._bit(_ANOTHER, 1 if terms else 0)
         if not channel:
             return
-        grid = self.grids[channel]
+        grid = self._grid(channel)
         if self._bit(_GRIDDED, 1 if grid > 1 else 0):
-            size = 0
-            while grid >> size + 1:
-                size += 1
-            size = self._even(size, 5)
+            size = self._even(bit_length(grid >> 1), 5)
             if size > _GRID_BITS:
                 raise BadBlock("a grid of %d bits" % size)
             state[place - _TERM + _GRID] = (1 << size) + self._even(grid & ((1 << size) - 1), size)
+
+    def _terms(self, channel):
+        """Return what a channel follows, up to three terms of TERM_BITS bits, the first lowest.
+
+        A term: the other channel + 1, 1 bit where its value counts, 1 bit to take it away.
+        """
+        return 0
+
+    def _grid(self, channel):
+        """Return what a channel's steps are multiples of; 0 or 1: of nothing known."""
+        return 0
 
     def _last(self, channel):
         value = self._bases[channel] + self.state[_WORDS + channel * _CHANNEL] - _BIAS
@@ -226,7 +230,7 @@ class Rows:
             row[channel] = _ABSENT
             if forms[channel] & 128:
                 jumped = self._place(channel, value, jumped)
-            self._quality[channel - 1] = forms[channel] & 127
+            self.quality[channel - 1] = forms[channel] & 127
         self.state[_ANSWER] = 0
         found = self._code(self.points + 1, _INNER)
         if self._is_wide:
@@ -381,12 +385,9 @@ class Rows:
         """Write or read a number of any size: sign, length in bits, the bits after the first."""
         is_minus = 1 if value < 0 else 0
         value = abs(value)
-        size = 0
-        while value >> size:
-            size += 1
         state = self.state
         state[_SLOT] = _LENGTH
-        state[_ANSWER] = size
+        state[_ANSWER] = bit_length(value)
         self._code(_LENGTH_BITS, _TREE)
         size = state[_ANSWER] & 127
         if size == 0:

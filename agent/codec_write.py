@@ -6,7 +6,8 @@ told as they are, is decided here; none of that is part of the format: a reader 
 
 from micropython import const
 
-from agent.codec_habits import Habits, bit_length
+from agent.codec_habits import Habits
+from agent.codec_kernel import bit_length
 from agent.codec_rows import AS_THEY_ARE, CELLS_MAX
 
 _BIAS = const(0x20000000)
@@ -70,26 +71,19 @@ class Writer(Habits):
     """Rows, in the direction from values to bytes.
 
     is_odd_time  a step was no whole number of units
-    step_ms      a row so long after the one before, of the usual qualities, is for the kernel
+    step_ms      a row so long after the one before, of its qualities, is for the kernel
                  alone: found = code(*fast[:8], ROW, values, fast[8]); None: no row is
-    usual        the qualities of the row before
     """
+
+    is_odd_time = False
 
     def __init__(self, points):
         super().__init__(points)
-        self.is_odd_time = False
         self.step_ms = None
-        self.usual = self._quality
         self.fast: tuple = ()
-        channels = points + 1
-        self._data = b""
         # The bits of a value in a row; then the value that is 0 there; None: the point has none
         # now, or is wide.
         self._lows: list = [_SMALL_BITS] + [None] * points
-        self._jumps = bytearray(channels)  # of this block
-        self._steady = bytearray(channels)  # rows since a wide channel moved widely
-        self._changed = bytearray(channels)  # _TO_EVEN or _TO_MODEL from the next row on
-        self._changes = bytearray(channels)  # of this block
         self._is_changing = False
         self._small = 0  # the value that may jump, from its base
         self._given = 0  # bits that no row is blamed for
@@ -100,15 +94,14 @@ class Writer(Habits):
 
         data  from the index `at` it may be used up to end; no later row may pass room
         """
-        self._conclude_block(values)
+        events = self._conclude_block(values)
+        self._is_changing = False
         for i in range(self.points + 1):
-            self._is_changing = False
             self._jumps[i] = self._steady[i] = self._changed[i] = self._changes[i] = 0
-            self._moved[i] = self._given_rows[i] = 0
-        self._data = data
-        self._begin(data, at, end, 0, self._watched)
+            self._moved[i] = 0
+        self._begin(data, at, end, self._watched)
         state = self.state
-        state[_EVENTS] = self._events
+        state[_EVENTS] = events
         state[_LEFT] = self._rows_max = min(_COUNT_MAX, CELLS_MAX // (self.points + 1)) - 1
         state[_ROOM] = room
         self.fast = self._parts + (self.points + 1, self._lows)
@@ -157,7 +150,7 @@ class Writer(Habits):
             self.is_odd_time = True
             return self._put_odd(step_ms, values, quality)
         step += _OFFSET - self._bases[0]
-        if step >> _SMALL_BITS or quality != self.usual or not self._put_small(values):
+        if step >> _SMALL_BITS or quality != self.quality or not self._put_small(values):
             return self._put_odd(step_ms, values, quality)
         state = self.state
         self.row[0] = step
@@ -234,7 +227,7 @@ class Writer(Habits):
         state = self.state
         at = state[_MARK]
         if state[_CARRIED]:
-            _borrow(self._data, at)
+            _borrow(self._parts[6], at)
         state[_AT] = at
         state[_LOW] = state[_MARK_LOW]
         state[_SPAN] = state[_MARK_SPAN]

@@ -14,6 +14,16 @@ from drivers.ticks import ticks_add, ticks_diff
 
 _DAY_MS = const(86400000)
 _HELD_MAX = const(4000)  # bytes of all open blocks: a save of them is one erase, sometimes two
+_SHARED = const(8192)  # bytes that all blocks together have room for: more than is held
+_LEAST = const(224)
+
+
+def block_bytes(size_bytes, meters):
+    """Return what a block may have, of so many meters, where that of one may have size_bytes.
+
+    Off line no more than _HELD_MAX stay open, so with many meters larger buffers are never full.
+    """
+    return min(size_bytes, max(_LEAST, _SHARED // max(1, meters)))
 
 
 class Sealing:

@@ -109,7 +109,8 @@ class FastReader(Reader):
         kernel = self.kernel
         if self.version < 4:
             self._table = self._table_of_old()
-        arrays = (self.state, self.slots, self._table, kernel.work, self.row)
+        table: Any = self._table or kernel.table
+        arrays = (self.state, self.slots, table, kernel.work, self.row)
         views = [np.frombuffer(each, np.int64) for each in arrays]
         row = views[-1]
         views.append(np.frombuffer(bytearray(data), np.uint8))

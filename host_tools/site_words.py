@@ -65,7 +65,7 @@ WORDS = {
     "meters.consent.until": "Its last day, as 2027-03-31, in UTC.",
     "meters.consent.interval_s": "The finest interval it allows, in seconds.",
     "block.flush_s": "A block is closed after so many seconds: later is smaller, sooner is fresher.",
-    "block.size": "Its largest size in bytes.",
+    "block.size": "Its largest size in bytes; with more than 8 meters they share 8 KB.",
     "journal.size_kb": "Flash for readings that wait; when it is full the oldest go, and that is said.",
     "journal.max_loss_s": "A power cut costs at most so many seconds; less wears the flash more.",
     "network.kind": "wifi, ethernet, or ppp for a cellular modem; empty: the board's first.",

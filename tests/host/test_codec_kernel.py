@@ -10,7 +10,7 @@ from pathlib import Path
 import agent
 from agent import codec_plain
 from agent.codec import Block, decode
-from agent.codec_rows import Rows
+from agent.codec_rows import TERM_BITS, Rows
 from tests.host.codec_inputs import adversaries, series_of
 
 _FOLDER = Path(inspect.getfile(codec_plain)).parent
@@ -87,11 +87,19 @@ class _Words(array):
         super().__setitem__(index, value)
 
 
+def _terms(*terms):
+    """Return terms as a writer keeps them: (other channel, its value, taken away) of each."""
+    packed = 0
+    for other, is_value, is_minus in reversed(terms):
+        packed = packed << TERM_BITS | other + 1 << 2 | is_value << 1 | is_minus
+    return packed
+
+
 _TERMS = [
-    ((0, 1, 0),),
-    ((1, 0, 0),),
-    ((2, 1, 0), (1, 1, 1), (0, 1, 1)),
-    ((3, 0, 0), (2, 0, 0), (1, 0, 0)),
+    _terms((0, 1, 0)),
+    _terms((1, 0, 0)),
+    _terms((2, 1, 0), (1, 1, 1), (0, 1, 1)),
+    _terms((3, 0, 0), (2, 0, 0), (1, 0, 0)),
 ]
 
 
@@ -107,9 +115,12 @@ def test_no_number_leaves_thirty_bits_on_the_worst_series(monkeypatch):
     for name, rows in [*adversaries(40, seed=3), ("told as it is", series_of(noise))]:
         block = Block(len(rows[0][1]), 4000)
         block.open(bytes(4), 0, 1, 0)
-        block.rows.terms[1:] = _TERMS[: len(rows[0][1])]
-        block.rows.grids[1:] = [1 + len(name) % 3] * len(rows[0][1])
-        monkeypatch.setattr(block.rows, "_conclude_block", lambda values: None)
+        monkeypatch.setattr(
+            block.rows, "_terms", lambda channel: _TERMS[channel - 1] if channel else 0
+        )
+        grid = 1 + len(name) % 3
+        monkeypatch.setattr(block.rows, "_grid", lambda channel, it=grid: it)
+        monkeypatch.setattr(block.rows, "_conclude_block", lambda values: 0)
         count = 0
         for row in rows:
             if not block.add(*row):

@@ -233,6 +233,31 @@ def test_a_row_that_did_not_fit_does_not_hide_that_packed_bits_take_less():
         assert (found.version, found.rows) == (5, rows[: count - 1])
 
 
+def test_meters_that_write_in_turns_do_not_disturb_each_other():
+    dice = Dice(12)
+    blocks = [Block(points, 256) for points in (1, 3, 2)]
+    rows = [[], [], []]
+    for _ in range(400):
+        which = dice.below(3)
+        block = blocks[which]
+        points = (1, 3, 2)[which]
+        values = [None if dice.below(20) == 0 else dice.below(9) for _ in range(points)]
+        row = (
+            1000 * which + 60_000 * (which + 1) * len(rows[which]),
+            values,
+            bytes(v is None for v in values),
+        )
+        if not block.count or not block.add(*row):
+            if block.count:
+                assert decode(_sealed(block)).rows == rows[which]
+            block.open(HASH, which, 1, 0)
+            rows[which] = []
+            assert block.add(*row)
+        rows[which].append(row)
+    for which in range(3):
+        assert decode(_sealed(blocks[which])).rows == rows[which]
+
+
 def test_what_a_channel_was_seen_to_follow_makes_the_next_block_smaller():
     sizes = []
     block = Block(4, 4000)
