@@ -1,22 +1,7 @@
-"""The composition root: board + config + hal -> App -> loop."""
+"""What boot.py runs: build the gateway (build.py), drop what built it, let it live (loop.py)."""
 
 import gc
-
-from agent import forget
-from agent import log as log_
-from agent.app import App
-from agent.clock import Clock
-from agent.journal import Journal
-from agent.last_words import LastWords
-from agent.log import Log
-from agent.store import Files
-from firmware import hal as hal_
-from firmware import loop
-
-VERSION = "0.1.0"
-_WAIT_S = 3600
-_SAY_S = 10
-_LOG_LINES = 16
+import sys
 
 
 def start(platform, slot, state):
@@ -34,91 +19,36 @@ def start(platform, slot, state):
     # boot.py's is for loading, and dear for what runs. What is kept lies behind so much garbage at
     # most: with a quarter the longest free stretch was now and then 9 KB shorter.
     gc.threshold(gc.mem_free() // 8)
-    loop.run(built[0], built[1])
+    live(built[0], built[1])
+
+
+def live(app, hal):
+    """Run for ever. Loaded only now: its code fills what building has left free."""
+    from firmware import loop
+
+    loop.run(app, hal)
 
 
 def _built(platform, slot, state):
-    """Return (App, Hal); None when there is no gateway to run: all was said.
+    """Return what build.py does, and drop it, 3 KB.
 
-    A function of its own, as _chosen() is: the frame of start() never ends, and what was once in
-    a frame lives on in it, whether or not anything still names it.
+    A function of its own: the frame of start() never ends, and what was once in a frame lives on
+    in it, whether or not anything still names it.
     """
-    log = Log(_LOG_LINES, sink=print)
-    root = platform.root
-    config, version, pairs = _chosen(platform, slot, state, log)
-    if config is None:
-        return None
-    board = __import__("boards." + config["board"], None, None, ("BOARD",)).BOARD
-    if board["led"] is not None:
-        _leave_led(root, str(board["led"]))
-    forget("settings", "slots")  # 13 KB, before what stays is put in their place
-    gc.collect()
-    log.level = log_.LEVELS[config["log"]["level"]]
-    hal = hal_.make(platform, board)
-    clock = Clock(boot=hal.random(1 << 32))
-    now_ms = hal.ticks_ms()
-    clock.tick(now_ms)
-    small = board["flash"]["small"]
-    files = Files(root + "/state", small=small, remount=hal.remount)
-    sleep = None
-    if config["power"]["sleep"]:
-        from agent.sleep import Sleep
+    from firmware.build import build
 
-        sleep = Sleep(config["power"], files, hal.cause, hal.drift_ppm, hal.longest_sleep_ms)
-        sleep.wake(clock, hal.start_ms)
-    ground, size = _journal_ground(hal, board["flash"], config["journal"]["size_kb"] * 1024, log)
-    journal = Journal(ground, lambda: hal.random(1 << 32), size)
-    identity = {
-        "gateway": config["gateway"],
-        "site": config["site"],
-        "board": config["board"],
-        "version": version,
-        "slot": slot,
-        "runtime": hal.runtime,
-        "boot": clock.boot,
-    }
-    try:
-        stall = (board["fifo"], board["flash"]["erase_ms"])
-        app = App(config, journal, clock, identity, hal.random, log, hal.heap, files, stall)
-    except ValueError as error:
-        log.error("config", "%s", error)
-        if pairs and pairs[1].is_on_trial:
-            pairs[1].roll_back(str(error))
-            platform.reset()
-        return None
-    _load_rest(app, hal, config, files)
-    app.make_upgrade = lambda: _upgrade(app, root, slot, state, files)
-    if pairs:
-        from agent.upgrade import Upgrade
-
-        key = bytes.fromhex(config["uplink"]["key"])
-        app.upgrade = Upgrade(app, pairs[0], key, files, pairs[1])
-        forget("settings", "slots", "upgrade")
-    app.sleep = sleep  # type: ignore[assignment]
-    wall_ms = hal.wall_ms()
-    if app.floor.trusts(wall_ms):
-        clock.set_wall(wall_ms, now_ms, "board")
-    app.start(now_ms, hal.cause)
-    words = LastWords(log, files, getattr(hal, "memory", None))
-    words.tell(app.note_event)
-    app.words = words  # type: ignore[assignment]
-    return app, hal
+    sys.modules.pop("firmware.build", None)
+    if hasattr(sys.modules["firmware"], "build"):
+        del sys.modules["firmware"].build
+    return build(platform, slot, state)
 
 
-def _chosen(platform, slot, state, log):
-    """Return (config, version, pairs): None for a config: there is none to run, all was said.
-
-    pairs: (Slots, Settings) where there is news of them, else None.
-    """
-    slots, settings = _pairs(platform.root, slot, state)
-    config = _configured(settings, log)
-    if config is None and (not slot or state[1] != slot):
-        _wait(platform, log, settings.why)  # else boot.py counts it: the firmware may be to blame
-    has_news = _has_news(slots) or _has_news(settings)
-    return config, slots.version() or VERSION, (slots, settings) if has_news else None
+def draws(hal):
+    """Return a function that draws 32 random bits."""
+    return lambda: hal.random(1 << 32)
 
 
-def _pairs(root, slot, state):
+def pairs_of(root, slot, state):
     """Return the firmware's Slots and the Settings. Imported here: nobody else holds them."""
     from agent.settings import Settings
     from agent.slots import Slots
@@ -126,94 +56,16 @@ def _pairs(root, slot, state):
     return Slots(root, slot, state), Settings(root)
 
 
-def _has_news(pair):
-    """Tell whether there is something to say, to try or to fetch."""
-    return bool(pair.state[5] or pair.is_on_trial or pair.state[3] or pair.is_newer)
-
-
 def _upgrade(app, root, slot, state, files):
     """Make what changes firmware and configuration: 13 KB that a gateway at rest saves."""
     from agent.upgrade import Upgrade
 
-    slots, settings = _pairs(root, slot, state)
+    slots, settings = pairs_of(root, slot, state)
     settings.look()
     settings.running = settings.state[0]
     return Upgrade(app, slots, bytes.fromhex(app.config["uplink"]["key"]), files, settings)
 
 
-def _configured(settings, log):
-    """Return the configuration to run, None when there is none; a bad one on trial is left."""
-    for _ in range(2):
-        tree = settings.choose()
-        if tree is None:
-            return None
-        config, problems = _validated(tree)
-        for problem in problems:
-            log.error("config", "%s", problem)
-        if not problems:
-            return config
-        settings.why = problems[0]
-        if not settings.is_on_trial:
-            return None
-        settings.roll_back(problems[0])
-    return None
-
-
-def _wait(platform, log, why):
-    """Say for an hour what is missing, then start anew. The network is not touched."""
-    for second in range(_WAIT_S):
-        if second % _SAY_S == 0:
-            log.error("main", "not provisioned: %s. It keeps off the network: eclor deploy", why)
-        if getattr(platform, "shine", None):  # a boot.py of old has none
-            platform.shine(1 - second % 2)  # agent/lamp.py
-        platform.sleep_s()
-    platform.reset()
-
-
-def _load_rest(app, hal, config, files):
-    """Give the App what only some gateways need: time servers, a supply to watch, a count."""
-    app.uplink.on_offer = app.orders.offered
-    if config["clock"]["ntp"]:
-        from agent.timekeeper import Timekeeper
-
-        app.timekeeper = Timekeeper(config["clock"]["ntp"], hal.random)
-    low_mv = config["power"]["low_mv"]
-    read_mv = getattr(hal, "supply_mv", None)
-    if low_mv and read_mv:
-        from agent.supply import Supply
-
-        app.supply = Supply(read_mv, low_mv)
-    if hal.cause == "brownout":
-        from agent.supply import count_brownouts
-
-        app.brownouts = count_brownouts(files)
-
-
-def _leave_led(root, led):
-    """Leave the LED's pin where boot.py finds it. Imported here: nobody else holds it."""
-    from agent.slots import leave_led
-
-    leave_led(root, led)
-
-
-def _validated(tree):
-    """Return (config, problems); the rules, 14 KB of RAM, are needed once and dropped."""
-    from agent.config import validate
-
-    found = validate(tree)
-    forget("config")
-    return found
-
-
-def _journal_ground(hal, flash, size, log):
-    """Return the journal's ground and what it may fill there: the board's file says which."""
-    if "journal" in [region[0] for region in flash["regions"]]:
-        from agent.ring import Ring
-
-        try:
-            ring = Ring(hal.open_journal(), flash["program"])
-            return ring, min(size, ring.room * ring.segment_size)
-        except OSError as error:
-            log.error("main", "the image has no journal region (%s): it is in files", error)
-    root = hal.root + "/journal"
-    return Files(root, flash["segment"], flash["small"], hal.remount, flash["program"]), size
+def upgrades(app, root, slot, state, files):
+    """Return a function that makes what changes firmware and configuration."""
+    return lambda: _upgrade(app, root, slot, state, files)

@@ -23,6 +23,7 @@ package(
     "firmware",
     files=(
         "__init__.py",
+        "build.py",
         "carrier.py",
         "counted.py",
         "hal/__init__.py",

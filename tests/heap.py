@@ -11,7 +11,9 @@ first tenth.
 How much the same is on a board: objects of 32 bits are half as large, bytecode, texts and buffers
 are not. So code and configuration are loaded on a MicroPython of 32 bits as well, the WebAssembly
 port, which collects between two calls only and has no sockets: imports and the whole App, not the
-loop under load. Neither counts what mbedTLS takes while connected: the C heap here and on ESP32,
+loop under load. There the sources are also compiled, and then run: what running them leaves in the
+heap is all that is left of the modules when an image has them frozen in; LEAST_32 must be free
+then. Neither counts what mbedTLS takes while connected: the C heap here and on ESP32,
 but the collector's on RP2 (buffers of 16 and 4 KB, and what a handshake wants).
 """
 
@@ -79,6 +81,8 @@ _KEPT = re.compile(r"^kept (.+)$", re.MULTILINE)
 _JOURNAL = re.compile(r"^journal (\d+) (\d+) (\d+)$", re.MULTILINE)
 # Machine code of this computer, whose place the plain kernel takes; what opens its terminals.
 _NOT_ON_32 = {"agent.codec_viper", "firmware.hal.host"}
+# What a start needs once.
+_DROPPED = {"agent.config", "agent.recovery", "agent.settings", "agent.slots", "firmware.build"}
 _MAIN = "import heap_life; heap_life.begin(%r)"
 
 
@@ -125,6 +129,8 @@ class Life:
         if not looks or looks[-1].cycle < wanted:
             return [f"it broke off: {self.rest.strip()[-600:]}"]
         found = []
+        if held := self.kept & _DROPPED:
+            found.append(f"still loaded while it lives: {', '.join(sorted(held))}")
         if self.longest < LEAST:
             found.append(f"the longest free stretch is {self.longest:,}, {LEAST:,} are wanted")
         if looks[-1].live > looks[0].live + _GROWTH:
@@ -306,6 +312,8 @@ def _on_32_bits(world: World, kept: list[str]) -> dict[str, int]:
     del files["slot/agent/codec_viper.mpy"]
     for name, data in image.settings_files(world.configuration).items():
         files["flash/" + name.lstrip("/")] = data
+    for path in image.sources():
+        files[f"src/{path.as_posix()}"] = (ROOT / path).read_bytes()
     for name, data in files.items():
         path = world.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -326,6 +334,11 @@ def _on_32_bits(world: World, kept: list[str]) -> dict[str, int]:
     return min(runs, key=lambda run: run["built"])
 
 
+def frozen_left(words: dict[str, int]) -> int:
+    """Return what is left of HEAP_32 when the code of all modules is in the flash."""
+    return HEAP_32 - (words["built"] - words["import"] + words["ran"])
+
+
 def rows(found: Measured) -> list[tuple[str, int | None, int | None, int | None]]:
     """Return what, bytes in the bundle, bytes of heap on 64 bits, and on 32; None: not measured.
 
@@ -341,7 +354,7 @@ def rows(found: Measured) -> list[tuple[str, int | None, int | None, int | None]
     last = life.cycles[-1]
     return [
         *((f"{room}/", size, loaded.get(room), words(room)) for room, size in found.mpy.items()),
-        ("main.py and all it names", None, _own(found, life.at("import")), words("import")),
+        ("all modules that stay", None, sum(loaded.values()), words("import")),
         ("the App is built", None, _own(found, life.at("build")), words("built")),
         (f"after {last.cycle:,} readings", None, _own(found, last), None),
     ]
@@ -370,10 +383,14 @@ def main() -> int:
         )
     if found.words_32:
         left = HEAP_32 - found.words_32["built"]
+        frozen = frozen_left(found.words_32)
         print(
-            f"heap: on 32 bits, all loaded from .mpy files, before the loop runs and without TLS, "
-            f"{left:,} of {HEAP_32:,} bytes are left, {LEAST_32:,} are wanted"
+            f"heap: on 32 bits, before the loop runs and without TLS, of {HEAP_32:,} bytes "
+            f"{left:,} are left with all loaded from .mpy files, {frozen:,} with all frozen into "
+            f"the image, {LEAST_32:,} are wanted"
         )
+        if frozen < LEAST_32:
+            faults.append(f"frozen, {frozen:,} bytes are left, {LEAST_32:,} are wanted")
     for fault in faults:
         print(f"heap: {fault}")
     print(f"heap: {len(faults)} faults, {time.monotonic() - begun:.0f} s")

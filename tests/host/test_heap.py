@@ -43,6 +43,7 @@ def test_what_a_life_says_is_read():
         ("linky 95", "linky 89", "the meters answered"),
         ("journal 30 29", "journal 30 20", "the collector has 20"),
         ("journal 30 29", "journal 1 0", "of 0 records"),
+        ("agent.app", "agent.app firmware.build", "still loaded while it lives: firmware.build"),
     ],
 )
 def test_each_fault_is_said(was, becomes, said):
@@ -55,11 +56,12 @@ def test_the_figures_are_by_room_and_stage():
         _SAID.replace("heap build", "heap import 0 150000 1\nmax free sz: 1\nheap build")
     )
     traced = dataclasses.replace(life, imports={"agent.app": 9000, "agent.config": 5000})
-    words = {"agent": 5000, "import": 90_000, "built": 180_000}
+    words = {"agent": 5000, "import": 90_000, "built": 180_000, "ran": 20_000}
     found = heap.rows(heap.Measured({"agent": 100}, 1000, traced, life, words))
     assert found == [
         ("agent/", 100, 9000, 5000),
-        ("main.py and all it names", None, 149_000, 90_000),
+        ("all modules that stay", None, 9000, 90_000),
         ("the App is built", None, 284_000, 180_000),
         ("after 100 readings", None, 296_000, None),
     ]
+    assert heap.frozen_left(words) == 192 * 1024 - 110_000

@@ -1,8 +1,9 @@
 // Load a gateway's modules and build its App on MicroPython's WebAssembly port: words of 32 bits.
 //     node tests/wasm/heap.mjs FOLDER '["agent.log", ...]'
-// FOLDER holds slot/ (the bundle's .mpy files) and flash/ (what provisioning wrote). This port
+// FOLDER holds slot/ (the bundle's .mpy files), flash/ (what provisioning wrote) and src/. This port
 // collects between two calls only: each module is a call, the whole start of main.py another.
-// Prints JSON: bytes taken by each room's modules, and live once the App is built.
+// Prints JSON: bytes taken by each room's modules, and live once the App is built; ran: what is left
+// of the modules when their code is no part of the heap, as it is not when frozen into an image.
 import fs from "node:fs";
 import path from "node:path";
 import { loadMicroPython } from "@micropython/micropython-webassembly-pyscript";
@@ -20,6 +21,7 @@ function copy(from, to) {
 }
 copy(path.join(folder, "slot"), "/slot");
 copy(path.join(folder, "flash"), "/flash");
+copy(path.join(folder, "src"), "/src");
 
 function call(code) {
   try {
@@ -63,7 +65,7 @@ for (const name of JSON.parse(list)) {
 }
 found.import = last - start;
 call(`
-from firmware import hal, loop, main
+from firmware import hal, main
 class Chip:
     root = "/flash"
     runtime = cause = id = ""
@@ -82,7 +84,7 @@ class Chip:
         pass
 kept = []
 hal.make = Chip
-loop.run = lambda app, made: kept.append((app, made))
+main.live = lambda app, made: kept.append((app, made))
 `);
 last = Number(python.globals.get("live"));
 found.built = call(`main.start(Chip(None, None), "a", ["a", "-", 0, 0, 0, ""])`) - last + found.import;
@@ -90,5 +92,16 @@ python.runPython("built = len(kept) == 1 and kept[0][0].journal.errors == 0");
 if (!python.globals.get("built")) {
   console.error(said.join("\n"));
   process.exit(1);
+}
+// What an import does beside loading the code: dictionaries, functions, classes. The source in src/
+// is compiled, and what running it takes is all that counts.
+last = call("import micropython; micropython.opt_level(3); codes = []; ran = []");
+found.ran = 0;
+for (const name of JSON.parse(list)) {
+  const base = "/src/" + name.replaceAll(".", "/");
+  const file = python.FS.analyzePath(base + ".py").exists ? base + ".py" : base + "/__init__.py";
+  const compiled = call(`codes.append(compile(open("${file}").read(), "${name}", "exec"))`);
+  last = call(`ran.append({"__name__": "${name}"}); exec(codes[-1], ran[-1])`);
+  found.ran += last - compiled;
 }
 console.log(JSON.stringify(found));
