@@ -124,6 +124,15 @@ def test_nothing_is_forgotten_before_it_is_summarised(store):
     assert queries.stored(store.engine) == 10
 
 
+def test_an_hour_later_nothing_is_written_for_meters_of_which_nothing_goes(store):
+    take(store, [(START + i * HOUR, i, i) for i in range(10 * 24)])
+    said = []
+    assert forget(store.engine, [Keep("main", 3, 0)], START + 10 * DAY)["readings"] > 0
+    sa.event.listen(store.engine, "before_cursor_execute", lambda *call: said.append(call[2]))
+    assert forget(store.engine, [Keep("main", 3, 0)], START + 10 * DAY + HOUR)["readings"] == 0
+    assert said and not [words for words in said if words.startswith(("UPDATE", "DELETE"))]
+
+
 # -- alarms ----------------------------------------------------------------------------------
 
 
@@ -188,6 +197,19 @@ def test_a_container_is_nearly_full_by_its_newest_level(store, limit, is_full):
     take(store, [(START, 1, 90), (START + 1000, 1, 50)])  # the exponent is -1
     rule = "{name: f, kind: full, point: power, %s}" % limit
     assert bool(alarms_of(store, rule, START + HOUR)) is is_full
+
+
+def test_tampering_is_found_behind_other_events_and_older_ones_are_not_read(store, mocker):
+    mocker.patch("host_tools.collect.alarms._PAGE", 2)
+    event = {"at_ms": START, "what": "lid_open", "meter": "main", "why": "contact"}
+    store.take([record(EVENT, 1, event)])
+    store.take([record(EVENT, seq, {**event, "what": "door"}) for seq in range(2, 7)])
+    rule = "{name: t, kind: tamper, point: 'lid_*', hours: 2}"
+    assert len(alarms_of(store, rule, START + HOUR)) == 1
+    said = []
+    sa.event.listen(store.engine, "before_cursor_execute", lambda *call: said.append(call[2]))
+    assert alarms_of(store, rule, START + 5 * HOUR) == []
+    assert len([words for words in said if "FROM event" in words]) == 1
 
 
 def test_an_event_of_the_named_kind_is_tampering(store):
