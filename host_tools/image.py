@@ -59,8 +59,10 @@ _GEOMETRY: dict[str, Any] = {
     "cache_size": 128,
     "lookahead_size": 32,
 }
-_REPAIR = "firmware/repair.mpy"
-_COMMANDS = "agent/handlers.mpy"  # of a gateway that runs: firmware/repair.py has one of its own
+_REPAIR = Path("firmware/repair.py")
+_COMMANDS = Path(
+    "agent/handlers.py"
+)  # of a gateway that runs: firmware/repair.py has one of its own
 _DISK_VERSION = 0x0002_0000  # lfs 2.0: readable by every MicroPython that has VfsLfs2
 
 
@@ -118,42 +120,27 @@ def compile_source(path: Path, out: Path, arch: str = "") -> None:
         raise Problem(words or "mpy-cross failed", "mend the source", code=FAILED, where=str(path))
 
 
-def compile_all(folder: Path, arch: str = ARCH) -> dict[str, bytes]:
-    """Compile every device file; return path in the slot ("agent/app.mpy") -> its bytes.
+def compile_all(
+    folder: Path, arch: str = ARCH, paths: Sequence[Path] | None = None
+) -> dict[str, bytes]:
+    """Compile device files; return path in the slot ("agent/app.mpy") -> its bytes.
 
     Machine code is made for arch; with "" its files are left out (each has a plain twin).
+    paths: relative to the project; None: all there are.
     """
-    native = {path for path in sources() if is_machine_code(path)}
-    paths = [path for path in sources() if arch or path not in native]
-    outs = [folder / path.with_suffix(".mpy") for path in paths]
+    chosen = sources() if paths is None else paths
+    native = {path for path in chosen if is_machine_code(path)}
+    chosen = [path for path in chosen if arch or path not in native]
+    outs = [folder / path.with_suffix(".mpy") for path in chosen]
     for out in outs:
         out.parent.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        archs = [arch if path in native else "" for path in paths]
-        list(pool.map(compile_source, paths, outs, archs))
+        archs = [arch if path in native else "" for path in chosen]
+        list(pool.map(compile_source, chosen, outs, archs))
     return {
         path.with_suffix(".mpy").as_posix(): out.read_bytes()
-        for path, out in zip(paths, outs, strict=True)
+        for path, out in zip(chosen, outs, strict=True)
     }
-
-
-def repair_files(boards: Sequence[str]) -> dict[str, bytes]:
-    """Return what /repair of these boards holds: what firmware/repair.py imports, and no more."""
-    compiled = _for(boards)
-    found: dict[str, bytes] = {}
-    todo = [_REPAIR, *(name for name in compiled if name.startswith(("boards/", "firmware/hal/")))]
-    while todo:
-        name = todo.pop()
-        if name in found or name not in compiled or name == _COMMANDS:
-            continue
-        found[name] = compiled[name]
-        tree = ast.parse((ROOT / name).with_suffix(".py").read_text())
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                path = node.module.replace(".", "/")
-                todo += [f"{path}.mpy", f"{path}/__init__.mpy"]
-                todo += [f"{path}/{alias.name}.mpy" for alias in node.names]
-    return found
 
 
 def files_for(boards: Sequence[str]) -> dict[str, bytes]:
@@ -163,27 +150,67 @@ def files_for(boards: Sequence[str]) -> dict[str, bytes]:
     code is not, but for this computer: on an RP2 it would lie in the heap, and be of no use in a
     bundle for another chip. What fetches a firmware when none can run is not (repair_files()).
     """
-    compiled = _for(boards)
-    del compiled[_REPAIR]
-    return compiled
+    return _compiled(boards, paths_for(boards))
 
 
-def _for(boards: Sequence[str]) -> dict[str, bytes]:
+def repair_files(boards: Sequence[str]) -> dict[str, bytes]:
+    """Return what /repair of these boards holds: what firmware/repair.py imports, and no more."""
+    there = {*paths_for(boards), _REPAIR} - {_COMMANDS}
+    found: set[Path] = set()
+    todo = {_REPAIR} | {path for path in there if path.parts[0] == "boards" or "hal" in path.parts}
+    while todo:
+        path = todo.pop()
+        found.add(path)
+        todo |= (imports(path) & there) - found
+    return _compiled(boards, sorted(found))
+
+
+def imports(path: Path) -> set[Path]:
+    """Return which files of the project a file imports, at its head or later.
+
+    `from a import b` may be a/b.py, and is a/__init__.py or a.py: whatever of them there is.
+    """
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            base = Path(*name.split("."))
+            found |= {base.with_suffix(".py"), base / "__init__.py"}
+    return {path for path in found if (ROOT / path).is_file()}
+
+
+def paths_for(boards: Sequence[str]) -> list[Path]:
+    """Return the sources of a bundle for these boards; a Problem when there is no such board."""
     known = {path.stem for path in (ROOT / "boards").glob("[!_]*.py")}
     unknown = sorted(set(boards) - known)
     if unknown:
         raise Problem(
             f"there is no board {unknown[0]}", f"there are {', '.join(sorted(known))}", code=INPUT
         )
-    ports = {importlib.import_module(f"boards.{name}").BOARD["port"] for name in boards}
-    hals = {"host" if port == "unix" else port for port in ports}
-    dropped = {f"boards/{name}.mpy" for name in known - set(boards)}
-    dropped |= {f"firmware/hal/{name}.mpy" for name in {"host", "rp2", "esp32"} - hals}
+    hals = _hals(boards)
+    dropped = {Path("boards", f"{name}.py") for name in known - set(boards)} | {_REPAIR}
+    dropped |= {Path("firmware/hal", f"{name}.py") for name in {"host", "rp2", "esp32"} - hals}
     if hals == {"host"}:
-        dropped |= {"firmware/hal/chip.mpy", "firmware/hal/uart.mpy"}
+        dropped |= {Path("firmware/hal/chip.py"), Path("firmware/hal/uart.py")}
+    return [
+        path
+        for path in sources()
+        if path not in dropped and (hals == {"host"} or not is_machine_code(path))
+    ]
+
+
+def _hals(boards: Sequence[str]) -> set[str]:
+    ports = {importlib.import_module(f"boards.{name}").BOARD["port"] for name in boards}
+    return {"host" if port == "unix" else port for port in ports}
+
+
+def _compiled(boards: Sequence[str], paths: Sequence[Path]) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
-        compiled = compile_all(Path(folder), ARCH if hals == {"host"} else "")
-    return {name: data for name, data in compiled.items() if name not in dropped}
+        return compile_all(Path(folder), ARCH if _hals(boards) == {"host"} else "", paths)
 
 
 def build(

@@ -2,10 +2,13 @@
 
 import ast
 import importlib
+import itertools
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from host_tools import site_rules
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = sorted(path.stem for path in (ROOT / "boards").glob("*.py") if path.stem != "__init__")
@@ -27,6 +30,7 @@ FIELDS: dict[str, Any] = {
 RP2_GPIO = set(range(30))
 PICO_W = {23, 24, 25, 29}  # the WiFi chip's
 # bytes that the FIFO of a port's UARTs holds: RP2040 datasheet 4.2, ESP32 technical reference 13.3
+_JOURNAL_LEAST = 64 * 1024
 FIFOS = {"rp2": 32, "esp32": 128, "unix": 0}
 # chip: port, pins that exist, pins that only read, pins nobody may take (flash, RAM, USB, console,
 # how the chip starts), UART numbers, longest watchdog
@@ -150,8 +154,34 @@ def flash_faults(flash):
         end = start + size
     if end > flash["size"]:
         found.append("the regions are larger than the flash")
-    if "files" not in [region[0] for region in flash["regions"]]:
+    if end < flash["size"]:
+        found.append(f"{flash['size'] - end} bytes at the end are nobody's")
+    for before, after in itertools.pairwise(flash["regions"]):
+        if before[1] + before[2] < after[1]:
+            found.append(f"between {before[0]} and {after[0]} are bytes that are nobody's")
+    regions = {name: (start, size) for name, start, size in flash["regions"]}
+    if len(regions) != len(flash["regions"]):
+        found.append("two regions of one name")
+    if "files" not in regions:
         found.append("no region for files")
+    return found + room_faults(flash, regions)
+
+
+def room_faults(flash, regions):
+    """Return what does not fit: two firmwares in the files, segments in the journal, ESP-IDF."""
+    found = []
+    wanted = site_rules.SLOTS_BYTES + site_rules.SPARE_BYTES
+    if regions.get("files", (0, wanted))[1] < wanted + ("journal" not in regions) * _JOURNAL_LEAST:
+        found.append("the files have no room for two firmwares and what is beside them")
+    if "journal" in regions and regions["journal"][1] < _JOURNAL_LEAST:
+        found.append("the journal has no room")
+    if "partitions" in regions:  # ESP-IDF, "Partition Tables"
+        if regions["partitions"] != (0x8000, 0x1000):
+            found.append("the partition table is at 0x8000 and has 0x1000 bytes")
+        if regions["firmware"][0] % 0x10000:
+            found.append("an application begins at a multiple of 64 KB")
+        if regions.get("nvs", (0, 0))[1] < 0x3000:
+            found.append("nvs has at least three blocks")
     return found
 
 
@@ -182,6 +212,18 @@ def test_each_port_has_a_hal(name):
     assert (ROOT / "firmware" / "hal" / f"{hal}.py").exists()
 
 
+def _region(name, start, size, called=""):
+    """Return what gives a region of a board another place, or name."""
+
+    def spoil(board):
+        board["flash"]["regions"] = tuple(
+            (called or name, start, size) if row[0] == name else row
+            for row in board["flash"]["regions"]
+        )
+
+    return spoil
+
+
 @pytest.mark.parametrize(
     ("name", "spoil", "says"),
     [
@@ -202,6 +244,14 @@ def test_each_port_has_a_hal(name):
             lambda b: b["flash"].update(regions=(("files", 0, 8192), ("x", 4096, 4096))),
             "overlaps",
         ),
+        ("esp32_s3", lambda b: b["flash"].update(size=33554432), "at the end are nobody's"),
+        ("rpi_pico_w", _region("firmware", 0, 1224704), "between firmware and files"),
+        ("rpi_pico_w", _region("files", 1499136, 598016), "no room for two firmwares"),
+        ("esp32_poe", _region("journal", 4161536, 32768), "the journal has no room"),
+        ("esp32_poe", _region("partitions", 36864, 4096), "the partition table is at 0x8000"),
+        ("esp32_poe", _region("firmware", 69632, 2027520), "a multiple of 64 KB"),
+        ("esp32_poe", _region("nvs", 36864, 8192), "at least three blocks"),
+        ("esp32_poe", _region("nvs", 36864, 8192, "files"), "two regions of one name"),
         ("host", lambda b: b.pop("heap"), "heap is not"),
     ],
 )

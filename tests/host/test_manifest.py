@@ -11,11 +11,36 @@ from pathlib import Path
 
 import pytest
 
-from host_tools.image import AT_A_DESK, PACKAGES, ROOT, sources
+from host_tools.image import AT_A_DESK, PACKAGES, ROOT, imports, paths_for, sources
 
 MANIFEST = ROOT / "firmware" / "manifest.py"
 IMAGES = sorted((ROOT / "firmware" / "images").glob("ECLOR_*"))
 _UPSTREAM = {"include", "package", "module", "require"}
+# What upstream freezes itself (ports/*/boards/manifest.py, micropython-lib's bundle-networking).
+UPSTREAMS = {
+    *(
+        "_boot.py",
+        "_boot_fat.py",
+        "rp2.py",
+        "inisetup.py",
+        "flashbdev.py",
+        "espnow.py",
+        "machine.py",
+    ),
+    *(
+        "dht.py",
+        "ds18x20.py",
+        "neopixel.py",
+        "onewire.py",
+        "apa106.py",
+        "aioespnow.py",
+        "ntptime.py",
+    ),
+    *("asyncio/__init__.py", "ssl.py", "uasyncio.py", "upysh.py", "mip/__init__.py", "webrepl.py"),
+    *("requests/__init__.py", "urequests.py", "umqtt/simple.py", "umqtt/robust.py"),
+}
+# boot.py imports it where a slot's neighbour /repair holds it, which no image does.
+_IN_REPAIR = {Path("firmware/repair.py")}
 
 
 class _Options:
@@ -32,33 +57,47 @@ class Manifest:
 
     def __init__(self):
         self.files = set()
+        self.modules = {}  # name that it is imported by: file
+        self.order = []  # "upstream", "ours": whose modules come
         self.required = []
         self.upstream = []
 
-    def run(self, path, **given):
+    def run(self, path, text="", **given):
+        """Run a manifest; text: instead of its own."""
         folder = path.parent
 
         def include(target, **options):
             if target.startswith("$("):
                 self.upstream.append(target)
+                self.order.append("upstream")
                 return
             self.run((folder / target).resolve(), **options)
 
-        def add(file):
+        def add(file, base):
             assert file.is_file(), f"{path}: {file} is not there"
-            self.files.add(file.resolve())
+            file = file.resolve()
+            name = file.relative_to(base.resolve()).as_posix()
+            assert name not in self.modules, f"{path}: {name} is frozen twice"
+            assert name not in UPSTREAMS, f"{path}: {name} is upstream's own"
+            self.modules[name] = file
+            self.files.add(file)
+            self.order.append("ours")
 
         def package(name, files=None, base_path=".", opt=None):
-            base = (folder / base_path / name).resolve()
-            for file in [base / f for f in files] if files else sorted(base.rglob("*.py")):
-                add(file)
+            base = (folder / base_path).resolve()
+            if files:
+                assert len(set(files)) == len(files), f"{path}: {name} names a file twice"
+            for file in [base / name / f for f in files or ()] or sorted(
+                (base / name).rglob("*.py")
+            ):
+                add(file, base)
 
         def module(name, base_path=".", opt=None):
-            add(folder / base_path / name)
+            add(folder / base_path / name, folder / base_path)
 
         names: dict[str, object] = {"include": include, "package": package, "module": module}
         names |= {"require": self.required.append, "options": _Options(given)}
-        exec(compile(path.read_text(), str(path), "exec"), names)
+        exec(compile(text or path.read_text(), str(path), "exec"), names)
 
 
 def _frozen(image):
@@ -115,3 +154,51 @@ def test_manifests_say_nothing_that_upstream_does_not_know():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id in _UPSTREAM, (path, node.lineno)
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=lambda path: path.name)
+def test_all_that_a_bundle_of_its_board_holds_is_frozen_and_finds_what_it_imports(image):
+    made = _frozen(image)
+    there = {path.relative_to(ROOT) for path in made.files}
+    call = re.search(r'board="(\w+)"', (image / "manifest.py").read_text())
+    assert call
+    assert set(paths_for([call[1]])) <= there
+    for path in there:
+        absent = imports(path) - there - _IN_REPAIR
+        # A port's file is imported by a name that is put together; a desk's by nobody here.
+        assert not absent, f"{path} imports {sorted(map(str, absent))}, which is not frozen in"
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=lambda path: path.name)
+def test_upstreams_own_come_first_and_what_starts_the_gateway_last(image):
+    made = _frozen(image)
+    assert made.order[0] == "upstream" and set(made.order[1:]) == {"ours"}
+    assert list(made.modules)[-3:] == ["boot.py", "chip_main.py", "main.py"]
+    main = made.modules["main.py"]
+    assert main.parent.name == "images"
+    assert imports(Path("firmware/chip_main.py")) == set()  # but boot, which is beside it
+    tree = ast.parse(main.read_text() + made.modules["chip_main.py"].read_text())
+    named = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
+    assert named == {"chip_main", "boot"} and {f"{name}.py" for name in named} <= set(made.modules)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('module("boot.py")', "boot.py is frozen twice"),
+        ('package("agent", base_path="..")', "agent/__init__.py is frozen twice"),
+        ('package("boards", files=("host.py", "host.py"), base_path="..")', "names a file twice"),
+        ('module("nowhere.py")', "nowhere.py is not there"),
+    ],
+)
+def test_what_is_frozen_twice_or_absent_is_found(line, said):
+    with pytest.raises(AssertionError, match=said):
+        Manifest().run(MANIFEST, MANIFEST.read_text() + line)
+
+
+def test_a_module_that_is_left_out_is_missed(monkeypatch):
+    image = IMAGES[0]
+    frozen = _frozen(image)
+    for left_out in ("firmware/build.py", "agent/uplink.py"):
+        there = {path.relative_to(ROOT) for path in frozen.files} - {Path(left_out)}
+        assert any(Path(left_out) in imports(path) for path in there), left_out
