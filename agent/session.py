@@ -183,6 +183,10 @@ class Session:
         if self._step == ONLINE:
             self._say_goodbye(seconds)
 
+    def stay(self):
+        """Take back the leave: the gateway does not sleep after all."""
+        self._has_left = False
+
     def publish_state(self, payload):
         """Send live values once; a newer one replaces one that has not left yet."""
         if self._step != ONLINE or self._state is not None:

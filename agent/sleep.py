@@ -173,6 +173,9 @@ class Sleep:
         """Return for how many ms to sleep from now on, 0: there is something to do."""
         wait_ms = app.schedule.wait_ms(now_ms, _MOST_MS) - self._lead_ms
         if wait_ms < _LEAST_MS or not self._is_done(app, now_ms):
+            if self._left_ms is not None and app.orders.keeps_awake():
+                self._left_ms = None  # the order came while it took leave
+                app.uplink.stay()
             return 0
         if self.uplinks:
             if self._left_ms is None:

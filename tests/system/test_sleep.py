@@ -106,6 +106,23 @@ def test_people_at_work_and_a_flash_that_fails_keep_it_awake():
     assert len(site.slept) == slept
 
 
+def test_an_order_that_comes_while_it_takes_leave_finds_it_on_line_again():
+    site = _site()
+    uplink = site.app.uplink
+    leave = uplink.leave
+
+    def leave_late(seconds):
+        leave(seconds)
+        site.app.orders.maintain(30)
+
+    uplink.leave = leave_late
+    site.run(_MINUTE)
+    uplink.closed(site.app.now_ms, "the far end closed")  # as a broker does that heard it
+    site.run(10 * _MINUTE)
+    assert site.slept == [] and site.app.uplink is uplink
+    assert uplink.state == "online" and uplink.counters["sessions"] == 2
+
+
 def test_another_configuration_begins_its_own_blocks():
     site = _site()
     site.run(25 * _MINUTE)

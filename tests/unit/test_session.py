@@ -178,6 +178,9 @@ def test_a_gateway_that_falls_asleep_says_for_how_long_and_stays_away():
     uplink.closed(1000, "asleep")
     for now in (2000, 100000, 10000000):
         assert uplink.step(now) == 1000 and uplink.action == NOTHING
+    uplink.stay()
+    uplink.step(10000001)
+    assert uplink.action == OPEN
 
 
 def test_topics_of_others_are_not_taken_whatever_their_length():
