@@ -20,7 +20,7 @@ from agent.log import Log
 from agent.names import Names
 from agent.orders import CannotDo, Orders
 from agent.settings import Settings
-from agent.slots import Slots
+from agent.slots import Slots, read_line
 from agent.store import Files
 from agent.update import OFFER_BYTES, Updater
 from agent.uplink import Uplink
@@ -37,7 +37,7 @@ _KEY = 384
 
 
 def start(platform, wrong, inspect):
-    """Wait for a firmware; return why that cannot be. wrong: texts that say what is broken.
+    """Wait an hour for a firmware; return why that cannot be. wrong: what is broken, in words.
 
     platform: what boot.py runs on; inspect: boot.py's
     """
@@ -47,7 +47,20 @@ def start(platform, wrong, inspect):
     board = __import__("boards." + config["board"], None, None, ("BOARD",)).BOARD
     hal = hal_.make(platform, board)
     asyncio.run(_main(Repair(platform, config, hal, wrong, inspect), hal))
+    _forgive(platform.root)
+    hal.reset()
     return "nobody has sent a firmware"
+
+
+def _forgive(root):
+    """Let the next start try what failed: boot.py's safe mode does the same."""
+    slots = Slots(root, "", [])
+    try:
+        state = read_line(slots.read("slot", 0, 400))
+        if state:
+            slots.write(state[:3] + [0] + state[4:])
+    except OSError:
+        pass  # what is not whole needs no forgiveness
 
 
 def _configured(root):

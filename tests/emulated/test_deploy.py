@@ -176,6 +176,17 @@ def test_power_cut_within_a_write_of_the_flash_leaves_a_working_gateway(boards):
     assert cuts >= 3
 
 
+def test_what_repairs_over_the_network_is_put_there_when_it_is_wanted(boards):
+    board = boards()
+    (result,) = deploy([board.port], SMALL)
+    assert result.code == OK and "/repair" not in image.listing(board.image)
+    for changed in (["repair"], []):
+        (result,) = deploy([board.port], SMALL, repairs=True)
+        assert result.code == OK and result.changed == changed
+    held = bundle.read(image.read(board.image, "/repair"))
+    assert "firmware/repair.mpy" in {row.path for row in held.rows} and held.boards == ("host",)
+
+
 def test_unplugged_halfway_is_said_and_mended(boards):
     board = boards()
 
