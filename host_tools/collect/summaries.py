@@ -9,8 +9,11 @@ that the gateway itself did not believe (quality implausible) takes no part.
     exchange(engine, "gw-ecole", "water", "volume", at_ms, final="1234.567", initial="0")
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -27,11 +30,14 @@ from host_tools.problems import INPUT, Problem
 
 STEP_S = 900
 DAY_S = 86_400
+DAY_MS = DAY_S * 1000
 CURSOR = "summaries"
 _SUMMARY_MAX = 1 << 53  # of one step: a day's sum then fits a BIGINT; beyond it is left null
 _BELIEVED = t.value.c.value.is_not(None) & (t.value.c.quality != IMPLAUSIBLE)
 
+_TOGETHER = 1000  # points in one statement
 Row = dict[str, object]
+Days = dict[tuple[int, int], set[int]]  # from and to, whole days: points whose sums changed there
 Samples = list[tuple[int, int]]  # (at_ms, value) in order of time
 
 
@@ -56,28 +62,60 @@ def summarise(engine: sa.Engine) -> int:
                     old = spans.get(row.meter_id, (row.low, row.high))
                     spans[row.meter_id] = (min(old[0], row.low), max(old[1], row.high))
         with writing(engine).begin() as connection:
-            for meter_id, (low_ms, high_ms) in sorted(spans.items()):
-                written += _Meter(connection, meter_id).summarise(low_ms, high_ms)
+            rows: list[Row] = []
+            days: Days = {}
+            for meter in _meters(connection, sorted(spans)):
+                meter.summarise(*spans[meter.id], rows, days)
+            _upsert(connection, rows)
+            for (low_ms, high_ms), points in sorted(days.items()):
+                _upsert(connection, _rolled_up(connection, points, low_ms, high_ms))
+            written += len(rows)
     return written
+
+
+def _meters(connection: sa.Connection, meter_ids: list[int]) -> list["_Meter"]:
+    """Return meters by a few statements whatever their number."""
+    points: defaultdict[int, list[sa.Row]] = defaultdict(list)
+    for point in connection.execute(
+        sa.select(t.point).where(t.point.c.meter_id.in_(meter_ids)).order_by(t.point.c.id)
+    ):
+        points[point.meter_id].append(point)
+    exchanges: defaultdict[tuple[int, str], list[sa.Row]] = defaultdict(list)
+    c = t.exchange.c
+    for row in connection.execute(
+        sa.select(t.exchange).where(c.meter_id.in_(meter_ids)).order_by(c.at_ms)
+    ):
+        exchanges[row.meter_id, row.point].append(row)
+    m = t.meter.c
+    found = connection.execute(
+        sa.select(m.id, m.forgotten_ms).where(m.id.in_(meter_ids)).order_by(m.id)
+    )
+    return [
+        _Meter(connection, row.id, row.forgotten_ms or 0, points[row.id], exchanges)
+        for row in found.all()
+    ]
 
 
 class _Meter:
     """The summaries of one meter within one transaction."""
 
-    def __init__(self, connection: sa.Connection, meter_id: int) -> None:
+    def __init__(
+        self,
+        connection: sa.Connection,
+        meter_id: int,
+        forgotten_ms: int,
+        points: list[sa.Row],
+        exchanges: Mapping[tuple[int, str], list[sa.Row]],
+    ) -> None:
+        self.id = meter_id
         self._connection = connection
-        self._id = meter_id
         # What was summarised before its readings were forgotten stays as it is.
-        self._forgotten_ms = (
-            connection.scalar(sa.select(t.meter.c.forgotten_ms).where(t.meter.c.id == meter_id))
-            or 0
-        )
-        self._points = connection.execute(
-            sa.select(t.point).where(t.point.c.meter_id == meter_id)
-        ).all()
+        self._forgotten_ms = forgotten_ms
+        self._points = points
+        self._exchanges_of = exchanges
 
-    def summarise(self, low_ms: int, high_ms: int) -> int:
-        """Write every step that readings of low_ms .. high_ms may have changed."""
+    def summarise(self, low_ms: int, high_ms: int, written: list[Row], days: Days) -> None:
+        """Add every step that readings of low_ms .. high_ms may have changed, and its days."""
         step_ms = STEP_S * 1000
         windows: dict[tuple[int, int, int, int], list[sa.Row]] = {}
         for point in self._points:
@@ -95,7 +133,6 @@ class _Meter:
                 since = min([low, *self._near(point.id, low, -1)])
                 until = max([high, *(at + 1 for at in self._near(point.id, high - 1, 1))])
             windows.setdefault((low, high, since, until), []).append(point)
-        written = 0
         for (low, high, since, until), points in windows.items():
             samples = self._samples([point.id for point in points], since, until)
             rows = [
@@ -104,10 +141,9 @@ class _Meter:
                 for row in self._rows(point, samples.get(point.id, []), low, high)
             ]
             if rows:
-                _upsert(self._connection, rows)
-                self._roll_up([point.id for point in points], low, high)
-            written += len(rows)
-        return written
+                written += rows
+                whole = (low - low % DAY_MS, high + -high % DAY_MS)
+                days.setdefault(whole, set()).update(point.id for point in points)
 
     def _rows(self, point: sa.Row, found: Samples, low: int, high: int) -> list[Row]:
         step_ms = STEP_S * 1000
@@ -125,88 +161,45 @@ class _Meter:
 
     def _near(self, point_id: int, at_ms: int, side: int) -> list[int]:
         """Return when the nearest two values before (-1) or after (1) at_ms were read."""
-        r, v = t.reading.c, t.value.c
-        beside = (r.at_ms < at_ms) if side < 0 else (r.at_ms > at_ms)
-        query = (
-            sa.select(r.at_ms)
-            .join_from(t.reading, t.value, v.reading_id == r.id)
-            .where((r.meter_id == self._id) & beside & (v.point_id == point_id) & _BELIEVED)
-            .order_by(r.at_ms.desc() if side < 0 else r.at_ms)
-            .limit(2)
-        )
-        return list(self._connection.scalars(query))
+        of = {"meter": self.id, "at": at_ms, "point": point_id}
+        return list(self._connection.scalars(_NEAR[side], of))
 
     def _samples(self, point_ids: list[int], since_ms: int, until_ms: int) -> dict[int, Samples]:
         """Return the believed values of points, since_ms included, until_ms not."""
-        r, v = t.reading.c, t.value.c
         found: dict[int, Samples] = {}
-        for row in self._connection.execute(
-            sa.select(v.point_id, r.at_ms, v.value, v.high)
-            .select_from(t.reading.join(t.value, v.reading_id == r.id))
-            .where(
-                (r.meter_id == self._id)
-                & (r.at_ms >= since_ms)
-                & (r.at_ms < until_ms)
-                & v.point_id.in_(point_ids)
-                & _BELIEVED
-            )
-            .order_by(r.at_ms, r.id)
-        ):
+        of = {"meter": self.id, "since": since_ms, "until": until_ms, "points": point_ids}
+        for row in self._connection.execute(_SAMPLES, of):
             sample = (row.at_ms, join(row.value, row.high))
             found.setdefault(row.point_id, []).append(sample)
         return found
 
     def _exchanges(self, point: sa.Row) -> list[Exchange]:
-        c = t.exchange.c
-        rows = self._connection.execute(
-            sa.select(t.exchange)
-            .where((c.meter_id == self._id) & (c.point == point.name))
-            .order_by(c.at_ms)
-        )
         return [
             Exchange(
                 row.at_ms,
                 _scaled(row.final, point.exponent),
                 _scaled(row.initial, point.exponent),
             )
-            for row in rows
+            for row in self._exchanges_of.get((self.id, point.name), ())
         ]
 
-    def _roll_up(self, point_ids: list[int], low_ms: int, high_ms: int) -> None:
-        """Make the days of low_ms .. high_ms from their quarters of an hour."""
-        day_ms = DAY_S * 1000
-        low_ms -= low_ms % day_ms
-        high_ms += -high_ms % day_ms
-        c = t.summary.c
-        start = c.start_ms - c.start_ms % day_ms
-        weight = sa.func.nullif(sa.func.sum(c.readings), 0)
-        mean = sa.func.sum(sa.cast(c.mean, sa.Float(53)) * c.readings) / weight
-        totals = sa.select(
-            c.point_id,
-            start.label("start_ms"),
-            sa.func.sum(c.readings).label("readings"),
-            sa.func.min(c.minimum).label("minimum"),
-            sa.func.max(c.maximum).label("maximum"),
-            mean.label("mean"),
-            sa.func.sum(c.consumption).label("consumption"),
-            sa.func.sum(c.estimated).label("estimated"),
-            sa.func.sum(c.resets).label("resets"),
-        ).where(
-            c.point_id.in_(point_ids)
-            & (c.step_s == STEP_S)
-            & (c.start_ms >= low_ms)
-            & (c.start_ms < high_ms)
-        )
-        found = self._connection.execute(totals.group_by(c.point_id, start)).mappings().all()
-        rows: list[Row] = [
-            {
-                name: round(value) if value is not None else None
-                for name, value in (*row.items(), ("step_s", DAY_S))
-            }
-            for row in found
-        ]
-        if rows:
-            _upsert(self._connection, rows)
+
+def _rolled_up(
+    connection: sa.Connection, point_ids: Collection[int], low_ms: int, high_ms: int
+) -> list[Row]:
+    """Return the days of low_ms .. high_ms, made from their quarters of an hour."""
+    ids = sorted(point_ids)
+    found: list[Row] = []
+    for at in range(0, len(ids), _TOGETHER):
+        of = {"points": ids[at : at + _TOGETHER], "low": low_ms, "high": high_ms}
+        for row in connection.execute(_DAYS, of).mappings():
+            found.append(
+                {
+                    name: round(value) if value is not None else None
+                    for name, value in (*row.items(), ("step_s", DAY_S))
+                }
+            )
+    return found
 
 
 def _row(point: sa.Row, start_ms: int, values: list[int], share: Share | None) -> Row:
@@ -232,11 +225,78 @@ def _fitting(value: int | None) -> int | None:
 
 
 def _upsert(connection: sa.Connection, rows: Sequence[Row]) -> None:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(t.summary)
+    if rows:
+        connection.execute(_upsert_of(connection.dialect.name), rows)
+
+
+@cache
+def _upsert_of(dialect: str) -> Any:
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(t.summary)
     key = ["point_id", "step_s", "start_ms"]
-    changed = {name: insert.excluded[name] for name in rows[0] if name not in key}
-    connection.execute(insert.on_conflict_do_update(index_elements=key, set_=changed), rows)
+    changed = {c.name: insert.excluded[c.name] for c in t.summary.c if c.name not in key}
+    return insert.on_conflict_do_update(index_elements=key, set_=changed)
+
+
+def _near(side: int) -> Any:
+    r, v = t.reading.c, t.value.c
+    beside = (r.at_ms < sa.bindparam("at")) if side < 0 else (r.at_ms > sa.bindparam("at"))
+    of = (r.meter_id == sa.bindparam("meter")) & (v.point_id == sa.bindparam("point"))
+    return (
+        sa.select(r.at_ms)
+        .join_from(t.reading, t.value, v.reading_id == r.id)
+        .where(of & beside & _BELIEVED)
+        .order_by(r.at_ms.desc() if side < 0 else r.at_ms)
+        .limit(2)
+    )
+
+
+def _samples() -> Any:
+    r, v = t.reading.c, t.value.c
+    return (
+        sa.select(v.point_id, r.at_ms, v.value, v.high)
+        .select_from(t.reading.join(t.value, v.reading_id == r.id))
+        .where(
+            (r.meter_id == sa.bindparam("meter"))
+            & (r.at_ms >= sa.bindparam("since"))
+            & (r.at_ms < sa.bindparam("until"))
+            & v.point_id.in_(sa.bindparam("points", expanding=True))
+            & _BELIEVED
+        )
+        .order_by(r.at_ms, r.id)
+    )
+
+
+def _days() -> Any:
+    c = t.summary.c
+    start = c.start_ms - c.start_ms % DAY_MS
+    weight = sa.func.nullif(sa.func.sum(c.readings), 0)
+    mean = sa.func.sum(sa.cast(c.mean, sa.Float(53)) * c.readings) / weight
+    return (
+        sa.select(
+            c.point_id,
+            start.label("start_ms"),
+            sa.func.sum(c.readings).label("readings"),
+            sa.func.min(c.minimum).label("minimum"),
+            sa.func.max(c.maximum).label("maximum"),
+            mean.label("mean"),
+            sa.func.sum(c.consumption).label("consumption"),
+            sa.func.sum(c.estimated).label("estimated"),
+            sa.func.sum(c.resets).label("resets"),
+        )
+        .where(
+            c.point_id.in_(sa.bindparam("points", expanding=True))
+            & (c.step_s == STEP_S)
+            & (c.start_ms >= sa.bindparam("low"))
+            & (c.start_ms < sa.bindparam("high"))
+        )
+        .group_by(c.point_id, start)
+    )
+
+
+# Made once: to make them costs more than to run them.
+_NEAR = {side: _near(side) for side in (-1, 1)}
+_SAMPLES = _samples()
+_DAYS = _days()
 
 
 def _scaled(shown: str | None, exponent: int) -> int | None:
