@@ -88,20 +88,29 @@ def _window(
 
     None when the news are stale or do not reach that far back.
     """
-    c = t.summary.c
-    mine = (c.point_id == point_id) & (c.step_s == STEP_S)
-    # Not by MIN and MAX: with a condition beside them SQLite looks at every step of the point.
-    steps = sa.select(c.start_ms).where(mine & (c.readings > 0)).limit(1)
-    newest = connection.scalar(steps.order_by(c.start_ms.desc()))
+    of = {"point": point_id}
+    newest = connection.scalar(_NEWEST, of)
     if newest is None or newest < now_ms - _STALE_HOURS * _HOUR_MS:
         return None
     until = newest - newest % _HOUR_MS
     since = until - hours * _HOUR_MS
-    first = connection.scalar(steps.order_by(c.start_ms))
+    first = connection.scalar(_FIRST, of)
     if first is None or first > since:
         return None
-    query = sa.select(t.summary).where(mine & (c.start_ms >= since) & (c.start_ms < until))
-    return list(connection.execute(query.order_by(c.start_ms)).all())
+    return list(connection.execute(_STEPS, {**of, "since": since, "until": until}).all())
+
+
+# Made once: to make them costs more than to run them. Not by MIN and MAX: with a condition beside
+# them SQLite looks at every step of the point.
+_c = t.summary.c
+_MINE = (_c.point_id == sa.bindparam("point")) & (_c.step_s == STEP_S)
+_READ = sa.select(_c.start_ms).where(_MINE & (_c.readings > 0)).limit(1)
+_NEWEST, _FIRST = _READ.order_by(_c.start_ms.desc()), _READ.order_by(_c.start_ms)
+_STEPS = (
+    sa.select(t.summary)
+    .where(_MINE & (_c.start_ms >= sa.bindparam("since")) & (_c.start_ms < sa.bindparam("until")))
+    .order_by(_c.start_ms)
+)
 
 
 def _stuck(connection: sa.Connection, alarm: Alarm, now_ms: int) -> Iterator[Finding]:
