@@ -45,6 +45,7 @@ _ANEW = const(0x02)
 _TIME = const(0x3FFF)  # of an edge
 _HOUR_MS = const(3_600_000)
 _UNKNOWN = const(2)  # no level yet
+_LATE_MS = const(12)  # a port tells an edge so much later, at most (firmware/hal/sampler.py)
 
 
 class _Input:
@@ -81,7 +82,7 @@ class _Input:
         self._debounce_ms = options.get("debounce_ms", about.get("debounce_ms", debounce_ms))
         if not 1 <= self._debounce_ms <= 5000:
             raise ValueError("debounce_ms: %d is not 1 .. 5000" % self._debounce_ms)
-        self.gap_us = 1000 * (self._debounce_ms + 2)
+        self.gap_us = 1000 * (self._debounce_ms + _LATE_MS + 2)
         self._now_ms = 0
         self._is_known = False  # an edge has come since the port was opened
         self.reset()
@@ -112,7 +113,7 @@ class _Input:
         if start == end:
             length = self._length
             self._length = 0
-            self._settle(now_ms & _TIME, emit)
+            self._settle(now_ms & _TIME, emit, _LATE_MS)
             if self._is_desk and self._level != self._next:  # the end of a file
                 self._settle(self._next_at + self._debounce_ms, emit)
             if length:
@@ -136,7 +137,7 @@ class _Input:
                 if self._head >> 2 & 0x1F == self._input:
                     self._edge(self._high << 7 | byte, i + 1, emit)
         if not self._is_desk:
-            self._settle(now_ms & _TIME, emit)
+            self._settle(now_ms & _TIME, emit, _LATE_MS)
         return end
 
     def _edge(self, at, resume, emit):
@@ -156,9 +157,13 @@ class _Input:
         self._next = level
         self._next_at = at
 
-    def _settle(self, at, emit):
-        """Believe the level that may last once it has lasted; at: ms modulo 16384."""
-        if self._next != self._level and (at - self._next_at) & _TIME >= self._debounce_ms:
+    def _settle(self, at, emit, late_ms=0):
+        """Believe the level that may last once it has lasted; at: ms modulo 16384.
+
+        late_ms: of an edge that has come meanwhile, and is not told yet.
+        """
+        lasted_ms = (at - self._next_at) & _TIME
+        if self._next != self._level and lasted_ms >= self._debounce_ms + late_ms:
             self._level = self._next
             self._lasted(self._level == self._active, emit)
 
@@ -210,7 +215,7 @@ class Pulse(_Input):
     def due(self, now_ms, emit):
         """Emit the total, and the rate since the last call."""
         if not self._is_desk:
-            self._settle(now_ms & _TIME, emit)
+            self._settle(now_ms & _TIME, emit, _LATE_MS)
             self._fill(now_ms, emit)
 
     def _fill(self, now_ms, emit):
@@ -296,7 +301,7 @@ class Contact(_Input):
         """Emit the state, and the event that was held back."""
         if not self._is_desk:
             self._now_ms = now_ms
-            self._settle(now_ms & _TIME, emit)
+            self._settle(now_ms & _TIME, emit, _LATE_MS)
             self._fill(now_ms, emit)
             self._tell(now_ms, now_ms, emit)
 

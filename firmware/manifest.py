@@ -31,6 +31,7 @@ package(
         "hal/edges.py",
         "hal/ppp.py",
         "hal/uart.py",
+        "hal/sampler.py",
         "hal/%s.py" % options.port,
         "link.py",
         "loop.py",

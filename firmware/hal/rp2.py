@@ -33,6 +33,7 @@ class Hal(Chip):
 
     def __init__(self, platform, board):
         self._woken_ms = 0
+        self._machines: dict = {}  # input: number and state machine that looks at it
         super().__init__(platform, board)
         if self._woken_ms:  # the port has set its clock to 2021
             self.set_wall(self._woken_ms + self.ticks_ms())
@@ -65,6 +66,20 @@ class Hal(Chip):
 
     def _adc_mv(self):
         return self._adc.read_u16() * 3300 // 65535
+
+    def open_pins(self, names):
+        """Open inputs, pulled up: looked at by PIO, by interrupts where no machine is free."""
+        from firmware.hal.sampler import Sampled, state_machine
+
+        pins = self.board["pins"]
+        try:
+            for name in names:
+                if name in pins and name not in self._machines:
+                    taken = [which for which, _ in self._machines.values()]
+                    self._machines[name] = state_machine(pins[name], taken)
+            return Sampled([self._machines[name][1] for name in names])
+        except (KeyError, OSError):
+            return super().open_pins(names)
 
     def remount(self):
         """Mount the file system anew."""

@@ -308,7 +308,124 @@ class _Vfs:
         return (device, options)
 
 
+class PIO:
+    SHIFT_LEFT = 0
+    JOIN_RX = 2
+
+
+class _Delayed:
+    """One instruction of a state machine; [n] adds n cycles."""
+
+    def __init__(self, program, *what):
+        self.what = what
+        self.delay = 0
+        program.append(self)
+
+    def __getitem__(self, cycles):
+        self.delay = cycles
+
+
+def asm_pio(**options):
+    """Assemble as MicroPython's does: the program is a function of names that it does not have."""
+
+    def assemble(function):
+        program = []
+        labels = {}
+
+        def said(name):
+            return lambda *args: _Delayed(program, name, *args)
+
+        names = {name: said(name) for name in ("set", "in_", "jmp", "push", "irq")}
+        names.update({name: name for name in ("x", "pins", "x_dec", "noblock")})
+        names["rel"] = lambda number: ("rel", number)
+        names["label"] = lambda name: labels.update({name: len(program)})
+        space = function.__globals__
+        kept = dict(space)
+        space.update(names)
+        function()
+        for name in names:
+            del space[name]
+        space.update(kept)
+        return options, program, labels
+
+    return assemble
+
+
+class StateMachine:
+    """A PIO's state machine; `run_to` lets it live, with or without interrupts."""
+
+    chip: "Chip"
+    taken: tuple = ()
+
+    def __init__(self, number, program, freq, in_base):
+        if number in self.taken:
+            raise ValueError("StateMachine claimed by external resource")
+        self.options, self._program, self._labels = program
+        self._cycle_us = 1_000_000 / freq
+        self.pin = in_base
+        self.number = number
+        self._handler = None
+        self.restart()
+        self.is_active = False
+        self.chip.machines.append(self)
+
+    def active(self, on):
+        self.is_active = bool(on)
+        self._at_us = self.chip.time.now_us
+
+    def irq(self, handler, hard=False):
+        self._handler = handler
+        self.is_hard = hard
+
+    def restart(self):
+        self._x = self._next = self._isr = 0
+        self._fifo = []
+        self._flag = False
+
+    def rx_fifo(self):
+        return len(self._fifo)
+
+    def get(self, words):
+        words[0] = self._fifo.pop(0)
+
+    def run_to(self, now_us, is_stalled=False):
+        """Do instructions until now; an interrupt comes late where none may run."""
+        while self.is_active and self._at_us < now_us:
+            step = self._program[self._next]
+            self._next = (self._next + 1) % len(self._program)
+            what = step.what
+            if what[0] == "set":
+                self._x = what[2]
+            elif what[0] == "in_":
+                pin = self.pin
+                level = pin.level_at(int(self._at_us)) if pin.levels else pin.value()
+                self._isr = self._isr << 1 | level
+            elif what[0] == "jmp":
+                if self._x:
+                    self._next = self._labels[what[2]]
+                self._x -= 1
+            elif what[0] == "push":
+                if len(self._fifo) < (8 if self.options["fifo_join"] == PIO.JOIN_RX else 4):
+                    self._fifo.append(self._isr & 0xFFFFFFFF)
+                self._isr = 0
+            else:
+                self._flag = True
+            self._at_us += self._cycle_us * (1 + step.delay)
+            if self._flag and not is_stalled:
+                self._flag = False
+                before = self.chip.time.now_us
+                self.chip.time.now_us = int(self._at_us)
+                self._handler(self)
+                self.chip.time.now_us = before
+
+
 class _Rp2:
+    PIO = PIO
+    StateMachine = StateMachine
+
+    def __init__(self):
+        self.asm_pio = asm_pio
+
     def Flash(self):  # noqa: N802  # the port's name
         return "flash"
 
@@ -354,7 +471,8 @@ class Chip:
         self.networks = {}
         self.mounts = []
         self.watchdog = self.station = self.lan = None
-        for part in (Pin, UART, RTC, WDT, ADC, WLAN, LAN):
+        self.machines = []
+        for part in (Pin, UART, RTC, WDT, ADC, WLAN, LAN, StateMachine):
             part.chip = self
 
     def install(self):

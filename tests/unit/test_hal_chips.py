@@ -5,12 +5,15 @@ from boards.esp32_poe import BOARD as POE
 from boards.esp32_s3 import BOARD as S3
 from boards.rpi_pico2_w import BOARD as PICO2
 from boards.rpi_pico_w import BOARD as PICO
+from drivers import load_map
+from drivers.pulse import Pulse
 from tests.fakes import chip as fake
+from tests.fakes.collector_of_readings import Collected
 
 fake.Chip().install()
 from firmware import hal as contract  # noqa: E402
 from firmware.hal import chip as shared  # noqa: E402
-from firmware.hal import esp32, rp2, uart  # noqa: E402
+from firmware.hal import esp32, rp2, sampler, uart  # noqa: E402
 
 fake.uninstall()
 
@@ -26,7 +29,7 @@ def _chip(**state):
     chip = fake.Chip()
     for name, value in state.items():
         setattr(chip, name, value)
-    chip.patch(shared, uart, rp2, esp32)
+    chip.patch(shared, uart, rp2, esp32, sampler)
     return chip
 
 
@@ -178,6 +181,7 @@ def _edges(port):
 def test_inputs_are_stamped_when_they_change():
     for board, module, first in ((PICO, rp2, 10), (DEVKIT, esp32, 18)):
         chip = _chip()
+        fake.StateMachine.taken = range(8)
         port = module.Hal(_Platform(), board).open_pins(["in1", "in2"])
         assert [e[:3] for e in _edges(port)] == [(0, 1, 1), (1, 1, 1)], "pulled up"
         pin = chip.pins[first]
@@ -193,6 +197,91 @@ def test_inputs_are_stamped_when_they_change():
         pin.drive(0, is_told=False)
         assert [e[:2] for e in _edges(port)] == [(0, 0)], "an interrupt that was dropped"
         assert _edges(port) == [] and chip.locks == 0 and port.sending() == 0
+        fake.StateMachine.taken = ()
+
+
+def _count(pulse_ms, erase_ms, machines=range(8), count=40, every_ms=150):
+    """Return what a Pico's driver makes of pulses about each of which a block is erased."""
+    chip = _chip()
+    fake.StateMachine.taken = [each for each in range(8) if each not in machines]
+    port = rp2.Hal(_Platform(), PICO).open_pins(["in1"])
+    fake.StateMachine.taken = ()
+    got = Collected(Pulse(load_map("s0_electricity"), {}))
+    pin = chip.pins[10]
+    now_us = chip.time.now_us
+    pin.levels = [(now_us - 1_000_000, 1)]
+    erases = []
+    for i in range(count):
+        at_us = now_us + 300_000 + i * 1000 * every_ms + i % 41 * 331
+        pin.levels += [(at_us, 0), (at_us + 1000 * pulse_ms, 1)]
+        if erase_ms:
+            erases.append(at_us - i % 12 * 1000)
+    told = 1
+    end_us = now_us + 500_000 + count * every_ms * 1000
+    buffer = bytearray(48)
+    while now_us < end_us:
+        now_us += 2000
+        if erases and now_us >= erases[0]:
+            erases.pop(0)
+            now_us += 1000 * erase_ms
+            for each in chip.machines:
+                each.run_to(now_us, True)
+        chip.time.now_us = now_us
+        for each in chip.machines:
+            each.run_to(now_us)
+        # A pin's interrupt is latched once, however often it changed meanwhile.
+        if told < len(pin.levels) and pin.levels[told][0] <= now_us:
+            while told < len(pin.levels) and pin.levels[told][0] <= now_us:
+                told += 1
+            if pin.handler:
+                pin.handler(pin)
+        for i in range(told, len(pin.levels)):  # what is to come is not there yet
+            assert pin.levels[i][0] > now_us
+        length = _read_as_now(port, pin, buffer, now_us)
+        got.feed(bytes(buffer[:length]), now_ms=now_us // 1000)
+        if not length:
+            got.silence(now_ms=now_us // 1000)
+    return got
+
+
+def _read_as_now(port, pin, buffer, now_us):
+    """Read a port while its pin has the level of now."""
+    kept = pin.levels
+    pin.levels = [each for each in kept if each[0] <= now_us]
+    length = port.readinto(buffer)
+    pin.levels = kept
+    return length
+
+
+def test_a_pulse_of_30_ms_under_an_erase_of_45_ms_is_counted_by_pio():
+    for erase_ms in (0, 45):
+        got = _count(30, erase_ms)
+        assert got.driver.carried == 40 and got.errors == [], erase_ms
+
+
+def test_glitches_are_no_pulses_also_when_they_are_told_late():
+    for glitch_ms in (1, 7, 15, 18):
+        assert _count(glitch_ms, 0).driver.carried == 0, glitch_ms
+        assert _count(glitch_ms, 45).driver.carried == 0, glitch_ms
+
+
+def test_looks_that_went_in_a_long_erase_are_declared():
+    got = _count(30, 80, every_ms=400)
+    assert got.errors and "lost" in got.errors[0]
+
+
+def test_without_a_free_state_machine_interrupts_serve_and_an_erase_hides_a_pulse():
+    assert _count(30, 0, machines=()).driver.carried == 40
+    assert _count(30, 45, machines=()).driver.carried < 40
+
+
+def test_a_port_that_is_opened_again_keeps_its_state_machines():
+    chip = _chip()
+    gateway = rp2.Hal(_Platform(), PICO)
+    for _ in range(3):
+        gateway.open_pins(["in1", "in3"])
+    assert [each.number for each in chip.machines] == [0, 1]
+    assert all(each.is_active and each.is_hard for each in chip.machines)
 
 
 def test_an_input_that_the_board_lacks_is_an_error():

@@ -96,7 +96,7 @@ def test_a_pulse_counts_while_it_lasts_and_not_again_at_its_end():
     driver = _pulse()
     got = Collected(driver).feed(edge(1, 0, anew=True) + edge(0, 100), now_ms=101)
     assert driver.carried == 0
-    got.silence(122)
+    got.silence(134)
     assert driver.carried == 1
     got.feed(edge(1, 140), now_ms=170).silence(200)
     assert driver.carried == 1
@@ -182,9 +182,9 @@ def test_a_door_is_told_at_once_with_the_time_it_opened():
     assert heard.told == []
     heard.feed(edge(1, 5000), 5001)
     assert heard.told == []
-    heard.silence(5060)
+    heard.silence(5063)
     assert heard.told == [("door_open", 5000, 1)]
-    heard.feed(edge(0, 15000), 15060)
+    heard.feed(edge(0, 15000), 15063)
     assert heard.told[1:] == [("door_closed", 15000, 0)]
 
 
