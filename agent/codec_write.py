@@ -76,6 +76,8 @@ class Writer(Habits):
     """
 
     is_odd_time = False
+    _mode = 0  # found here it is found soonest
+    version = 4
 
     def __init__(self, points):
         super().__init__(points)
