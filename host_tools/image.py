@@ -194,6 +194,8 @@ def paths_for(boards: Sequence[str]) -> list[Path]:
     hals = _hals(boards)
     dropped = {Path("boards", f"{name}.py") for name in known - set(boards)} | {_REPAIR}
     dropped |= {Path("firmware/hal", f"{name}.py") for name in {"host", "rp2", "esp32"} - hals}
+    if "rp2" not in hals:
+        dropped.add(Path("firmware/hal/sampler.py"))
     if hals == {"host"}:
         dropped |= {Path("firmware/hal/chip.py"), Path("firmware/hal/uart.py")}
     return [

@@ -38,8 +38,8 @@ FAULTS: tuple[tuple[str, ...], ...] = (
     (
         "a slot's new content is appended to the old one",
         STORE,
-        'open(self._path(name), "wb")',
-        'open(self._path(name), "ab")',
+        "open(self._path(slot), mode)",
+        'open(self._path(slot), "ab")',
     ),
     (
         "a save goes on behind a torn place, unread",

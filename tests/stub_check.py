@@ -9,14 +9,16 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PORTS = {"rp2": "esp32", "esp32": "rp2"}  # port: the other one, whose hal it does not have
+# port: what only the other one has
+PORTS = {"rp2": ("esp32.py",), "esp32": ("rp2.py", "sampler.py")}
 HOST_ONLY = ("firmware/hal/host.py", "firmware/host_start.py")
 
 
 def device_files(port: str) -> list[str]:
     """Return the device files that run on the port, relative to the project."""
     # manifests are of another language: tests/host/test_manifest.py reads them
-    absent = {*HOST_ONLY, "firmware/manifest.py", f"firmware/hal/{PORTS[port]}.py"}
+    absent = {*HOST_ONLY, "firmware/manifest.py"}
+    absent |= {f"firmware/hal/{name}" for name in PORTS[port]}
     files = [
         path.relative_to(ROOT).as_posix()
         for room in ("drivers", "agent", "boards", "firmware")

@@ -26,7 +26,7 @@ class Hal:
     def heap(self)              # (used, free) bytes
     def open_uart(self, name)   # a Uart, below; OSError when gone
     def open_pins(self, names)  # inputs, pulled up, as an object like a UART's, whose bytes are
-                                # their edges (drivers/pulse.py): interrupts stamp them into
+                                # their edges (drivers/pulse.py): interrupts or PIO tell them to
                                 # firmware/hal/edges.py; OSError when one is absent
     def open_interface(self, name)  # an Interface, below
     def name_servers(self)      # addresses of the network that is up, as texts; [] when none

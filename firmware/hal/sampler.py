@@ -43,8 +43,7 @@ def _look():
 def state_machine(number, taken):
     """Return a state machine that looks at a pin, none of those taken. OSError: none is free."""
     pio = rp2.PIO
-    options = {"in_shiftdir": pio.SHIFT_LEFT, "fifo_join": pio.JOIN_RX}
-    program = rp2.asm_pio(**options)(_look)
+    program = rp2.asm_pio(in_shiftdir=pio.SHIFT_LEFT, fifo_join=pio.JOIN_RX)(_look)
     pin = machine.Pin(number, machine.Pin.IN, machine.Pin.PULL_UP)
     for which in range(8):
         if which not in taken:
@@ -53,6 +52,10 @@ def state_machine(number, taken):
             except (OSError, ValueError):  # the WiFi chip's, or no room for the program
                 pass
     raise OSError(ENODEV)
+
+
+def _cycles():
+    return (time.ticks_ms() & 0x3FFF) << 5  # type: ignore[operator]  # a type of its own
 
 
 class Sampled(Edges):
@@ -65,7 +68,7 @@ class Sampled(Edges):
         for index, each in enumerate(machines):
             each.active(0)
             each.irq(self._handler(index), hard=True)
-            self._due[index] = (time.ticks_ms() & 0x3FFF) << 5
+            self._due[index] = _cycles()
             each.restart()
             each.active(1)
 
@@ -78,7 +81,7 @@ class Sampled(Edges):
     def _take(self, index, words):
         """Empty a FIFO."""
         waiting = words.rx_fifo()
-        now = (time.ticks_ms() & 0x3FFF) << 5
+        now = _cycles()
         end = self._due[index]
         late = (now - end - waiting * _WORD + _LATE) & _TURN
         if waiting == _FULL or late > _WORD + 2 * _LATE:  # some are gone: begin anew
