@@ -151,6 +151,19 @@ def test_a_row_of_the_list_that_is_no_more_true_is_said(group, monkeypatch):
     assert result.stale == [f"is no more: {gone}", f"is killed: {next(iter(kill))}"]
 
 
+def test_a_sample_stays_when_a_line_changes(tmp_path):
+    source = SOURCE * 3
+    (tmp_path / "a.py").write_text(source)
+    group = tool.Group("small", ("a.py",), (), tmp_path)
+    first, every = tool.chosen(group, 20, 1)
+    (tmp_path / "a.py").write_text("# one line more\n" + source + "\nx = 1\n")
+    second, more = tool.chosen(group, 20, 1)
+    assert len(first) == len(second) == 20 and len(more) == len(every) + 2
+    assert len({m.name for m in first} & {m.name for m in second}) >= 18
+    other, _ = tool.chosen(group, 20, 2)
+    assert {m.name for m in other} != {m.name for m in first}
+
+
 def test_a_list_gives_each_survivor_a_reason():
     assert tool.survivors("# words\na\nb\n  one\n  reason\n\nc\n  other\n") == {
         "a": "one reason",
