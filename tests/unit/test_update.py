@@ -441,3 +441,31 @@ def test_slots_tell_a_version_and_a_note_to_their_last_character():
     bench.slots.write(["a", "-", 0, 0, 0, " ~\x7f\x1f"])
     assert boot.read_state(bench.root)[5] == " ~??"
     bench.close()
+
+
+def test_a_file_is_copied_from_wherever_the_running_firmware_has_it():
+    old = make_bundle(((b"x.mpy", b"x" * 100), (b"y.mpy", b"y" * 7), (b"a.mpy", SAME)), 1)
+    bench = Bench(old)
+    bench.updater.offer(NEW[:960])
+    bench.run()
+    assert bench.updater.is_ready and bench.get("b") == NEW
+    assert bench.updater.copied == len(SAME)
+    bench.close()
+
+
+def test_a_hash_that_stands_across_two_hashes_is_no_file():
+    new = make_bundle(((b"a.mpy", SAME),))
+    digest = sha256(SAME).digest()
+    old = bytearray(make_bundle(((b"x", b"x" * 10), (b"y", b"y" * 10)), 1))
+    at = old.index(b"y 10 10\n") + 8
+    old[at + 16 : at + 48] = digest  # a listing nobody signs; this one is in the flash
+    bench = Bench(bytes(old), new)
+    bench.updater.offer(new[:960])
+    bench.run()
+    assert bench.updater.is_ready and bench.updater.copied == 0
+    old = make_bundle(((b"x", SAME),), 1).replace(b"x 5000 0\n", b"x 4999 0\n")
+    bench = Bench(old, new)
+    bench.updater.offer(new[:960])
+    bench.run()
+    assert bench.updater.is_ready and bench.updater.copied == 0, "its size is another"
+    bench.close()
