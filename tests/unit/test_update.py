@@ -463,6 +463,7 @@ def test_a_hash_that_stands_across_two_hashes_is_no_file():
     bench.updater.offer(new[:960])
     bench.run()
     assert bench.updater.is_ready and bench.updater.copied == 0
+    bench.close()
     old = make_bundle(((b"x", SAME),), 1).replace(b"x 5000 0\n", b"x 4999 0\n")
     bench = Bench(old, new)
     bench.updater.offer(new[:960])
