@@ -37,7 +37,6 @@ from drivers.ticks import ticks_add, ticks_diff
 
 OFFER_BYTES = const(960)
 CHUNK = const(1)  # first byte of a piece; a command begins with "{"
-CHUNK_BYTES = const(2048)
 _HEAD = const(192)
 _SIGNED = const(576)
 _CHUNK_HEAD = const(9)

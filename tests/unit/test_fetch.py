@@ -172,3 +172,53 @@ def test_a_bundle_that_was_taken_away_is_asked_for_ever_more_rarely():
     world.live(700)
     assert world.updater.is_ready and world.got() == NEW
     world.close()
+
+
+def test_an_offer_is_asked_for_at_once_then_every_six_hours():
+    from agent.fetch import Fetch
+
+    class Session:
+        pass
+
+    fetch = Fetch("gw", "collector.example", Session())
+    out = bytearray(400)
+    assert not fetch.is_asking and fetch.is_due(0)
+    length = fetch.put(out, 1000)
+    assert b"GET /v1/bundle/gw " in bytes(out[:length])
+    assert b"bytes=0-959\r\n" in bytes(out[:length]) and fetch.is_asking
+    fetch.answered(404, b"", b"", 0, 0)
+    assert not fetch.is_asking
+    at = 1000 + 6 * 3600 * 1000
+    assert not fetch.is_due(at - 1) and fetch.put(out, at - 1) == 0 and not fetch.is_asking
+    assert fetch.is_due(at) and fetch.put(out, at) > 0
+
+
+def test_a_piece_is_asked_for_from_where_it_is_wanted():
+    from agent.fetch import Fetch
+
+    class Session:
+        def __init__(self):
+            self.taken = []
+            self.on_command = self.taken.append
+
+    session = Session()
+    fetch = Fetch("gw", "collector.example", session)
+    out = bytearray(400)
+    fetch.put(out, 0)
+    fetch.answered(404, b"", b"", 0, 0)
+    fetch.want(b'{"something": 1}')
+    assert not fetch.is_due(1)
+    fetch.want(b'{"want": "01020304", "at": 5000, "bytes": 2049}')
+    length = fetch.put(out, 1)
+    assert b"bytes=5000-7047\r\n" in bytes(out[:length])
+    fetch.answered(206, bytes(16), b"..abc", 2, 5)
+    assert session.taken == [
+        b"\x01\x01\x02\x03\x04" + (5000).to_bytes(4, "big") + b"abc" + bytes(16)
+    ]
+    length = fetch.put(out, 2)
+    assert b"bytes=5003-7048\r\n" in bytes(out[:length]), "from what is there on"
+    for status, tag, end in ((200, bytes(16), 3), (206, bytes(15), 3), (206, bytes(16), 0)):
+        fetch.want(b'{"want": "01020304", "at": 960, "bytes": 100}')
+        assert fetch.put(out, 3) > 0
+        fetch.answered(status, tag, b"abc", 0, end)
+        assert not fetch.is_due(4) and len(session.taken) == 1, "it asks again by itself"

@@ -146,3 +146,37 @@ def test_a_note_that_cannot_be_cleared_is_told_again():
     bench.fails = True
     tell(bench.slots, lambda what, why: bench.notes.append((what, why)))
     assert bench.notes and bench.slots.state[5] == "MemoryError: x"
+
+
+def test_half_of_the_meters_is_enough_and_a_third_is_not():
+    for state, answering, enough in (
+        ("meters 3", 1, False),
+        ("meters 3", 2, True),
+        ("meters 2", 1, True),
+    ):
+        trial = Bench(["a", "b", 2, 0, 0, state]).trial()
+        trial.step(60, 99, 0, answering)
+        assert trial.is_over is enough, state
+
+
+def test_a_start_that_power_made_necessary_costs_no_try():
+    for cause, tries, left in (("power", 2, 3), ("sleep", 1, 2), ("soft", 2, 2), ("power", 3, 3)):
+        bench = Bench(["a", "b", tries, 0, 70, "meters 4"])
+        bench.trial(cause)
+        assert bench.slots.state[2] == left and bench.slots.state[4] == 70
+    bench = Bench()
+    bench.fails = True
+    trial = bench.trial("power")  # it cannot be written: boot.py has counted, and errs safely
+    assert bench.slots.state[2] == 2
+    trial.save()
+    assert not trial.step(61, 10, 0, 4) and "cannot be written" in trial.missing
+
+
+def test_time_is_kept_each_minute_of_uptime():
+    bench = Bench(["a", "b", 2, 0, 30, ""])
+    trial = bench.trial()
+    for uptime in range(1, 200):
+        trial.step(uptime, 0, 0, 0)
+    assert [state[4] for state in bench.written] == [90, 150, 210]
+    trial.save()
+    assert bench.written[-1][4] == 229

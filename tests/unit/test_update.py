@@ -13,7 +13,18 @@ from agent.slots import Slots
 from agent.update import Updater
 from firmware import boot
 from tests.fakes.bundles import KEY, NEW, NEW_FILES, OLD, SAME, make_bundle
-from tests.vectors.release import MODULUS, NEXT_MODULUS, OFFER, SIGNATURE, SIGNED
+from tests.vectors.release import (
+    FORM_DATA,
+    FORM_KEY,
+    FORMS,
+    MODULUS,
+    NEXT_MODULUS,
+    OFFER,
+    SHORT_KEY,
+    SHORT_SIGNATURE,
+    SIGNATURE,
+    SIGNED,
+)
 
 
 class Bench:
@@ -470,3 +481,68 @@ def test_a_hash_that_stands_across_two_hashes_is_no_file():
     bench.run()
     assert bench.updater.is_ready and bench.updater.copied == 0, "its size is another"
     bench.close()
+
+
+def test_boards_fill_their_field_and_counters_all_their_bytes():
+    bench = Bench()
+    bench.updater.check(make_bundle(NEW_FILES, boards=b"y" * 75 + b",host")[:960])
+    bench.updater.check(make_bundle(NEW_FILES, boards=b"host," + b"y" * 75)[:960])
+    for counter in (0x01000000, 0xFFFFFFFE):
+        bench.put("b", make_bundle(NEW_FILES, counter))
+        assert bench.slots.counter("b") == counter and bench.slots.is_newer
+    bench.put("a", make_bundle(NEW_FILES, 0xFFFFFFFF))
+    assert not bench.slots.is_newer
+    bench.close()
+
+
+def test_it_is_busy_while_it_copies_or_hashes_and_not_while_it_waits():
+    bench = Bench(make_bundle(((b"x", b"x" * 100),), 1))  # nothing can be copied
+    bench.updater.offer(NEW[:960])
+    seen = {}
+    while not bench.updater.is_ready:
+        phase = bench.updater.report()["phase"]
+        seen.setdefault(phase, set()).add(bench.updater.is_busy)
+        bench.updater.step(bench.now)
+        bench.give()
+        bench.now += 10
+    assert seen == {"listing": {False}, "content": {False}, "verify": {True}}
+    bench.close()
+    bench = Bench()
+    bench.updater.offer(NEW[:960])
+    while bench.updater.copied == 0:
+        bench.updater.step(bench.now)
+        bench.give()
+    assert bench.updater.is_busy and bench.updater.report()["phase"] == "content"
+    bench.close()
+
+
+def test_free_room_is_that_of_the_file_system_of_the_slots():
+    from agent import slots as module
+
+    class Os:
+        @staticmethod
+        def statvfs(path):
+            asked.append(path)
+            return (512, 4096, 100, 7, 5, 0, 0, 0, 0, 255)
+
+    asked = []
+    kept = module.os
+    module.os = Os
+    try:
+        assert Slots("/flash", "a", []).free() == Slots("", "a", []).free() == 512 * 7
+    finally:
+        module.os = kept
+    assert asked == ["/flash", "/"]
+    assert not module.Pair("", "a", []).is_newer
+
+
+def test_a_signature_that_is_right_in_all_but_one_place_is_none():
+    for why, number in FORMS:
+        taken = signature.is_signed(FORM_KEY, FORM_DATA, number)
+        assert taken is (why == "as it should be"), why
+    assert not signature.is_signed(FORM_KEY, FORM_DATA + b".", FORMS[0][1])
+    # A key of fewer bits is none, though its signature is good.
+    top = int.from_bytes(SHORT_KEY, "big")
+    number = int.from_bytes(SHORT_SIGNATURE, "big")
+    assert pow(number, 65537, top).to_bytes(384, "big")[-1] == 0xBC
+    assert not signature.is_signed(SHORT_KEY, FORM_DATA, SHORT_SIGNATURE)
