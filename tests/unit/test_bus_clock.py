@@ -367,3 +367,73 @@ def test_broadcasts_are_waited_for_by_nobody():
     _send(bus, 0)
     bus.step(4, us(4))
     assert bus.send_count == 3, "the next one follows at once"
+
+
+def test_a_port_is_there_again_only_after_it_was_gone():
+    said = []
+    bus = Bus(PORT, [], lambda m, r: None, lambda m: None, Log(sink=said.append))
+    bus.opened(0)
+    bus.opened(1)
+    assert said == []
+    bus.failed("gone", 2)
+    assert len(said) == 1 and "gone" in said[0]
+    bus.opened(3)
+    assert len(said) == 2 and "is there again" in said[1]
+    bus.opened(4)
+    assert len(said) == 2
+
+
+def test_each_driver_forgets_what_it_knew_before_a_bus_takes_it():
+    driver = Driver()
+    driver.waiting = True
+    bus = _bus(driver, opened=False)
+    assert driver.resets == 1 and not driver.waiting and not bus.meters[0].listens
+    listener = Driver(0)
+    assert _bus(listener).meters[0].listens
+
+
+def test_a_driver_that_needs_no_other_line_settles_at_once():
+    driver = Driver()
+    driver.settle_ms = 300
+    bus = _bus(driver)
+    _send(bus, 0)
+    assert bus.step(1, us(1)) == 20000, "nothing is settled: the answer is waited for"
+    driver.line = (300, 7, "E", 1)
+    bus = _bus(driver)
+    bus.ask(bus.meters[0], 0)
+    bus.step(0, us(0))
+    assert bus.line == driver.line, "asked at its own rate"
+
+
+def test_an_answer_at_the_edge_of_a_turn():
+    for age_ms, retried in ((1499, True), (1500, False)):
+        driver = Driver(2)
+        driver.reply_ms = age_ms - 10 - 1
+        bus = _bus(driver, retries=1)
+        _send(bus, 0)
+        _answer(bus, 10)
+        bus.step(20, us(20))
+        bus.sent(20, us(20))
+        over = 20 + driver.reply_ms + 1
+        bus.step(over, us(over))
+        assert (driver.given_up == []) is retried, age_ms
+
+
+def test_meters_over_tcp_are_told_so():
+    from agent.meter import make_meters
+
+    port = {"name": "lan", "kind": "tcp", "baud": 9600, "bits": 8, "parity": "N", "stop": 1}
+    row = {"name": "m", "port": "lan", "protocol": "modbus", "map": "s0_counter4", "retries": 1}
+    row["points"] = ["pulses_1"]
+    for options, wanted in (({"unit": 1}, "tcp"), ({"unit": 1, "transport": "rtu"}, "rtu")):
+        row["options"] = options
+        made = make_meters({"ports": [port], "meters": [row]})
+        assert made[0].driver.model.transport == wanted
+        assert "transport" not in options or wanted == "rtu", "the configuration stays as it is"
+    row["map"] = "no_such_map"
+    try:
+        make_meters({"ports": [port], "meters": [row]})
+    except ValueError as error:
+        assert str(error) == "meters[0].map: there is no map no_such_map"
+    else:
+        raise AssertionError("made")

@@ -546,3 +546,23 @@ def test_a_signature_that_is_right_in_all_but_one_place_is_none():
     number = int.from_bytes(SHORT_SIGNATURE, "big")
     assert pow(number, 65537, top).to_bytes(384, "big")[-1] == 0xBC
     assert not signature.is_signed(SHORT_KEY, FORM_DATA, SHORT_SIGNATURE)
+
+
+def test_each_file_has_its_own_hash_and_a_second_offer_begins_anew():
+    new = make_bundle(((b"n", b"new" * 50), (b"a", SAME), (b"m", b"more" * 9)))
+    bench = Bench(new=new)
+    bench.updater.offer(NEW[:960])
+    while bench.updater.report()["phase"] != "content" or bench.updater.fetched < 400:
+        bench.updater.step(bench.now)
+        bench.new = NEW
+        bench.give()
+        bench.now += 10
+    bench.said.clear()
+    bench.new = new
+    assert bench.updater.offer(new[:960])["at"] == 960
+    fetched = bench.updater.fetched
+    bench.run()
+    assert bench.updater.is_ready and bench.get("b") == new, bench.updater.why
+    assert bench.updater.copied % len(SAME) == 0 and bench.updater.copied > 0
+    assert bench.updater.fetched - fetched == len(new) - 960 - len(SAME)
+    bench.close()

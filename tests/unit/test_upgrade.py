@@ -294,11 +294,14 @@ def test_a_trial_is_judged_each_second_by_what_the_gateway_does():
     assert not bench.upgrade.step(0)
     assert bench.upgrade.report()["trial"] == "settling"
     bench.app.errors = 0
-    assert not bench.upgrade.step(0) and bench.upgrade.report(), "the same second is judged once"
+    assert not bench.upgrade.step(0) and bench.upgrade.report()
     bench.app.uptime_ms = 65000
     bench.app.errors = 6
     assert not bench.upgrade.step(0) and bench.upgrade.report()["trial"] == "6 errors"
-    bench.app.uptime_ms += 1000
+    bench.app.errors = 0
+    bench.app.uptime_ms = 65999
+    assert not bench.upgrade.step(0) and bench.upgrade.report()["trial"] == "6 errors"
+    bench.app.uptime_ms = 66000
     bench.app.errors = 0
     bench.app.meters[0].failures = bench.app.meters[1].failures = 1
     assert not bench.upgrade.step(0)
