@@ -222,3 +222,29 @@ def test_a_piece_is_asked_for_from_where_it_is_wanted():
         assert fetch.put(out, 3) > 0
         fetch.answered(status, tag, b"abc", 0, end)
         assert not fetch.is_due(4) and len(session.taken) == 1, "it asks again by itself"
+
+
+def test_an_offer_is_taken_only_whole_and_from_whoever_has_the_key():
+    from agent.fetch import Fetch
+
+    class Session:
+        def __init__(self):
+            self.offers = []
+            self.on_offer = self.offers.append
+            self.is_true = False
+
+        def is_own(self, piece):
+            self.piece = piece
+            return self.is_true
+
+    session = Session()
+    fetch = Fetch("gw", "collector.example", session)
+    out = bytearray(400)
+    body = bytes(range(240)) * 4
+    for is_true, data, taken in ((False, body, 0), (True, body[:959], 0), (True, body, 1)):
+        session.is_true = is_true
+        fetch.put(out, 0)
+        fetch.answered(206, b"t" * 16, data, 0, len(data))
+        assert len(session.offers) == taken
+    assert session.offers == [body]
+    assert session.piece == b"\x01" + body[52:56] + bytes(4) + body + b"t" * 16

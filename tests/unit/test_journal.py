@@ -546,3 +546,53 @@ def test_random_lives_lose_nothing_that_was_durable():
             held = dict(_all(journal))
             for seq in range(acked + 1, journal.durable + 1):
                 assert held[seq] == model[seq], (seed, seq)
+
+
+def test_when_the_last_segment_is_gone_all_that_was_durable_is_declared():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    while not ground.files:
+        _put(journal, b"x" * 900)
+        journal.sync()
+    journal.sync()
+    last = journal.durable
+    lost = ground.cut()
+    lost.files.clear()
+    lost.slots = {name: data for name, data in lost.slots.items() if name == "mark"}
+    journal, _ = _journal(lost)
+    assert journal.durable == journal.next - 1 and journal.first == 1
+    if journal.durable:
+        assert _all(journal) == [(1, journal.durable, "damage")]
+    assert last >= 4
+
+
+def test_a_segment_that_power_left_empty_is_removed_and_its_number_used_again():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    while not ground.files:
+        _put(journal, b"x" * 900)
+        journal.sync()
+    journal.sync()
+    held = _all(journal)
+    ground = ground.cut()
+    ground.files[journal.next] = b""
+    again, _ = _journal(ground)
+    assert again.next == journal.next and _all(again) == held
+    assert journal.next not in ground.files and journal.next not in again.segments
+
+
+def test_a_start_with_smaller_segments_keeps_what_larger_ones_held():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    for number in range(4):
+        _put(journal, b"%d" % number * 700)
+    journal.sync()
+    held = _all(journal)
+    assert len(held) == 4 and not ground.files
+    smaller = ground.cut()
+    smaller.segment_size = 2048
+    again, _ = _journal(smaller)
+    assert _all(again) == held
+    again.sync()
+    assert smaller.files, "what is too long for the tail goes into a segment"
+    assert _all(again) == held and _all(_journal(smaller.cut())[0]) == held

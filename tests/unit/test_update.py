@@ -566,3 +566,62 @@ def test_each_file_has_its_own_hash_and_a_second_offer_begins_anew():
     assert bench.updater.copied % len(SAME) == 0 and bench.updater.copied > 0
     assert bench.updater.fetched - fetched == len(new) - 960 - len(SAME)
     bench.close()
+
+
+def test_slots_that_fail_or_end_early_end_the_update_with_the_reason():
+    bench = Bench()
+
+    def full(slot, data):
+        raise OSError(28)
+
+    append, bench.slots.append = bench.slots.append, full
+    assert refusal(bench, NEW[:960]).startswith("the slot cannot be written: ")
+    bench.slots.append = append
+    assert bench.updater.is_idle
+    bench.put("a", OLD[: OLD.index(SAME) + 100])  # a running slot that was cut
+    bench.updater.offer(NEW[:960])
+    bench.run()
+    assert bench.updater.is_idle and bench.updater.why == "the running slot ends early"
+    assert bench.updater.copied == 100 and bench.slots.size("b") == 0
+    bench.close()
+    bench = Bench()
+    bench.updater.offer(NEW[:960])
+    read = bench.slots.read
+
+    def short(slot, at, count):
+        is_end = bench.updater.report()["phase"] == "verify" and at > 5000
+        return b"" if is_end else read(slot, at, count)
+
+    bench.slots.read = short
+    bench.run()
+    assert bench.updater.why == "the slot ends early" and bench.slots.state[1] == "-"
+    bench.close()
+
+
+def test_a_content_longer_than_its_listing_ends_the_update():
+    listing_end = NEW.index(SAME)
+    listing, content = NEW[960:listing_end], NEW[listing_end:] + b"more"
+    head = NEW[:16] + pack(">I", len(content)) + NEW[20:52] + sha256(listing + content).digest()
+    new = head + NEW[84:960] + listing + content
+    bench = Bench(new=new)
+    bench.updater.offer(new[:960])
+    bench.run()
+    assert bench.updater.why == "the listing ends before the content"
+    bench.close()
+
+
+def test_the_pin_of_the_led_is_written_once():
+    from agent.slots import leave_led
+
+    bench = Bench()
+    leave_led(bench.root, "25")
+    assert bench.get("led") == b"25"
+    os.remove(bench.root + "/led")
+    os.mkdir(bench.root + "/led")
+    leave_led(bench.root, "25")  # it cannot be written: safe mode is dark
+    os.rmdir(bench.root + "/led")
+    bench.put("led", b"LED")
+    leave_led(bench.root, "LED")
+    leave_led(bench.root, "7")
+    assert bench.get("led") == b"7"
+    bench.close()

@@ -367,10 +367,11 @@ def test_a_firmware_is_tried_before_a_configuration():
     bench.settings.running = "a"
     bench.upgrade.start("soft", 1)
     assert bench.upgrade.report()["of"] == "update"
+    assert bench.upgrade.tries_settings, "it waits for its turn"
     bench.start(["a", "-", 0, 0, 0, ""])
     bench.settings.running = "a"
     bench.upgrade.start("soft", 1)
-    assert bench.upgrade.report()["of"] == "settings"
+    assert bench.upgrade.report()["of"] == "settings" and bench.upgrade.tries_settings
     assert refusal(bench.upgrade.configure, {}) == "a trial is under way: settings"
     bench.app.acked = 1
     bench.app.uptime_ms = 61000
