@@ -4,7 +4,7 @@ from agent import meter as meters_
 from agent.bus import Bus
 from agent.log import ERROR, Log
 from agent.meter import Meter
-from drivers.errors import BadFrame
+from drivers.errors import BadFrame, Refused
 from drivers.reading import BAD_FRAME, GAUGE, NO_REPLY, Point, Reading
 
 PORT = {"name": "line", "baud": 9600, "bits": 8, "parity": "N", "stop": 1}
@@ -101,7 +101,8 @@ def test_a_new_bus_and_its_meters_have_seen_nothing():
         counts = (meter.answers, meter.no_reply, meter.bad_frames, meter.refused, meter.failures)
         assert counts == (0, 0, 0, 0, 0)
         assert (meter.retry_at_ms, meter.bad_at_due, meter.at_ms) == (0, 0, 0)
-        assert meter.take_nothing() == NO_REPLY
+        meter.values[0] = 5
+        assert meter.take_nothing() == NO_REPLY and meter.values == [None]
         meter.bad_frames = 1
         assert meter.take_nothing() == BAD_FRAME and meter.quality[0] == BAD_FRAME
     assert bus.is_quiet() and len(bus.rx) == 256 and len(bus.tx) == 272
@@ -437,3 +438,26 @@ def test_meters_over_tcp_are_told_so():
         assert str(error) == "meters[0].map: there is no map no_such_map"
     else:
         raise AssertionError("made")
+
+
+def test_a_refusal_is_an_answer_unless_it_says_later():
+    class Refuser(Driver):
+        def feed(self, data, start, end, now_ms, emit):
+            if start == end:
+                return end
+            self.waiting = self.later
+            raise Refused("no such register", resume=end, later=self.later)
+
+    for later in (False, True):
+        driver = Refuser(2)
+        driver.later = later
+        bus = _bus(driver, retries=1)
+        _send(bus, 0)
+        _answer(bus, 10)
+        assert bus.meters[0].refused == 1 and bus.meters[0].bad_frames == 0
+        bus.step(14, us(14))
+        assert (bus.send_count == 3) is not later, "the next request, or a pause"
+        assert driver.asked == (1 if later else 2)
+        if later:
+            bus.step(214, us(214))
+            assert bus.send_count == 3 and driver.asked == 1, "asked again before its time is over"

@@ -137,6 +137,7 @@ def test_what_a_line_needs_follows_from_its_rate_and_the_fifo():
         (4800, 32, 4, 0),
         (9600, 128, 4, 0),
         (115200, 128, 4, 182 - 10),
+        (1250, 5, 4, 182 - 8),
     ):
         app.journal.ground.erases = erases
         bus.line = (baud, 8, "N", 1)
@@ -411,3 +412,20 @@ def test_housekeeping_without_erases_that_stop_waits_for_idle_lines():
     bus.ask(bus.meters[0], 0)
     quiet.step(1)
     assert said == [True, False]
+
+
+def test_below_its_supply_the_flash_is_left_alone_and_what_comes_stays_in_ram():
+    class Supply:
+        is_low = True
+
+    app = App(Speaker())
+    app.supply = Supply()
+    bus = app.buses[0]
+    quiet = Quiet(app, (32, 45))
+    quiet.wants_save = True
+    quiet.sync(0)
+    assert app.journal.done == [] and not app.journal.degraded
+    bus.is_held = True
+    quiet._since = 0
+    assert quiet.step(10) is None
+    assert app.journal.degraded and app.journal.done == [] and not bus.is_held
