@@ -101,7 +101,7 @@ GROUPS = (
         "uplink",
         _agent("uplink", "session", "flight", "mqtt", "window", "backoff", "carried"),
         (
-            *_unit("uplink", "session", "flight", "mqtt", "carried", "poster", "budget"),
+            *_unit("uplink", "session", "flight", "window", "mqtt", "carried", "poster", "budget"),
             "tests/system/test_hostile_broker.py",
             "tests/system/test_backlog.py",
         ),

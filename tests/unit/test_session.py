@@ -232,3 +232,20 @@ def test_eight_results_are_kept_the_newest():
         uplink.publish_result(b"%d" % number)
     _, _, said = _online(uplink)
     assert [packet[-1:] for packet in said[2:]] == [b"%d" % number for number in range(2, 10)]
+
+
+def test_bytes_are_counted_both_ways_and_a_number_is_read_whole():
+    uplink, journal, _ = _make(2, keepalive_s=2000)
+    hello, asked, said = _online(uplink)
+    assert b"\x04\x2e\x07\xd0" in hello[0]
+    sent = sum([len(packet) for packet in hello + asked + said])
+    assert uplink.counters["bytes_out"] == sent > 100 and uplink.counters["bytes_in"] == 10
+    topic = b"eclor/1/gw/ack"
+    for number, acked in ((0x01000001, 0), (0x00010002, 0), (2, 2)):
+        body = (
+            len(topic).to_bytes(2, "big") + topic + b"\x00\x00\x00\x01" + number.to_bytes(4, "big")
+        )
+        data = b"\x30" + bytes((len(body),)) + body
+        uplink.received(data, 0, len(data), 1)
+        assert journal.acked == acked
+    assert uplink.counters["acks_refused"] == 2 and uplink.counters["acks"] == 1
