@@ -2,7 +2,7 @@
 
 While the flash is erased (45 ms) a pin's interrupt is latched once: a pulse of S0, 30 ms, that
 begins and ends meanwhile would be none. A state machine goes on: it packs 8 looks into a word,
-eight words wait in its FIFO, and its interrupt empties that. After 56 to 64 ms without one the next
+eight words wait in its FIFO, and its interrupt empties that. After 56 to 64 ms without, the next
 edge says that some were lost. Not the ring (edges.py), nor what an edge means (drivers/pulse.py):
 it knows that an edge is told 8 ms late. RP2040 datasheet 3.2 and 3.4; clk_sys and the ticks come
 from one crystal, so words are counted, not stamped. Nothing in the interrupt allocates.
