@@ -222,7 +222,7 @@ def _cures(gateway):
 
 def test_a_port_that_hangs_again_and_again_rests_longer_and_longer_while_the_others_go_on():
     _needs_the_loop()
-    gateway = Gateway(["hangs"] * 6, tree=_two_ports())
+    gateway = Gateway(["hangs"] * 4, tree=_two_ports())
     hung, well = gateway.app.meters
     assert gateway.live(lambda: gateway.opened == 3, 600) == "done"
     assert 255 <= gateway.seconds < 270  # it hangs twice for a minute, then rests for two
@@ -230,27 +230,26 @@ def test_a_port_that_hangs_again_and_again_rests_longer_and_longer_while_the_oth
     assert json.loads(gateway.app.state(gateway.ticks_ms()))["resting"] == ["rs485"]
     assert gateway.live(lambda: hung.answers > 3, 8000) == "done"
     assert _cures(gateway) == ["task: rs485 stands still"] + [
-        "port: rs485 stands still, it rests for %d s" % s for s in (120, 240, 480, 960, 1920)
+        "port: rs485 stands still, it rests for %d s" % s for s in (120, 240, 480)
     ]
-    # Six times it hung for a minute; the meter, which does not answer, is asked less often too.
-    assert 6 * 60 + 120 + 240 + 480 + 960 + 1920 <= gateway.seconds < 6 * 360 + 3720
-    assert well.answers > 400 - 10 and well.no_reply == 0
-    assert gateway.fed > 7000 and gateway.app.health.counts == {
-        "task": 1, "port": 5, "uplink": 0, "interface": 0, "board": 0
+    # Four times it hung for a minute; the meter, which does not answer, is asked less often too.
+    assert 4 * 60 + 120 + 240 + 480 <= gateway.seconds < 4 * 360 + 840
+    assert well.answers > 100 and well.no_reply == 0
+    assert gateway.fed > 2000 and gateway.app.health.counts == {
+        "task": 1, "port": 3, "uplink": 0, "interface": 0, "board": 0
     }  # fmt: skip
     assert gateway.app.health.resting == []
 
 
 def test_a_port_whose_task_fails_again_and_again_rests_and_no_board_is_restarted():
     _needs_the_loop()
-    gateway = Gateway(["raises"] * 30, tree=_two_ports())
+    gateway = Gateway(["raises"] * 10, tree=_two_ports())
     assert gateway.live(lambda: gateway.app.meters[0].answers > 3, 9000) == "done"
     assert _cures(gateway) == [
-        "port: rs485 ValueError: what nobody thought of, it rests for %d s" % s
-        for s in (120, 240, 480, 960, 1920, 3600)
+        "port: rs485 ValueError: what nobody thought of, it rests for %d s" % s for s in (120, 240)
     ]
-    assert gateway.app.health.counts["board"] == 0 and gateway.app.health.counts["task"] == 30
-    assert gateway.app.meters[1].answers > 700
+    assert gateway.app.health.counts["board"] == 0 and gateway.app.health.counts["task"] == 10
+    assert gateway.app.meters[1].answers > 30
 
 
 def test_an_app_that_hangs_is_started_anew_then_the_watchdog_bites_and_the_next_life_says_why():
