@@ -13,7 +13,7 @@ from tests.fakes.postgresql import PostgreSQL, programs
 from tests.skips import skip
 
 _ROUNDS = 100
-_ON_POSTGRESQL = 20
+_ON_POSTGRESQL = 10
 _THERE = [kind for kind in KINDS if is_there(kind)]
 
 
@@ -31,7 +31,7 @@ def test_whatever_fails_on_the_way_to_postgresql_is_stored_once():
     if programs() is None:
         skip("PostgreSQL is not installed: apt-get install postgresql")
     with PostgreSQL(durable=True) as server:
-        result = chaos.run("nats", 11, _ON_POSTGRESQL, server)
+        result = chaos.run("nats", 21, _ON_POSTGRESQL, server)
     assert result.is_good, result.line()
     assert {"kill", "collector", "database"} <= result.faults.keys(), result.line()
 
