@@ -49,6 +49,7 @@ class Life:
     ground: str
     live: list[int] = field(default_factory=list)
     longest: list[int] = field(default_factory=list)
+    appends: int = 0
     trims: int = 0
     has_ended: bool = False
     rest: str = ""
@@ -57,6 +58,7 @@ class Life:
         """Take the lines of tests/system/journal_soak.py."""
         for line in output.splitlines():
             if found := _LINE.match(line):
+                self.appends = int(found[2])
                 self.trims = int(found[3])
                 self.live.append(int(found[4]))
             elif found := _LONGEST.search(line):
@@ -104,6 +106,8 @@ def live(ground: str, appends: int, folder: Path) -> Life:
     )
     found.rest = done.stdout + done.stderr
     found.read(done.stdout)
+    if found.has_ended:
+        found.appends = appends
     return found
 
 
@@ -127,7 +131,7 @@ def main() -> int:
     for one in lives:
         if one.longest:
             print(
-                f"soak: {one.ground}: {options.appends:,} appends, {one.trims:,} trims; longest "
+                f"soak: {one.ground}: {one.appends:,} appends, {one.trims:,} trims; longest "
                 f"free stretch {min(one.longest):,} to {max(one.longest):,} bytes of a 32-bit "
                 f"heap of 128 KB, live {one.live[0]:,} to {max(one.live):,} bytes of 64 bits"
             )

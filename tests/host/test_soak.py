@@ -13,6 +13,7 @@ def test_a_short_life_leaves_the_heap_whole():
     lives = soak.run(6000)
     assert [one.faults for one in lives] == [[], []]
     assert all(one.trims > 300 and len(one.live) == 10 for one in lives)
+    assert [one.appends for one in lives] == [6000, 6000]
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,4 @@ def test_a_heap_that_goes_to_pieces_is_a_fault(output, says):
     life = soak.Life("ring", rest=output)
     life.read(output + ("soak ring ends\n" if output.count("ring") > 1 else ""))
     assert says in life.faults[0]
+    assert life.appends < 20, "what it came to, not what was asked"
