@@ -685,3 +685,29 @@ def test_a_slot_of_any_length_is_hashed_to_its_end():
         assert boot.inspect(place.root, "a") == (1, "")
         assert boot.inspect(place.root, "b") == (-1, "is damaged")
         place.close()
+
+
+def test_a_slot_is_mounted_and_first_on_the_path_before_its_firmware_is_imported():
+    class Watching(Firmware):
+        def start(self, board, slot, state):
+            seen.append((sys.path[0], vfs.mounted is not None))
+            Firmware.start(self, board, slot, state)
+
+    seen = []
+    thresholds = []
+    vfs = Vfs()
+    place = Place(a=GOOD, slot=line_of("a - 0 0 0 "))
+    main = firmware.main = Watching(ValueError("seeded"))
+    kept, Gc.threshold = Gc.threshold, staticmethod(thresholds.append)
+    try:
+        said = with_modules({"firmware.main": main, "vfs": vfs}, lambda: boot.start(place))
+    finally:
+        Gc.threshold = staticmethod(kept)
+    assert seen == [(boot.MOUNT, True)]
+    assert len(thresholds) == 1 and 1024 < thresholds[0] < 65536
+    if not hasattr(sys, "print_exception"):
+        assert "seeded" in said, "what went wrong is shown at the cable"
+    place.put("maintenance", b"7")
+    said = with_modules({"firmware.main": main, "vfs": vfs}, lambda: boot.start(place))
+    assert "starts by itself in 7 min" in " ".join(list(said))
+    place.close()
