@@ -219,10 +219,10 @@ FAULTS: tuple[tuple[str, ...], ...] = (
         "the CRC covers the header only",
         RECORD,
         "crc32(view[at : body + size])",
-        "crc32(view[at : at + _HEADER])",
+        "crc32(view[at : at + HEADER])",
         RECORD,
         "crc32(memoryview(data)[start : end - 4])",
-        "crc32(memoryview(data)[start : start + _HEADER])",
+        "crc32(memoryview(data)[start : start + HEADER])",
     ),
     (
         "a wrong CRC is overlooked",
@@ -258,7 +258,7 @@ FAULTS: tuple[tuple[str, ...], ...] = (
         "a saved open block stays stale",
         JOURNAL,
         "            self.sealed.clear()\n",
-        "",
+        "            pass\n",
     ),
     (
         "an open block is stale by the block before it",

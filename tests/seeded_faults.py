@@ -71,12 +71,17 @@ _FILES, _RINGS = ("files-esp32", "files-rp2"), ("ring-esp32", "ring-rp2")
 
 
 def seed(folder: Path, row: tuple[str, ...]) -> None:
-    """Change a copy as the row says. Raises ValueError when its text is not there exactly once."""
+    """Change a copy as the row says.
+
+    Raises ValueError when its text is not there exactly once, SyntaxError when that cannot run.
+    """
     for file, old, new in zip(row[1::3], row[2::3], row[3::3], strict=True):
         source = (folder / file).read_text()
         if source.count(old) != 1:
             raise ValueError(f"{row[0]}: {source.count(old)} times in {file}: {old!r}")
-        (folder / file).write_text(source.replace(old, new))
+        changed = source.replace(old, new)
+        compile(changed, file, "exec")  # what cannot run at all would be found by anything
+        (folder / file).write_text(changed)
 
 
 def _codes(row: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -122,6 +127,8 @@ def _look(folder: Path, code: str) -> str:
     if done.returncode == 3:
         return ""
     said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+    if said[-1].startswith("NameError"):
+        return ""  # a slip of the row, no find
     return f"a crash: {said[-1]}"
 
 

@@ -1,6 +1,7 @@
 """What `make coverage` says of a report, and that a run without tracing is no measure."""
 
 import importlib
+import os
 import subprocess
 import sys
 from typing import Any
@@ -72,6 +73,7 @@ def test_a_test_that_takes_the_tracing_away_fails(tmp_path):
     done = subprocess.run(
         [*command, "-p", "no:cacheprovider", "--rootdir", str(tmp_path), f"{tmp_path}/test_it.py"],
         cwd=branches.ROOT,
+        env={name: value for name, value in os.environ.items() if "XDIST" not in name},
         capture_output=True,
         text=True,
         check=False,
