@@ -89,7 +89,7 @@ def _codes(row: tuple[str, ...] | None) -> tuple[str, ...]:
     if row is None:  # tests/powercut.py and tests/years.py do more than this
         return _EXPLORE.format(worlds=_FILES + _RINGS, days=1, every=25), _LIVE.format(lives=1)
     if row in FIELD_FAULTS:
-        return (_LIVE.format(lives=3),)
+        return (_LIVE.format(lives=10),)
     is_ring = row[1] in {"agent/ring.py", "agent/heads.py", "agent/pages.py"}
     worlds = _RINGS if is_ring else _FILES + _RINGS
     return (_EXPLORE.format(worlds=worlds, days=3, every=5),)
