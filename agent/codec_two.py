@@ -3,6 +3,7 @@
 Only read, never written, and by no gateway: simple, not fast. codec_read.py has the way in.
 """
 
+from agent.codec_kernel import bit_length
 from agent.codec_odds import table
 from agent.codec_rows import BadBlock
 
@@ -29,13 +30,6 @@ _VALUE = bytes.fromhex(
 
 def _clip(value, most):
     return max(-most, min(most, value))
-
-
-def _bits(number):
-    size = 0
-    while number >> size:
-        size += 1
-    return size
 
 
 class _Coder:
@@ -186,7 +180,7 @@ class _Channel:
             guesses.append(self.x1 + self._ratio(seen))
         best = min(range(len(guesses)), key=lambda i: self.miss[i])
         guess = _clip(guesses[best], _LIMIT)
-        k = _bits(self.mean >> 4)
+        k = bit_length(self.mean >> 4)
         x = None
         if bit(first + self.same, first + 8 + near * 2 + (self.same & 1)):
             x = self.x1
@@ -269,7 +263,7 @@ def read_two(data, at, end, at_ms, count, points, unit_ms):
     channels = [_Channel(coder, i) for i in range(points + 1)]
     for channel in channels[2:]:
         if coder.bit(9):
-            channel.follows = coder.even(_bits(channel.index) + 1)
+            channel.follows = coder.even(bit_length(channel.index) + 1)
             if not 2 <= channel.follows < 2 * channel.index:
                 raise BadBlock("channel %d follows %d" % (channel.index, channel.follows))
     rows = []
