@@ -18,8 +18,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -33,6 +31,7 @@ import sqlalchemy as sa
 from host_tools.collect import tables
 from host_tools.collect.database import open_database
 from tests.closing import close
+from tests.fakes import collector_zygote
 from tests.fakes.broker_process import KINDS, BrokerProcess, is_there
 from tests.fakes.gateway_thread import GatewayThread
 from tests.fakes.postgresql import PostgreSQL, programs
@@ -86,13 +85,7 @@ class CollectorProcess:
 
     def __init__(self, port: int, url: str) -> None:
         self._plan = json.dumps({"mqtt": port, "url": url, "keys": {"gw": KEY.hex()}})
-        self._zygote = subprocess.Popen(
-            [sys.executable, "-m", "tests.fakes.collector_zygote"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._zygote = collector_zygote.start()
         self._pid = 0
 
     def __enter__(self) -> "CollectorProcess":

@@ -12,14 +12,29 @@ import os
 import pickle
 import signal
 import socket
+import subprocess
 import sys
 import time
 import traceback
+from pathlib import Path
 
 import host_tools  # noqa: F401  (the stand-in for `micropython`)
 
 # In the order of a batch; "refused" is where the database would not have it.
 POINTS = ("begun", "stored", "marked", "pubacked", "acknowledged")
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def start():
+    """Start this process; return it. It answers each line with a pid, then with an exit code."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.fakes.collector_zygote"],
+        cwd=_ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 class PipeSource:

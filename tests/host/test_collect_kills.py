@@ -14,8 +14,6 @@ import shutil
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from agent.record import BLOCK
 from host_tools.collect import queries
 from host_tools.collect.database import open_database
 from host_tools.collect.messages import Message
+from tests.fakes import collector_zygote
 from tests.fakes.collector_zygote import POINTS
 from tests.fakes.gateway_messages import GOOD, JOURNAL, START_MS, birth, block, record
 
@@ -45,13 +44,7 @@ class Zygote:
         self._listener.bind(self.path)
         self._listener.listen()
         self._listener.settimeout(DEADLINE_S)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fakes.collector_zygote"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._process = collector_zygote.start()
 
     def _read(self):
         assert self._process.stdout is not None
