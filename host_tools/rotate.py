@@ -19,7 +19,8 @@ understand each other, so whatever ends this in between costs nothing:
 import os
 import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,17 +52,12 @@ def rotate(
     A Problem when the gateway does not answer or refuses; the file then holds whatever key it may
     have, and the same call goes on.
     """
-    known = read_keys(path)
-    if gateway not in known:
-        raise _no_key(gateway, path)
-    keys = {gateway: known[gateway][:KEY_BYTES]}
-    with BundleServer(host, port, bytes(960), keys) as server:
-        office = _Office(gateway, path, server, keys, wait_s)
-        if len(known[gateway]) > KEY_BYTES:
-            office.settle(known[gateway])
+    with _talking(gateway, path, host, port, wait_s) as (office, known):
+        if len(known) > KEY_BYTES:
+            office.settle(known)
         if not renew:
-            return name_of(keys[gateway])
-        old, nonce = keys[gateway], os.urandom(KEY_BYTES)
+            return name_of(office.key)
+        old, nonce = office.key, os.urandom(KEY_BYTES)
         new = following(old, gateway, nonce)
         office.keep(old + new)
         office.ask(old, {"nonce": nonce.hex()}, name_of(new))
@@ -90,12 +86,7 @@ def renew(
     three sessions without (agent/certificates.py). A Problem when it refuses or is silent; then
     nothing has changed there.
     """
-    known = read_keys(path)
-    if gateway not in known:
-        raise _no_key(gateway, path)
-    keys = {gateway: known[gateway][:KEY_BYTES]}
-    with BundleServer(host, port, bytes(960), keys) as server:
-        office = _Office(gateway, path, server, keys, wait_s)
+    with _talking(gateway, path, host, port, wait_s) as (office, _):
         orders: list[dict[str, Any]] = [{"drop": True}]  # what an interrupted run has left
         orders += [{"part": part, "der": b64encode(data).decode()} for part, data in parts.items()]
         for args in [*orders, {"try": True}]:
@@ -104,8 +95,17 @@ def renew(
             office.order("reboot", {})
 
 
-def _no_key(gateway: str, path: Path) -> Problem:
-    return Problem(f"{path} has no key of {gateway}", "give its name as in birth", code=USAGE)
+@contextmanager
+def _talking(
+    gateway: str, path: Path, host: str, port: int, wait_s: float
+) -> Iterator[tuple["_Office", bytes]]:
+    """Talk to a gateway by the first of its keys; give what the file knows of it as well."""
+    known = read_keys(path)
+    if gateway not in known:
+        raise Problem(f"{path} has no key of {gateway}", "give its name as in birth", code=USAGE)
+    keys = {gateway: known[gateway][:KEY_BYTES]}
+    with BundleServer(host, port, bytes(960), keys) as server:
+        yield _Office(gateway, path, server, keys, wait_s), known[gateway]
 
 
 class _Office:
@@ -125,6 +125,11 @@ class _Office:
         self._keys = keys  # the server signs by it
         self._wait_s = wait_s
         self._counter = 0
+
+    @property
+    def key(self) -> bytes:
+        """The key in force."""
+        return self._keys[self._gateway]
 
     def keep(self, key: bytes) -> None:
         """Write what the gateway's entry of the file is from now on."""
@@ -158,7 +163,7 @@ class _Office:
 
     def order(self, do: str, args: dict[str, Any]) -> None:
         """Give an order by the key in force; a Problem unless it is done."""
-        answer = self._send(self._keys[self._gateway], do, args)
+        answer = self._send(self.key, do, args)
         if answer is None:
             raise Problem(
                 f"{self._gateway} does not answer", "is it on line? does it sleep?", code=NETWORK
