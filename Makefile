@@ -4,6 +4,8 @@ PLAIN := .venv/.plain
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
+# The tests start hundreds of processes: each source is compiled once for all of them.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup run test check format bench size heap powercut faults soak years fuzz forge chaos pages sites pictures coverage mutants compliance claims clean
 
 help: ## list the targets
