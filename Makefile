@@ -6,7 +6,7 @@ READY := .venv/.ready
 .DEFAULT_GOAL := help
 # The tests start hundreds of processes: each source is compiled once for all of them.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup run test check format bench size heap powercut faults soak years fuzz forge chaos pages sites pictures coverage mutants compliance claims clean
+.PHONY: help setup run test check format bench size heap frozen powercut faults soak years fuzz forge chaos pages sites pictures coverage mutants compliance claims clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ size: $(READY) ## .mpy size of each device file and heap of a running gateway, a
 
 heap: $(READY) ## the heap by room, and after N=10000 readings of Modbus and TIC under TLS
 	@$(PY) -m tests.heap $(N)
+
+frozen: $(READY) ## an image of 32 bits with the firmware frozen in, TREE=upstream's sources: its heap, its updates
+	@$(PY) -m tests.frozen $(or $(TREE),$(error TREE= is wanted: the folder of MicroPython's sources)) $(N)
+	$(PY) -m pytest tests/emulated/test_frozen_image.py
 
 powercut: $(READY) ## power cuts in the journal, N=1000000 for a release; goes on where it was
 	@$(PY) -m tests.powercut $(N)

@@ -15,6 +15,7 @@ from micropython import const
 MAGIC = b"eclor\x00\x00\x01"
 _HEAD = const(192)
 NO_TRIAL = "-"
+FROZEN = "-"  # as active: what is frozen into the image
 _NOTE_CHARS = const(200)
 
 
@@ -39,6 +40,11 @@ class Pair:
     def target(self):
         """Where the next one goes."""
         return "b" if self.running == "a" else "a"
+
+    @property
+    def own(self):
+        """What the line calls the one that runs."""
+        return self.running or FROZEN
 
     @property
     def is_on_trial(self):
@@ -161,5 +167,6 @@ def read_line(data):
         counts = [int(tries), int(fails), int(spent)]
     except ValueError:
         return None
-    known = active in ("a", "b") and trial in ("a", "b", NO_TRIAL) and trial != active
+    known = active in ("a", "b", FROZEN) and trial in ("a", "b", NO_TRIAL)
+    known = known and (trial != active or active == FROZEN)
     return [active, trial] + counts + [note] if known and min(counts) >= 0 else None

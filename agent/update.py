@@ -150,10 +150,13 @@ class Updater:
             raise CannotDo("a listing of %d bytes with %d of names" % (listing, names))
         if content > _CONTENT_MAX:
             raise CannotDo("%d bytes of content" % content)
-        if self._slots.running:
-            present = self._slots.counter(self._slots.running)
-            if counter <= present:
-                raise CannotDo("its counter %d is not above %d" % (counter, present))
+        running = self._slots.running
+        if running:
+            present = self._slots.counter(running)
+        else:  # what is frozen in has no counter: it is not older than what lies in the slots
+            present = max(self._slots.counter("a"), self._slots.counter("b")) - 1
+        if counter <= present:
+            raise CannotDo("its counter %d is not above %d" % (counter, present))
 
     def signer(self, offer):
         """Return the number of the key that signed an offer, from 1; 0 for none."""
@@ -332,9 +335,8 @@ class Updater:
             return
         if self._verified != self._size or self._digest.digest() != self._hash:
             raise ValueError("what was read back is not what was signed")
-        active = self._slots.running or self._slots.target
         note = "meters %d" % self._meters()
-        self._slots.write([active, self._slots.target, self._slots.TRIES, 0, 0, note])
+        self._slots.write([self._slots.own, self._slots.target, self._slots.TRIES, 0, 0, note])
         self._phase = _READY
 
     def _fail(self, why):

@@ -88,7 +88,7 @@ class Upgrade:
             return is_ready
         second = self._app.clock.uptime_ms // 1000
         state = self._slots.state
-        if state[3] and second > _CALM_S and state[0] == self._slots.running:
+        if state[3] and second > _CALM_S and state[0] == self._slots.own:
             self._forgive(state)
         if self._trial and second != self._second:
             self._second = second

@@ -10,8 +10,10 @@
 | a | b | > 0 | tries - 1 is written first, then b runs |
 | a | b | 0, or b is not whole | the trial is cleared, a runs, the note says "rolled back from b" |
 | a: failed 3 times or is not whole | - | - | b runs, if it is whole |
+| - | | | what is frozen into the image runs; failed 3 times: a, then b; a trial is as above |
 | neither | | | what is frozen into the image runs, else safe mode; with /repair, on the network |
 | unreadable | | | the whole slot with the highest counter runs, the note says so |
+| absent, and both slots | | | as - |
 
 Whatever the flash holds, one of these follows, and the journal is never touched. A slot is whole
 when its size and the SHA-256 of its content are those of its head.
@@ -25,17 +27,20 @@ import gc
 import os
 import sys
 from binascii import crc32
+from errno import ENOENT
 from hashlib import sha256
 from struct import unpack_from
 
 TRIES = 3  # starts of a trial; failures after which a confirmed slot is left
 MOUNT = "/app"
 _NO_TRIAL = "-"
+FROZEN = "-"  # as active: what is frozen into the image
 _HEAD = 960
 _MAGIC = b"eclor\x00\x00\x01"
 _NOTE_CHARS = 200
 _SAFE_S = 3600  # then everything is tried once more: nobody may come for years
 _SAY_S = 10
+_ABSENT = "is absent"
 _GARBAGE_BYTES = 8192  # collected that often while the firmware loads
 _WATCHDOG_MS = 8000  # the RP2040 has at most 8388
 _MAINTENANCE_MIN = 30
@@ -157,7 +162,7 @@ def read_state(root):
         counts = [int(tries), int(fails), int(spent)]
     except (OSError, ValueError):
         return None
-    known = active in ("a", "b") and trial in ("a", "b", _NO_TRIAL)
+    known = active in ("a", "b", FROZEN) and trial in ("a", "b", _NO_TRIAL)
     return [active, trial] + counts + [note] if known and min(counts) >= 0 else None
 
 
@@ -192,7 +197,7 @@ def inspect(root, slot):
                 found.update(view[:count])
                 left -= count
     except OSError as error:
-        return -1, "cannot be read (%s)" % error
+        return -1, _ABSENT if error.errno == ENOENT else "cannot be read (%s)" % error
     return (counter, "") if found.digest() == head[52:84] else (-1, "is damaged")
 
 
@@ -201,8 +206,11 @@ def choose(root):
     wrong: list = []
     state = read_state(root)
     if state is None:
-        newest = "b" if inspect(root, "b")[0] > inspect(root, "a")[0] else "a"
+        a, b = inspect(root, "a"), inspect(root, "b")
+        newest = "b" if b[0] > a[0] else "a"
         state = [newest, _NO_TRIAL, 0, 0, 0, "/slot was unreadable or absent"]
+        if a == b == (-1, _ABSENT):  # the firmware is frozen in, and has never had another
+            state[0], state[5] = FROZEN, ""
     active, trial, tries, fails, _, note = state
     if trial != _NO_TRIAL:
         why = inspect(root, trial)[1] if tries else note or "no tries left"
@@ -212,13 +220,17 @@ def choose(root):
         why = "rolled back from %s: %s" % (trial, why or "its tries cannot be counted")
         state = [active, _NO_TRIAL, 0, fails, 0, why]
         write_state(root, state)
-    for slot, limit in ((active, TRIES), ("b" if active == "a" else "a", 2 * TRIES)):
-        why = inspect(root, slot)[1] if fails < limit else "failed: " + state[5]
+    limit = 0
+    for slot in (active, "b" if active == "a" else "a", "b")[: 3 if active == FROZEN else 2]:
+        limit += TRIES
+        why = "failed: " + state[5]
+        if fails < limit:
+            why = "" if slot == FROZEN else inspect(root, slot)[1]
         if not why:
             if wrong:
                 state[5] = wrong[0]
-            return slot, state, wrong
-        wrong.append("slot %s %s" % (slot, why))
+            return "" if slot == FROZEN else slot, state, wrong
+        wrong.append("%s %s" % ("what is frozen" if slot == FROZEN else "slot " + slot, why))
     return "", state, wrong
 
 
@@ -304,6 +316,7 @@ def start(board=None):
         return
     slot, state, wrong = choose(board.root)
     fails = 1
+    is_there = False
     try:
         if slot:
             import vfs
@@ -313,9 +326,10 @@ def start(board=None):
             vfs.mount(mounted, MOUNT)
             sys.path.insert(0, MOUNT)
             board.rest = mounted.rest  # for main.py, once all is loaded
-            gc.threshold(_GARBAGE_BYTES)  # so that what stays lies together
+        gc.threshold(_GARBAGE_BYTES)  # so that what stays lies together
         from firmware import main
 
+        is_there = True
         main.start(board, slot, state)
         why, fails = "ended by itself", 2 * TRIES
     except Exception as error:
@@ -325,7 +339,8 @@ def start(board=None):
     if slot != state[1]:  # a trial's starts are counted beforehand
         state[3] += fails
     wrong.append(why)
-    if slot and write_state(board.root, state):
+    may_again = slot or (is_there and state[3] <= 3 * TRIES)  # without a slot nothing else is left
+    if may_again and write_state(board.root, state):
         board.reset()
     else:
         if not slot:

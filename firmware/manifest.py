@@ -27,11 +27,10 @@ package(
         "carrier.py",
         "counted.py",
         "hal/__init__.py",
-        "hal/chip.py",
         "hal/edges.py",
         "hal/ppp.py",
-        "hal/uart.py",
         "hal/%s.py" % options.port,
+        *(("hal/chip.py", "hal/uart.py") if options.port != "host" else ()),
         *(("hal/sampler.py",) if options.port == "rp2" else ()),
         "link.py",
         "loop.py",
@@ -45,5 +44,8 @@ package(
     opt=1,
 )
 module("boot.py", opt=1)
-module("chip_main.py", opt=1)
-module("main.py", base_path="images", opt=1)
+if options.port == "host":
+    module("host_start.py", opt=1)
+else:
+    module("chip_main.py", opt=1)
+    module("main.py", base_path="images", opt=1)

@@ -47,6 +47,7 @@ class EmulatedBoard:
         blocks: int = BLOCKS,
         start: Path = ROOT / "firmware" / "host_start.py",
         watchdog_s: float = WATCHDOG_S,
+        interpreter: str = "",
         skips_sleep: bool = False,
         on_line: Callable[[str], None] | None = None,
     ) -> None:
@@ -54,8 +55,9 @@ class EmulatedBoard:
 
         start: the script that MicroPython runs: it gets the path of a JSON file with flash,
         blocks, uarts, reset_cause, mac, watchdog, the port that its feeds go to, and wake, the
-        file that says how long it sleeps. skips_sleep: a sleep takes no time, but the board's
-        clock has gone on. on_line: gets each line of the firmware's log.
+        file that says how long it sleeps. interpreter: another MicroPython than this
+        environment's, such as one with the firmware frozen in. skips_sleep: a sleep takes no
+        time, but the board's clock has gone on. on_line: gets each line of the firmware's log.
         """
         self.image = image
         self.lines: deque[str] = deque(maxlen=_LINES_KEPT)
@@ -67,6 +69,7 @@ class EmulatedBoard:
         self._heap = heap
         self._blocks = blocks
         self._start = start
+        self._interpreter = interpreter or program("micropython")
         self._on_line = on_line
         self._child: Child | None = None
         self._on = False
@@ -120,7 +123,7 @@ class EmulatedBoard:
             self._child = self._supervisor.spawn(
                 "gateway",
                 [
-                    program("micropython"),
+                    self._interpreter,
                     *("-X", f"heapsize={self._heap}"),
                     str(self._start),
                     str(link.resolve()),

@@ -90,20 +90,24 @@ def rooms(read: Bundle) -> dict[str, int]:
     return found
 
 
+SlotState = tuple[str, str, int, int, int, str]  # active, trial, tries, fails, spent, note
+FROZEN = "-"  # as active in /slot: what is frozen into the image
+
+
 def slot_state(active: str, note: str = "") -> bytes:
     """Return the content of /slot that makes boot.py run a slot that is on no trial."""
     line = f"{active} - 0 0 0 {note}".encode()
     return line + b"\n%08x" % crc32(line)
 
 
-def read_slot_state(data: bytes) -> tuple[str, str, int, int, int, str] | None:
+def read_slot_state(data: bytes) -> SlotState | None:
     """Return (active, trial, tries, fails, spent, note) of /slot; None when it is unreadable."""
     line, _, crc = data.partition(b"\n")
     parts = line.decode(errors="replace").split(" ", 5)
     if crc != b"%08x" % crc32(line) or len(parts) != 6:
         return None
     active, trial, tries, fails, spent, note = parts
-    if active not in ("a", "b") or not (tries + fails + spent).isdecimal():
+    if active not in ("a", "b", FROZEN) or not (tries + fails + spent).isdecimal():
         return None
     return active, trial, int(tries), int(fails), int(spent), note
 

@@ -232,9 +232,9 @@ def check_board(prompt: Prompt, boards: Sequence[str]) -> None:
 
 
 def active_slot(prompt: Prompt) -> str:
-    """Return the slot that /slot calls active, "" when it is unreadable."""
+    """Return the slot that /slot calls active, "" when it is unreadable or what runs is frozen."""
     state = bundle.read_slot_state(prompt.read("slot"))
-    return state[0] if state else ""
+    return state[0].replace(bundle.FROZEN, "") if state else ""
 
 
 def is_calm(prompt: Prompt) -> bool:

@@ -231,7 +231,8 @@ def build(
     files: more files, path in the image -> bytes (keys, a journal of an earlier run).
     boot: the source that picks the slot, compiled too: compiling on the board would leave its
     heap in pieces; it is never updated over the air.
-    firmware: a bundle for slot a; None: of this checkout, unsigned, for this computer.
+    firmware: a bundle for slot a; None: of this checkout, unsigned, for this computer; b"": no
+    slot at all, for a runtime into which the firmware is frozen.
     A Problem when a source is absent or does not compile, or the flash is too small.
     """
     if not boot.exists():
@@ -242,8 +243,9 @@ def build(
         compiled = Path(folder) / "boot.mpy"
         compile_source(boot, compiled)
         files_of_image: dict[str, bytes] = {"/boot.mpy": compiled.read_bytes()}
-    files_of_image[f"/{SLOT}"] = firmware
-    files_of_image["/slot"] = bundle.slot_state(SLOT)
+    if firmware:
+        files_of_image[f"/{SLOT}"] = firmware
+        files_of_image["/slot"] = bundle.slot_state(SLOT)
     if configuration is not None:
         files_of_image |= settings_files(configuration)
     files_of_image |= files or {}

@@ -88,6 +88,30 @@ CLAIMS = (
         ),
     ),
     Claim(
+        "Modbus, TIC and TLS in 192 KB of a 32-bit heap, the firmware frozen into the image",
+        "make frozen TREE=...",
+        "{readings} readings, mbedTLS in the heap: longest free stretch {longest} bytes",
+        (
+            (
+                "frozen",
+                r"frozen: (?P<readings>[\d,]+) readings .* free stretch is (?P<longest>[\d,]+),"
+                r".* 0 faults",
+            ),
+        ),
+    ),
+    Claim(
+        "ten million appends and trims leave the heap of the journal whole",
+        "make soak N=10000000",
+        "{appends} appends on each of {grounds}: longest free stretch {longest} bytes",
+        (
+            (
+                "soak",
+                r"soak: (?P<appends>[\d,]+) appends on each of (?P<grounds>[^:]+): .* stretch"
+                r" (?P<longest>[\d,]+) bytes.*; 0 faults",
+            ),
+        ),
+    ),
+    Claim(
         "power cuts and field simulator find what is seeded into the sources",
         "make faults",
         "{found} of {all} found",

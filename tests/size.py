@@ -4,7 +4,7 @@
     python -m tests.size --accept     # write the table anew: the growth is then seen in review
 
 The heap is what lives in that of a gateway with Modbus, TIC and TLS after some readings, in
-objects of 64 bits: tests/heap.py, where the whole of it is. Not the flash.
+objects of 64 bits: tests/heap_world.py, where the whole of it is. Not the flash.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from host_tools.image import ROOT, compile_all
-from tests import heap
+from tests import heap_world
 
 TABLE = ROOT / "tests" / "size_table.txt"
 HEAP = "heap"
@@ -74,7 +74,7 @@ def measure_files() -> dict[str, int]:
 
 def measure_heap() -> int:
     """Let a gateway live for a while; return the bytes that live in its heap then."""
-    with heap.World() as world:
+    with heap_world.World() as world:
         given = world.harness()
         life = world.live(_CYCLES, extra=given)
     faults = life.faults(_CYCLES)

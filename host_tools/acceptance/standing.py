@@ -76,7 +76,11 @@ def _identity(report: Report, plan: Plan, identity: Any) -> None:
 
 
 def _firmware(report: Report, prompt: Prompt, public: Path | None) -> None:
-    state = bundle.read_slot_state(prompt.read("slot"))
+    has = {"slot", "a", "b"} & prompt.files(deep=False).keys()
+    state = bundle.read_slot_state(prompt.read("slot") if "slot" in has else b"")
+    if not has or (state and state[0] == bundle.FROZEN):
+        _frozen(report, prompt, state)
+        return
     slot = state[0] if state else "a"
     _, why = prompt.value(f"__import__('boot').inspect({prompt.root!r},{slot!r})", 60)
     if why or state is None:
@@ -112,6 +116,16 @@ def _firmware(report: Report, prompt: Prompt, public: Path | None) -> None:
         )
     else:
         report.add("firmware", GOOD, f"{version} in slot {slot} is whole and signed")
+
+
+def _frozen(report: Report, prompt: Prompt, state: bundle.SlotState | None) -> None:
+    """What runs lies in the image; state: of /slot, None before the first update."""
+    version = report.firmware = prompt.value("__import__('firmware.build').build.VERSION")
+    if state is None or (state[1] == "-" and not state[3]):
+        report.add("firmware", GOOD, f"{version} is frozen into the image")
+    else:
+        what = f"{version}, frozen into the image, tries another, or has failed to start"
+        report.add("firmware", NOTE, what)
 
 
 def _settings(report: Report, plan: Plan, identity: Any, told: Any) -> None:

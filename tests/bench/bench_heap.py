@@ -2,6 +2,7 @@
 
 from tests import heap
 from tests.bench.figure import Figure
+from tests.heap_world import CYCLES, HEAP_BYTES
 
 
 def run() -> list[Figure]:
@@ -16,13 +17,13 @@ def run() -> list[Figure]:
         ):
             if size is not None:
                 figures.append(Figure(what, size, "bytes", where))
-    how = f"of {heap.HEAP_BYTES:,} bytes of 64-bit objects, {heap.CYCLES:,} readings, virtual time"
+    how = f"of {HEAP_BYTES:,} bytes of 64-bit objects, {CYCLES:,} readings, virtual time"
     figures.append(Figure("longest free stretch", found.life.longest, "bytes", how))
     if found.words_32:
         left = heap.HEAP_32 - found.words_32["built"]
         how = f"of {heap.HEAP_32:,} bytes of 32-bit objects, before the loop runs"
         figures.append(Figure("left on 32 bits", left, "bytes", how))
-    faults = found.life.faults(heap.CYCLES)
+    faults = found.life.faults(CYCLES)
     if faults:
         raise SystemExit("; ".join(faults))
     return figures

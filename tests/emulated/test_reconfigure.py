@@ -55,9 +55,9 @@ def test_a_good_one_stays_a_wrong_one_is_answered_and_one_that_cuts_off_returns(
         world.until(lambda: heard.births > births and heard.birth["site"] == "school")
         world.until(lambda: world.settings()[5] == "")  # said upstream
         assert "/config-a.json" not in image.listing(world.image)
-        world.until(lambda: any("rolled back from a" in row for row in _events(world)))
+        world.until(lambda: any("rolled back from a" in row for row in world.events()))
         assert world.board.starts == 4
-        assert any("last_words" in row and "restart" in row for row in _events(world))
+        assert any("last_words" in row and "restart" in row for row in world.events())
 
 
 def test_power_cuts_at_any_moment_leave_one_of_the_two_whole(world):
@@ -90,9 +90,3 @@ def test_maintenance_by_command_is_one_start_that_runs_nothing(world):
         assert world.command(server, 2, "maintenance", {"minutes": 5, "stop": True})["ok"]
         world.until(lambda: any("starts by itself in 5 min" in line for line in world.lines))
         world.until(lambda: heard.births == 2)  # the emulated board starts whatever ends
-
-
-def _events(world):
-    with world.collector.engine.connect() as connection:
-        rows = connection.exec_driver_sql("SELECT * FROM event").fetchall()
-    return [str(row) for row in rows]

@@ -120,6 +120,4 @@ def test_a_configuration_is_tried_across_sleeps_which_neither_confirm_it_nor_use
 
 
 def _rollbacks(world):
-    with world.collector.engine.connect() as connection:
-        told = [str(row) for row in connection.exec_driver_sql("SELECT * FROM event").fetchall()]
-    return [row for row in told if "rolled back from" in row]
+    return [row for row in world.events() if "rolled back from" in row]

@@ -17,8 +17,12 @@ GATEWAY = "gw-a"
 class World:
     """A broker, a collector and a gateway without meters."""
 
-    def __init__(self, supervisor, folder, files, key=None, skips_sleep=False, **changes):
-        """changes: of the configuration."""
+    def __init__(
+        self, supervisor, folder, files, key=None, skips_sleep=False, frozen="", **changes
+    ):
+        """frozen: a MicroPython that has the firmware, so that no slot holds it. changes: of
+        the configuration.
+        """
         self.folder = folder
         self.lines = []
         self.begun_s = time.monotonic()
@@ -43,7 +47,7 @@ class World:
             "uplink": uplink | {"state_s": 1, "keepalive_s": 10},
             "update": {"settle_s": 1, "trial_s": 12},
         } | changes
-        old = bundle.pack(files, "1.0", 1, ["host"])
+        old = b"" if frozen else bundle.pack(files, "1.0", 1, ["host"])
         image.build(
             self.image,
             configuration,
@@ -57,6 +61,7 @@ class World:
             on_line=self._line,
             watchdog_s=3,
             skips_sleep=skips_sleep,
+            interpreter=frozen,
         )
 
     def _line(self, line):
@@ -96,6 +101,12 @@ class World:
             assert answer["ok"] and answer["result"] == {"have": end}, answer
             first += 1
         return self.command(server, first, "configure", {"try": True})
+
+    def events(self):
+        """What the collector has stored of the gateway's events, as texts."""
+        with self.collector.engine.connect() as connection:
+            rows = connection.exec_driver_sql("SELECT * FROM event").fetchall()
+        return [str(row) for row in rows]
 
     def serve(self, data=bytes(960)):
         return BundleServer("127.0.0.1", self.broker.mqtt_port, data, {GATEWAY: KEY})

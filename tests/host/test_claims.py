@@ -37,6 +37,11 @@ LINES = {
     " in 900 s",
     "coverage": "coverage: 97.1 % of 9,000 statements and 3,000 branches (agent 97.2, drivers"
     " 96.0); journal, boot, update: 15 of 15 modules whole; all bars reached",
+    "soak": "soak: 10,000,000 appends on each of ring and files: longest free stretch 60,736 bytes"
+    " of a 32-bit heap of 128 KB, 49,152 are wanted; 0 faults, 1524 s",
+    "frozen": "frozen: 10,000 readings of Modbus and TIC under TLS on 32 bits, the firmware frozen"
+    " in, mbedTLS in the heap: of 196,608 bytes 128,032 live, the longest free stretch is 62,288,"
+    " 40,960 are wanted; 0 faults, 450 s",
     "forge": "forge: 20,000 tried (9 a, 8 b), 0 accepted",
     "fuzz": "fuzz: 110,000,000 bytes, 0 failures",
     "fuzz_network": "fuzz_network: 9,000,000 bytes, 0 failures",

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from tests import heap
+from tests import heap, heap_world
 
 _SAID = """\
 heap build 0 285000 114000
@@ -20,15 +20,19 @@ journal 30 29 1
 """
 
 
+def _read(said):
+    return heap_world.read(said, heap_world.emulated())
+
+
 def test_modbus_tic_and_tls_leave_the_wanted_stretch_of_the_heap(record_property):
-    with heap.World() as world:
+    with heap_world.World() as world:
         life = world.live(60, extra=world.harness())
     assert life.faults(60) == []
     record_property("measured", f"longest free stretch {life.longest:,} bytes of 64 bits")
 
 
 def test_what_a_life_says_is_read():
-    life = heap.read(_SAID)
+    life = _read(_SAID)
     assert life.at("build").live == 285_000 and life.kept == {"agent", "agent.app"}
     assert (life.longest, life.answers) == (2700 * 32, {"boiler": 100, "linky": 95})
     assert life.faults(100) == []
@@ -47,14 +51,12 @@ def test_what_a_life_says_is_read():
     ],
 )
 def test_each_fault_is_said(was, becomes, said):
-    faults = heap.read(_SAID.replace(was, becomes)).faults(100)
+    faults = _read(_SAID.replace(was, becomes)).faults(100)
     assert len(faults) == 1 and said in faults[0], faults
 
 
 def test_the_figures_are_by_room_and_stage():
-    life = heap.read(
-        _SAID.replace("heap build", "heap import 0 150000 1\nmax free sz: 1\nheap build")
-    )
+    life = _read(_SAID.replace("heap build", "heap import 0 150000 1\nmax free sz: 1\nheap build"))
     traced = dataclasses.replace(life, imports={"agent.app": 9000, "agent.config": 5000})
     words = {"agent": 5000, "import": 90_000, "built": 180_000, "ran": 20_000}
     found = heap.rows(heap.Measured({"agent": 100}, 1000, traced, life, words))

@@ -15,6 +15,8 @@ from host_tools.image import AT_A_DESK, PACKAGES, ROOT, imports, paths_for, sour
 
 MANIFEST = ROOT / "firmware" / "manifest.py"
 IMAGES = sorted((ROOT / "firmware" / "images").glob("ECLOR_*"))
+EMULATED = ROOT / "firmware" / "images" / "ECLOR_UNIX_32"  # this computer as a board
+BOARDS = [image for image in IMAGES if image != EMULATED]
 _UPSTREAM = {"include", "package", "module", "require"}
 # What upstream freezes itself (ports/*/boards/manifest.py, micropython-lib's bundle-networking).
 UPSTREAMS = {
@@ -41,6 +43,9 @@ UPSTREAMS = {
 }
 # boot.py imports it where a slot's neighbour /repair holds it, which no image does.
 _IN_REPAIR = {Path("firmware/repair.py")}
+_OF_CHIPS = {"chip", "uart"}
+_STARTS = ("firmware/chip_main.py", "firmware/images/main.py")
+_STARTS_HERE = ("firmware/host_start.py",)
 
 
 class _Options:
@@ -113,9 +118,10 @@ def test_an_image_freezes_all_of_the_gateway_that_its_port_runs(image):
     call = re.search(r'port="(\w+)", board="(\w+)"', (image / "manifest.py").read_text())
     assert call
     port, board = call.groups()
-    described = importlib.import_module(f"boards.{board}").BOARD
-    assert described["port"] == port
-    assert image.name == "ECLOR_" + described["image"]
+    if image != EMULATED:
+        described = importlib.import_module(f"boards.{board}").BOARD
+        assert described["port"] == port
+        assert image.name == "ECLOR_" + described["image"]
     wanted = {
         path.as_posix()
         for path in sources() + [Path(name) for name in AT_A_DESK]
@@ -124,12 +130,13 @@ def test_an_image_freezes_all_of_the_gateway_that_its_port_runs(image):
         and (path.parts[0] != "boards" or path.stem in ("__init__", board))
         and (path.parent.name != "hal" or path.stem not in {"host", "esp32", "rp2"} - {port})
         and (path.stem != "sampler" or port == "rp2")
+        and (path.parent.name != "hal" or path.stem not in _OF_CHIPS or port != "host")
     }
-    wanted |= {"firmware/boot.py", "firmware/chip_main.py", "firmware/images/main.py"}
+    wanted |= {"firmware/boot.py", *(_STARTS_HERE if port == "host" else _STARTS)}
     assert names == wanted
 
 
-@pytest.mark.parametrize("image", IMAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("image", BOARDS, ids=lambda path: path.name)
 def test_a_board_is_upstreams_own_under_another_name(image):
     made = _frozen(image)
     upstream = image.name.removeprefix("ECLOR_")
@@ -147,7 +154,17 @@ def test_a_board_is_upstreams_own_under_another_name(image):
 def test_every_flashable_board_has_its_image():
     boards = [p.stem for p in (ROOT / "boards").glob("[!_]*.py")]
     images = {importlib.import_module(f"boards.{name}").BOARD["image"] for name in boards} - {""}
-    assert {path.name for path in IMAGES} == {"ECLOR_" + name for name in images}
+    assert {path.name for path in BOARDS} == {"ECLOR_" + name for name in images}
+
+
+def test_the_emulated_board_of_32_bits_is_upstreams_unix_port_with_a_boards_memory():
+    made = _frozen(EMULATED)
+    assert made.upstream == ["$(PORT_DIR)/variants/standard/manifest.py"]
+    rules = (EMULATED / "mpconfigvariant.mk").read_text()
+    config = re.search(r'^MBEDTLS_CONFIG_FILE = \\"(.+)\\"$', rules, re.MULTILINE)
+    assert config and "CFLAGS += -m32\nLDFLAGS += -m32\n" in rules
+    assert "MICROPY_MBEDTLS_CONFIG_BARE_METAL (1)" in (EMULATED / config[1]).read_text()
+    assert "MICROPY_TRACKED_ALLOC (1)" in (EMULATED / "mpconfigvariant.h").read_text()
 
 
 def test_manifests_say_nothing_that_upstream_does_not_know():
@@ -170,10 +187,19 @@ def test_all_that_a_bundle_of_its_board_holds_is_frozen_and_finds_what_it_import
         assert not absent, f"{path} imports {sorted(map(str, absent))}, which is not frozen in"
 
 
-@pytest.mark.parametrize("image", IMAGES, ids=lambda path: path.name)
+def _is_upstream_first(made):
+    return made.order[0] == "upstream" and set(made.order[1:]) == {"ours"}
+
+
+def test_this_computers_own_come_last():
+    made = _frozen(EMULATED)
+    assert _is_upstream_first(made) and list(made.modules)[-2:] == ["boot.py", "host_start.py"]
+
+
+@pytest.mark.parametrize("image", BOARDS, ids=lambda path: path.name)
 def test_upstreams_own_come_first_and_what_starts_the_gateway_last(image):
     made = _frozen(image)
-    assert made.order[0] == "upstream" and set(made.order[1:]) == {"ours"}
+    assert _is_upstream_first(made)
     assert list(made.modules)[-3:] == ["boot.py", "chip_main.py", "main.py"]
     main = made.modules["main.py"]
     assert main.parent.name == "images"

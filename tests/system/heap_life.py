@@ -167,10 +167,12 @@ def begin(path):
     from host_start import Platform
 
     platform = Platform(link)
-    slot = boot.Slot("/flash/a")
-    vfs.mount(slot, boot.MOUNT)
-    sys.path.insert(0, boot.MOUNT)
-    platform.rest = slot.rest
+    chosen, state, _ = boot.choose("/flash")
+    if chosen:  # else the firmware is frozen into the runtime
+        slot = boot.Slot("/flash/" + chosen)
+        vfs.mount(slot, boot.MOUNT)
+        sys.path.insert(0, boot.MOUNT)
+        platform.rest = slot.rest
     gc.threshold(8192)  # as boot.py has it
     say("boot", 0)
     if link["rooms"]:
@@ -201,4 +203,4 @@ def begin(path):
 
     hal.make = make_hal
     main.live = run
-    main.start(platform, "a", boot.read_state("/flash"))
+    main.start(platform, chosen, state)

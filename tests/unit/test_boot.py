@@ -134,6 +134,16 @@ def run(place, end=None):
     return main.ran[0][0] if main.ran else None, boot.read_state(place.root)
 
 
+class Nothing:
+    """What stands in for the package `firmware` where none is frozen in."""
+
+
+def run_without_firmware(place):
+    """Start once on a board that has none; return the state on the flash."""
+    place.said = with_modules({"firmware": Nothing(), "vfs": Vfs()}, lambda: boot.start(place))
+    return boot.read_state(place.root)
+
+
 GOOD = make_bundle(1)
 NEWER = make_bundle(2)
 
@@ -186,7 +196,7 @@ def test_a_trial_that_is_not_whole_or_cannot_be_counted_does_not_run():
 
 def test_an_active_slot_that_is_gone_or_damaged_gives_way_to_the_other():
     for bad, why in (
-        (None, "cannot be read"),
+        (None, "is absent"),
         (GOOD[:-1], "is 1 bytes short"),
         (GOOD[:-1] + b"z", "is damaged"),
         (b"", "is no firmware"),
@@ -233,13 +243,13 @@ def test_a_failed_trial_costs_a_try_and_no_failure_of_the_other():
 
 def test_safe_mode_says_what_is_wrong_and_tries_again_after_an_hour():
     place = Place(a=b"junk", slot=line_of("a - 0 4 0 x"), journal=b"kept")
-    ran, state = run(place, ImportError("nothing frozen"))
+    state = run_without_firmware(place)
     said = place.said
-    assert ran == "" and place.seconds == 3600
+    assert place.seconds == 3600
     assert place.shone[:4] == [1, 0, 1, 0] and len(place.shone) == 3600
     text = "\n".join(list(said))
     assert "SAFE MODE" in text and "slot a failed: x" in text and "eclor deploy" in text
-    assert "slot b cannot be read" in text and "ImportError: nothing frozen" in text
+    assert "slot b is absent" in text and "ImportError: " in text
     assert state[3] == 0 and place.did == ["reset"]
     assert place.get("journal") == b"kept"
     place.close()
@@ -263,9 +273,10 @@ def test_a_real_write_error_is_told():
 
 def test_what_is_frozen_runs_when_no_slot_can():
     place = Place()
-    main_ran, _ = run(place, None)
-    assert main_ran == ""  # then it ended, and safe mode said so
-    assert place.seconds == 3600
+    ran, state = run(place, None)
+    assert ran == "" and state == ["-", "-", 0, 6, 0, "ended by itself"]
+    assert run(place, None)[0] == ""
+    assert place.seconds == 3600 and place.did == ["reset", "reset"]
     place.close()
 
 
@@ -288,9 +299,10 @@ def test_without_a_firmware_the_repair_bundle_runs_and_hears_what_is_wrong():
     for end, said in (("nobody came", "nobody came"), (OSError("radio"), "OSError: radio")):
         place = Place(a=b"junk", repair=GOOD)
         fetcher = firmware.repair = Fetcher(end)
-        firmware.main = Firmware(ImportError("no main"))
+        package = Nothing()
+        package.repair = fetcher
         vfs = Vfs()
-        modules = {"firmware.main": firmware.main, "firmware.repair": fetcher, "vfs": vfs}
+        modules = {"firmware": package, "firmware.repair": fetcher, "vfs": vfs}
         path = []
 
         def go(place=place, path=path):
@@ -299,9 +311,8 @@ def test_without_a_firmware_the_repair_bundle_runs_and_hears_what_is_wrong():
 
         text = "\n".join(list(with_modules(modules, go)))
         assert "  no repair over the network: /repair " + said in text
-        assert fetcher.wrong[0].startswith("slot a") and fetcher.wrong[2:] == [
-            "ImportError: no main"
-        ]
+        assert fetcher.wrong[0] == "slot a is no firmware" and len(fetcher.wrong) == 3
+        assert fetcher.wrong[2].startswith("ImportError: ")
         assert vfs.mounted.stat("/x")[0] == 0x8000 and path[0] == boot.MOUNT
         assert place.did == ["arm", "reset"] and place.seconds == 3600
         place.close()
@@ -310,7 +321,7 @@ def test_without_a_firmware_the_repair_bundle_runs_and_hears_what_is_wrong():
 def test_a_damaged_repair_bundle_is_not_run_and_a_firmware_that_ran_needs_none():
     fetcher = firmware.repair = Fetcher("x")
     place = Place(a=b"junk", repair=GOOD[:-1])
-    run(place, ImportError("no main"))
+    run_without_firmware(place)
     assert fetcher.wrong is None and place.did == ["reset"]
     assert "  no repair over the network: /repair is 1 bytes short" in place.said
     place.close()
@@ -392,8 +403,65 @@ def test_an_unreadable_slot_file_runs_the_newest_whole_slot():
             place.close()
 
 
+def test_a_board_with_the_firmware_frozen_in_has_nothing_to_tell_of_slots_it_never_had():
+    place = Place()
+    assert boot.choose(place.root)[:2] == ("", ["-", "-", 0, 0, 0, ""])
+    place.put("b", b"junk")  # there was one: what became of it is told
+    assert boot.choose(place.root)[1][5] == "/slot was unreadable or absent"
+    place.put("a", b"junk")
+    assert boot.choose(place.root)[1][5] == "/slot was unreadable or absent"
+    os.remove(place.root + "/b")
+    assert boot.choose(place.root)[1][5] == "/slot was unreadable or absent"
+    place.close()
+
+
+def test_what_is_frozen_in_is_active_until_a_trial_is_confirmed():
+    for state, ran, after in (
+        ("- - 0 0 0 ", "", "- - 0 1 0 ValueError: x"),
+        ("- - 0 2 0 x", "", "- - 0 3 0 ValueError: x"),
+        ("- - 0 3 0 x", "a", "- - 0 4 0 ValueError: x"),
+        ("- - 0 6 0 x", "b", "- - 0 7 0 ValueError: x"),
+        ("- a 3 0 0 ", "a", "- a 2 0 0 ValueError: x"),
+        ("- b 1 0 0 ", "b", "- b 0 0 0 ValueError: x"),
+        ("- b 0 0 0 hung", "", "- - 0 1 0 ValueError: x"),
+    ):
+        place = Place(a=GOOD, b=NEWER, slot=line_of(state))
+        assert run(place, ValueError("x"))[0] == ran, state
+        assert place.get("slot") == line_of(after), (state, place.get("slot"))
+        assert place.did[-1:] == ["reset"] and not place.seconds, "it is tried again at once"
+        place.close()
+    place = Place(a=GOOD, slot=line_of("- b 0 0 0 hung"))
+    assert boot.choose(place.root)[1][5] == "rolled back from b: hung"
+    place.put("slot", line_of("- - 0 5 0 hung"))
+    assert boot.choose(place.root)[1][5] == "what is frozen failed: hung"
+    place.close()
+
+
+def test_what_is_frozen_in_fails_nine_times_before_it_waits_in_safe_mode():
+    place = Place()
+    for count in range(1, 10):
+        ran, state = run(place, ValueError("x"))
+        assert (ran, state[:4]) == ("", ["-", "-", 0, count])
+        assert place.did == ["reset"] * count and not place.seconds
+    ran, state = run(place, ValueError("x"))
+    assert ran == "" and place.seconds == 3600, "now a person is waited for"
+    assert state[3] == 0, "then all is tried once more"
+    place.close()
+
+
+def test_without_any_firmware_it_waits_in_safe_mode_at_once():
+    place = Place()
+    assert run_without_firmware(place)[:4] == ["-", "-", 0, 0]
+    assert place.seconds == 3600 and place.did == ["reset"]
+    place.close()
+    place = Place(a=GOOD, slot=line_of("a - 0 0 0 "))  # a slot that cannot be imported is tried
+    assert run_without_firmware(place)[3] == 1
+    assert place.did == ["arm", "reset"] and not place.seconds
+    place.close()
+
+
 def test_lines_that_make_no_sense_are_unreadable_even_with_their_crc():
-    for text in ("", "a", "a - 0 0 0", "a - x 0 0 ", "ab - 0 0 0 ", "a c 0 0 0 ", "- - 0 0 0 ",
+    for text in ("", "a", "a - 0 0 0", "a - x 0 0 ", "ab - 0 0 0 ", "a c 0 0 0 ", "c - 0 0 0 ",
                  "a - -1 0 0 ", "a - 0 -1 0 ", "a - 0 0 -1 ", "a b 1.5 0 0 "):  # fmt: skip
         place = Place(a=GOOD, slot=line_of(text))
         assert boot.read_state(place.root) is None, text
@@ -666,7 +734,9 @@ def test_what_is_not_whole_counts_for_less_than_any_firmware():
     os.mkdir(place.root + "/c")
     assert boot.inspect(place.root, "a") == (-1, "is no firmware")
     assert boot.inspect(place.root, "b") == (-1, "is 1 bytes short")
-    assert boot.inspect(place.root, "c")[0] == boot.inspect(place.root, "d")[0] == -1
+    why = boot.inspect(place.root, "c")[1]  # a directory
+    assert boot.inspect(place.root, "c")[0] == -1 and why != "is absent"
+    assert boot.inspect(place.root, "d") == (-1, "is absent")
     place.put("b", GOOD[:-1] + b"?")
     assert boot.inspect(place.root, "b") == (-1, "is damaged")
     place.put("b", make_bundle(0))
@@ -705,6 +775,16 @@ def test_a_slot_is_mounted_and_first_on_the_path_before_its_firmware_is_imported
         Gc.threshold = staticmethod(kept)
     assert seen == [(boot.MOUNT, True)]
     assert len(thresholds) == 1 and 1024 < thresholds[0] < 65536
+    os.remove(place.root + "/a")
+    os.remove(place.root + "/slot")
+    kept, Gc.threshold = Gc.threshold, staticmethod(thresholds.append)
+    try:
+        with_modules({"firmware.main": main, "vfs": vfs}, lambda: boot.start(place))
+    finally:
+        Gc.threshold = staticmethod(kept)
+    assert thresholds == thresholds[:1] * 2, (
+        "what is frozen in fills the heap from its beginning too"
+    )
     if not hasattr(sys, "print_exception"):
         assert "seeded" in said, "what went wrong is shown at the cable"
     place.put("maintenance", b"7")

@@ -308,17 +308,27 @@ def test_a_flash_that_fails_ends_the_update_with_its_reason():
     bench.close()
 
 
-def test_a_frozen_firmware_takes_any_counter_and_copies_nothing():
+def test_a_frozen_firmware_takes_no_older_counter_and_copies_nothing():
     bench = Bench()
-    bench.slots = Slots(bench.root, "", ["a", "-", 0, 0, 0, ""])
+    bench.slots = Slots(bench.root, "", ["-", "-", 0, 0, 0, ""])
     bench.slots.free = lambda: 1 << 20
     os.remove(bench.root + "/a")
     bench.updater._slots = bench.slots
     assert bench.slots.version() == "" and bench.slots.counter("a") == 0
+    for slot in ("a", "b"):  # of an update that was left, or has failed its trial
+        bench.put(slot, make_bundle(NEW_FILES, 4))
+        assert refusal(bench, NEW[:960]) == "its counter 2 is not above 3"
+        os.remove(bench.root + "/" + slot)
+    bench.put("a", NEW)
     bench.updater.offer(NEW[:960])
     bench.run()
     assert bench.updater.is_ready and bench.updater.copied == 0
-    assert boot.read_state(bench.root)[:3] == ["a", "a", 3]
+    assert boot.read_state(bench.root)[:3] == ["-", "a", 3]
+    assert boot.choose(bench.root)[0] == "a", "it is tried"
+    boot.write_state(bench.root, ["-", "a", 0, 0, 0, "hung"])
+    slot, state, wrong = boot.choose(bench.root)
+    assert (slot, wrong) == ("", []), "what is frozen in returns, not what failed"
+    assert state[5] == "rolled back from a: hung"
     bench.close()
 
 
