@@ -28,13 +28,13 @@ class _Writer:
 
     def count(self, at):
         """Return (length, place behind it) of the length at `at`."""
-        if at + 2 >= self.end and at >= self.end:
+        if at >= self.end:
             raise ValueError("compact array ends early")
         size = self.data[at]
-        if size <= 0x80:
+        if size < 0x80:
             return size, at + 1
         count = size & 0x7F
-        if count > 2 or at + 1 + count > self.end:
+        if not 0 < count < 3 or at + 1 + count > self.end:
             raise ValueError("length 0x%02x" % size)
         size = 0
         for i in range(at + 1, at + 1 + count):
@@ -87,9 +87,9 @@ class _Writer:
         element = first
         while element < first + size:
             begun = element
-            _, element = self.element(at, element, 0)
+            _, element = self.element(at, element)
             count += 1
-            if element == begun or count > 0xFFFF:
+            if element == begun:
                 raise ValueError("compact array of empty elements")
         if element != first + size:
             raise ValueError("compact array ends within an element")
@@ -111,23 +111,26 @@ class _Writer:
             at = self.skip(at, depth + 1)
         return at
 
-    def element(self, kind, at, depth):
-        """Write the element at `at` of the type at kind; return the places behind both."""
-        if depth > _DEPTH or len(self.out) > self.most:
-            raise ValueError("compact array is too deep or too long")
+    def element(self, kind, at):
+        """Write the element at `at` of the type at kind, which skip() has been through.
+
+        Return the places behind both.
+        """
+        if len(self.out) > self.most:
+            raise ValueError("compact array is longer than %d bytes" % self.most)
         tag = self.data[kind]
         if tag == 1:
             count = (self.data[kind + 1] << 8) | self.data[kind + 2]
             self.head(1, count)
-            behind = self.skip(kind + 3, depth + 1)
+            behind = self.skip(kind + 3, 0)
             for _ in range(count):
-                _, at = self.element(kind + 3, at, depth + 1)
+                _, at = self.element(kind + 3, at)
             return behind, at
         if tag == 2:
             count, kind = self.count(kind + 1)
             self.head(2, count)
             for _ in range(count):
-                kind, at = self.element(kind, at, depth + 1)
+                kind, at = self.element(kind, at)
             return kind, at
         return kind + 1, self.value(tag, at)
 

@@ -36,8 +36,8 @@ _POINT = const(0x2E)
 
 def _key(text):
     """Return the bytes by which a map's code is found: the code, 0xFF, which value of it."""
-    code, _, nth = text.partition("[")
-    if not code or (nth and not (nth.endswith("]") and nth[:-1].isdigit())):
+    code, bracket, nth = text.partition("[")
+    if not code or (bracket and not (nth.endswith("]") and nth[:-1].isdigit())):
         raise ValueError("%s is no code such as 1-0:1.8.1 or 9.4[1]" % text)
     if code.endswith("*255"):
         code = code[:-4]

@@ -38,7 +38,7 @@ WHOLE = {
     "update": ("update", "trial", "slots", "signature", "fetch", "upgrade"),
 }
 _HOST = (
-    "boards key_rotation map_file mbus_scan modbus_maps parse purge_image read site_file sites"
+    "boards key_rotation map_file modbus_maps parse purge_image read site_file sites"
     " sim_meters sim_pushers write"
 ).split()
 # Long under tracing, and they pass where others pass too.

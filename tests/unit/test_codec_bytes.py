@@ -8,9 +8,10 @@ To change the format on purpose: a new version, an old vector that still decodes
 # Whole series beside their blocks:
 # heap: 1m
 
+from binascii import crc32
 from hashlib import sha256
 
-from agent.codec import Block, decode
+from agent.codec import BadBlock, Block, decode
 from tests.fakes.codec_vectors import HASH, Dice, day, even, noise
 
 
@@ -67,6 +68,21 @@ def smooth(count):
     return rows
 
 
+def tied(count):
+    """A power, its energy, what goes against it, a thousandth and a million times of it."""
+    dice = Dice(17)
+    power, energy = 900, 1 << 40
+    rows = []
+    for i in range(count):
+        power += dice.below(901) - 440 if dice.below(5) else 0
+        energy += 7 * power
+        values = [power, energy, -2 * power + dice.below(3), power // 1000, 900_000 * power]
+        if dice.below(20) == 0:
+            values[dice.below(5)] = None
+        rows.append((60000 * i, values, bytes(1 if v is None else 0 for v in values)))
+    return rows
+
+
 # Name: rows, points, digest of all blocks that they give at two sizes.
 SERIES = (
     ("day", day(250, 9), 3, "eae4cdd81c6fd707"),
@@ -106,3 +122,173 @@ def test_series_of_every_kind_give_the_same_bytes_and_come_back():
             )
         got = "".join(["%02x" % byte for byte in mark.digest()[:8]])
         assert got == digest, (name, got)
+
+
+# Sealed by the writers of these versions, each the third block of its meter: version, rows, hex.
+OLD = (
+    (
+        2,
+        bound(40),
+        "251a2b3c4d0205018bcfe568012880460203b3af1a419d7dd2593f06885e36981a1ed76ff1908447307bfb53"
+        "54d2a10af08048fe1523127731b6d103077961d126801b82e668d0f7addfd209ec984f234e7a46847bd93746"
+        "9dac33feeb6647e14ba3b8c24b41c3e15587c0c5affd4329b881e4c4ef2ebb0e74425c59cedf9573b68381b5"
+        "b64ce976af489dd003876b62fac39cd8d87be7b7118a140b",
+    ),
+    (
+        2,
+        wild(10),
+        "251a2b3c4d02030100006e60000a980a1fb3c4ffc9056dffffd846f152aa50a8ffffffe2fd0d08e1f632ff44"
+        "3462328be8b46a2861bd8e4874bb83a5b44396b1fffffdfc98ffdfd7d8222978458295624c606bedffffebdf"
+        "25ff8a2247e5659f5b2bab68bf33a7cdb69540f13dfe6a8f7fffc6a26e73997e18ffffffec9188ac21c7ba43"
+        "1229e152cf1261e047db89d1b5b3fe16ba23fdd27c67d0aea2fffffedd9ed6f41ceb4c1c7f9c8e513ac67d8f"
+        "f87d9a6230ce4d6e8acd47da77c3821934dd638959ffffffeee0b3b7be17",
+    ),
+    (
+        2,
+        smooth(40),
+        "211a2b3c4d02040000000028ffc2566dccedc312f7ffffe0e30e95f0c439992bb389b3ce1251fb6c580f82a2"
+        "41632e8d8c778e97d55f535b191e8d02ea1a117ee7769450a00d2d2a39d6205d708c4a3032e5b7b2a9520701"
+        "a9675a4dbd7aa40816751afd63c8308d4b064ab2d92673f5b36b0bc2075d589e4f852e634da12832b1",
+    ),
+    (
+        2,
+        tied(50),
+        "211a2b3c4d02050000000032353e56055e49abfff2a1b40529390ee4a733c9a4d9fd9f24b5720977d62fef49"
+        "11d86a4b82365fca5fd5e2ac155b38a58b6622be900711597c9eaa45feee7cebf86354e364ca54cab776336c"
+        "11043d1d2d75dd73d209da6dc100dde685ba7ea1a4096319222593c34d0ebe8de405f23935c1aa6be37ef653"
+        "426f8d85a239adf0f4cef4e5d1ae701f1fd639afb54c52f7c73b5be9d87939299f788f7df99e25ad7b9adcbf"
+        "a02e44230b5a65a93d84c888b6dfc3117e91bad1b608d270565a7db8f1bf4c0c215fe98e4fb217651f5b0edc"
+        "ae25acf3c17939f2a6645729c2ca71a9bec3c21e76d2ff1efc4471b4cde59b83ddc9084dfb5e797d4c6b9162"
+        "800d20b431a2c0d0a44ab6978efb7327c9cd542ebbca3c9badc4a85a286004ae0628034153a56e8c34b9085e"
+        "b260ed62812a1a80a8d94f0abb497ece536306511c8bf1cedd4527dbb5739b41e87445846ef4c9",
+    ),
+    (
+        3,
+        bound(40),
+        "351a2b3c4d0205018bcfe568012884be20e4f1579a968bbafb7b688c9b8a25a520caeaefd7c1813ad063e422"
+        "d64b391da7f68cdaf4d36235a7df1d10f00a20c59e177bd11fa891b9bb054a563308bd11fe5108cb43c9971e"
+        "7f25c3083bc2df1ffe315baaea2b6a62a020a4baedceaad55df3ebe7f472343df1f8700d7fb2daa9eb7ef0cf",
+    ),
+    (
+        3,
+        wild(10),
+        "351a2b3c4d02030100006e60000aa0b91cdacf39ebd28000004daab5fe44c8e000000a6633a0ee679a80001b"
+        "1912fe555ec95ab1979092aa18002faf294580000000133f09879fa58413e1a268170a468c0ac51f08260000"
+        "02996038f1b64065a6beb9252b9f68d01f0dc3800503e379bd0004c42224754bd307123da9800000143b844d"
+        "20a6ca2bc011d53a549d58049186a8c0038b35d7d99976518fa9a28aea4ed136e64f0f242394e3a300000000"
+        "0000005ff0360a00638d47c412d61e15ed4c06b1a00000fc4802b3753965f7cf6696a4fcc27ea04716400000"
+        "00000171feb5",
+    ),
+    (
+        3,
+        smooth(40),
+        "311a2b3c4d02040000000028ffc86a70690e7c206c00001e52efd1cca06dc87742d77baed75027916f5a7f2d"
+        "26710b4f3c87318fe663eafaad164acad6b2389aa0f29e564ee065d10a131d8cf0b7765080da5d865c292bd7"
+        "764fdad5c86025371ff7260ed5e4fe47baa50bbec1f31da5cc7c6ddacad83361ee18355981a4b5f3",
+    ),
+    (
+        3,
+        tied(50),
+        "311a2b3c4d0205000000003262de955d56af005f8680cf04e9286fa53a2f9f51dbf2667374122d4b58281020"
+        "bf30ccad8d0dc63e429dc6ca19d440b7b8f335424bde7590bb65a4262cef63d40ace2485ca10c8f55a3221f3"
+        "ff1f95b3418b5ddab3e2c70fce51ab95ba3290dccc646e767d088c611b1dd1e8dce23dd0a99c2b0c9408a3a8"
+        "fb29db0a1ef6720cbe16ce3ee0600661724f22cf7b9fc44c54f798eac47a19a49342cb082e1f64279b712f0b"
+        "02a20fd32a30f1c92c6f4daf719aec7249ecca3432fe7cb316d5b0cbc792f3c426d496c74d95958bf9cdf72c"
+        "0a9eb503f29e67075ce2cacddc8c1500ed2f3466d1693a204ec5387bf071bbdf5d8347460ef2386b5112c0ec"
+        "bba3c7fddae3e81a09992975c577813f754dc9c2db19e9707716e4c24ede9f5ed9b4f34a3555b717bd89ed6f"
+        "5299caa8705a778d5ed87f21806ef8f62d5248823b1237a7eb1b28a1d20768138d0a178b7665b7713bce6a3b"
+        "de06905ffc2bdc",
+    ),
+)
+
+
+def _told(data):
+    """Return (version, rows) of a block."""
+    found = decode(data)
+    rows = [(at, list(values), bytes(quality)) for at, values, quality in found.rows]
+    return found.version, rows
+
+
+def test_blocks_of_older_writers_still_give_their_rows():
+    for version, rows, text in OLD:
+        assert _told(bytes.fromhex(text)) == (version, rows), (version, rows[0])
+
+
+def _closed(body):
+    return body + (crc32(body) & 0xFFFFFFFF).to_bytes(4, "big")
+
+
+def _varint(number):
+    number = number << 1 if number >= 0 else (-number << 1) - 1
+    out = []
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _version_1(rows, points, clock=1):
+    """Return a block as agent/FORMAT.md says of version 1."""
+    at_ms = rows[0][0] if rows else 0
+    body = b"\x01" + HASH + bytes((2, clock)) + (77).to_bytes(4, "big")
+    body += at_ms.to_bytes(8, "big") + len(rows).to_bytes(2, "big") + bytes((points,))
+    last = [0] * points
+    for at, values, quality in rows:
+        body += _varint(at - at_ms)
+        at_ms = at
+        for i, value in enumerate(values):
+            body += bytes((quality[i] << 1 | (value is not None),))
+            if value is not None:
+                body += _varint(value - last[i])
+                last[i] = value
+    return _closed(body)
+
+
+def _refused(data):
+    try:
+        decode(data)
+    except BadBlock as why:
+        return str(why)
+    raise AssertionError("accepted")
+
+
+def test_version_1_gives_its_rows_or_says_what_is_wrong():
+    for rows, points in ((wild(10), 3), (day(30, 2), 3), (bound(10), 5), ([(5, [], b"")], 0)):
+        data = _version_1(rows, points)
+        assert _told(data) == (1, [(at, list(v), bytes(q)) for at, v, q in rows])
+        found = decode(data)
+        assert (found.config_hash, found.meter, found.clock, found.boot) == (HASH, 2, 1, 77)
+        for end in range(22, len(data) - 4):
+            why = _refused(_closed(data[:end]))
+            assert "cut short" in why or "ends beyond" in why, why
+        assert "1 bytes after the last row" in _refused(_closed(data[:-4] + b"\0"))
+    for end in range(7, 22):
+        assert "it has at least 22" in _refused(_closed(data[:end]))
+    whole = [
+        (5, [(1 << 64) - 1, -(1 << 63)], b"\0\0"),
+        (6, [-(1 << 63), (1 << 64) - 1], b"\x7f\0"),
+    ]
+    assert _told(_version_1(whole, 2)) == (1, whole)
+    for value in (1 << 64, -(1 << 63) - 1):
+        assert "beyond 64 bits" in _refused(_version_1([(5, [value], b"\0")], 1))
+    assert "cut short" in _refused(_version_1([(5, [1 << 69], b"\0")], 1))  # eleven bytes
+
+
+def test_wrong_content_of_any_version_with_a_right_check_sum_ends_in_bad_block_or_rows():
+    dice = Dice(9)
+    said = set()
+    blocks = [bytes.fromhex(text) for _, _, text in OLD] + [_version_1(wild(10), 3)]
+    for good in blocks * 8:
+        bad = bytearray(good[:-4])
+        for _ in range(1 + dice.below(4)):
+            bad[7 + dice.below(len(bad) - 7)] = dice.below(256)
+        if dice.below(4) == 0:
+            bad = bad[: 7 + dice.below(len(bad) - 7)]
+        try:
+            found = decode(_closed(bytes(bad)))
+        except BadBlock as why:
+            said.add(str(why).strip("0123456789 -"))
+        else:
+            assert all(0 <= row[0] < 1 << 63 for row in found.rows) or found.version == 1
+    assert len(said) > 5, said

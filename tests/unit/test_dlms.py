@@ -113,3 +113,80 @@ def test_gcm_gives_the_published_vector():
     assert text == b"\x03\x88\xda\xce\x60\xb6\xa3\x92\xf3\x28\xc2\xb9\x71\xb2\xfe\x78"
     tag = b"\xab\x6e\x47\xd4\x2c\xec\x13\xbd\xf5\x3a\x67\xb2\x12\x57\xbd\xdf"
     assert gcm.tag(bytes(12), b"", text) == tag
+
+
+def _refused(options, table=None):
+    try:
+        DLMS(table, options)
+    except ValueError as why:
+        return str(why)
+    raise AssertionError("accepted: %s" % options)
+
+
+def test_options_that_cannot_be_are_refused():
+    for text in ("12", "zz" * 16, "00" * 17):
+        assert "32 hexadecimal digits" in _refused({"key": text}), text
+    assert "size: 63" in _refused({"size": 63})
+    assert "transport: x" in _refused({"transport": "x"})
+
+
+def test_a_driver_that_only_listens_asks_nothing():
+    driver = DLMS(_TABLE, {})
+    assert driver.request(bytearray(8)) == 0 and not driver.waiting
+    got = Collected(driver)
+    got.feed(_GOOD[:40])
+    driver.sent(0)
+    driver.give_up(got.emit, 0)
+    assert len(got.feed(_GOOD[40:]).rows) == 1  # neither costs the frame that is coming
+
+
+def _ciphered(title=b"KFM\x01\x02\x03\x04\x05", part=b"\x20\x00\x00\x00\x09" + bytes(20)):
+    body = b"\xdb" + bytes((len(title),)) + title
+    return _framed(b"\xe6\xe7\x00" + body + bytes((len(part),)) + part)
+
+
+def test_an_envelope_that_cannot_be_is_a_bad_frame():
+    for data, why in (
+        (_ciphered(title=b"KFM"), "system title of 3"),
+        (_ciphered(part=b"\x20\x00"), "cipher text of 2"),
+        (_ciphered(part=b"\x10\x00\x00\x00\x09" + bytes(8)), "with its tag"),
+        (_framed(b"\xe6\xe7\x00\xdb"), "octets end early"),
+        (_framed(b"\xe6\xe7\x00\xdb\x88" + bytes(9)), "octets end early"),
+        (_framed(b"\xe6\xe7\x00\xdb\x82\x01"), "octets end early"),
+        (_framed(b"\xe6\xe7\x00"), "no data-notification"),
+        (_framed(b"\xe6\xe7\x00\x10" + _PUSH[4:]), "no data-notification"),
+    ):
+        got = Collected(_open()).feed(data)
+        assert not got.rows and why in got.errors[0], (why, got.errors)
+
+
+def test_lengths_of_two_bytes_are_read():
+    title = b"\x81\x08KFM\x01\x02\x03\x04\x05"
+    part = b"\x00\x00\x00\x00\x09" + _PUSH[3:]
+    push = b"\xe6\xe7\x00\xdb" + title + b"\x82" + bytes((0, len(part))) + part
+    assert len(Collected(_open()).feed(_framed(push)).rows) == 1
+
+
+def test_a_notification_longer_than_the_buffer_is_refused_and_the_next_one_read():
+    body = b"\x01\x0a" + _PAIR * 10
+    push = _PUSH[:21] + body
+    driver = DLMS(_TABLE, {"size": 128})
+    got = Collected(driver).feed(_framed(push[:100], 8) + _framed(push[100:]) + _GOOD)
+    assert len(got.rows) == 1 and "longer than 128" in got.errors[0], got.errors
+
+
+def test_silence_within_a_frame_tells_of_the_cut():
+    for driver in (_open(), DLMS(_TABLE, {})):
+        got = Collected(driver).feed(_GOOD[:30]).silence()
+        assert not got.rows and "silence" in got.errors[0]
+    got = Collected(_open()).feed(b"\x01\x02\x03").silence()
+    assert not got.rows and "that are no frame" in got.errors[0]
+
+
+def test_frames_behind_a_damaged_length_are_read_at_the_silence():
+    bad = bytearray(_GOOD)
+    bad[2] = 0xFF  # it takes the next two frames in, one of them damaged
+    other = bytearray(_GOOD)
+    other[-3] ^= 1
+    got = Collected(DLMS(_TABLE, {})).feed(bytes(bad) + bytes(other) + _GOOD).silence()
+    assert len(got.rows) == 1 and got.errors, got.errors

@@ -293,3 +293,106 @@ def test_a_tag_without_encryption_is_checked_too():
     part = b"\xa0" + counter + text
     push = b"\xe6\xe7\x00\xdb\x08" + title + bytes((len(part),)) + part
     assert "V.44" in Collected(DLMS(None, options)).feed(CLOSE["dlms"](push)).errors[0]
+
+
+_NAME = b"\x09\x07KFM_001"
+_NUMBER = b"\x06\x00\x00\x09\x12"  # 2322
+_KAIFA = {
+    1: ("1-0:1.7.0",),
+    9: ("1-0:31.7.0", "1-0:32.7.0"),
+    13: ("1-0:31.7.0", "1-0:51.7.0", "1-0:71.7.0", "1-0:32.7.0", "1-0:52.7.0", "1-0:72.7.0"),
+}
+_HEAD = (
+    "1-1:0.2.129",
+    "0-0:96.1.0",
+    "0-0:96.1.7",
+    "1-0:1.7.0",
+    "1-0:2.7.0",
+    "1-0:3.7.0",
+    "1-0:4.7.0",
+)
+_TOTALS = ("0-0:1.0.0", "1-0:1.8.0", "1-0:2.8.0", "1-0:3.8.0", "1-0:4.8.0")
+
+
+def test_kaifas_lists_are_known_by_their_length():
+    # KFM_001: list 1 is the power; 2 has names, powers, currents and voltages; 3 the totals too
+    for count, phases in _KAIFA.items():
+        body = bytes((2, count)) + (_NAME * 3 if count > 1 else b"") + _NUMBER * (count - 3)
+        codes = phases
+        if count == 1:
+            body = b"\x02\x01" + _NUMBER
+        else:
+            codes = _HEAD + phases
+        rows = _told(_read(body))
+        assert tuple(row[0] for row in rows) == tuple(code + "*255" for code in codes), count
+        if count == 1:
+            continue
+        longer = body.replace(bytes((2, count)), bytes((2, count + 5)))
+        rows = _told(_read(longer + b"\x09\x0c" + _CLOCK + _NUMBER * 4))
+        codes += _TOTALS
+        assert tuple(row[0] for row in rows) == tuple(code + "*255" for code in codes), count
+        assert rows[-5][1] == "2022-01-24T18:58:50"
+        assert [row[1:] for row in rows[3:7]] == [
+            ("2322", unit) for unit in ("W", "W", "var", "var")
+        ]
+        assert [row[1:] for row in rows[-4:]] == [
+            ("2322", unit) for unit in ("Wh", "Wh", "varh", "varh")
+        ]
+        for code, value, _ in rows[7:-5]:
+            current = code[4:6] in ("31", "51", "71")
+            assert value == ("2.322" if current else "232.2"), code
+    rows = _told(_read(b"\x02\x01\x11\x05"))  # one number that is no Kaifa's: they send 4 bytes
+    assert rows == [("#1", "5", "")]
+
+
+def _coded(group, kind):
+    return _CODE[:4] + bytes((group, kind)) + _CODE[6:] + b"\x12\x09\x12"
+
+
+def test_each_code_of_a_kamstrup_list_has_its_unit():
+    # "HAN-NVE interface description": energies count tens, currents hundredths, factors too
+    rows = {}
+    pairs = b""
+    for group, kind, value, unit in (
+        (1, 7, "2322", "W"),
+        (2, 7, "2322", "W"),
+        (21, 7, "2322", "W"),
+        (3, 7, "2322", "var"),
+        (4, 7, "2322", "var"),
+        (31, 7, "23.22", "A"),
+        (51, 7, "23.22", "A"),
+        (32, 7, "2322", "V"),
+        (72, 7, "2322", "V"),
+        (13, 7, "23.22", ""),
+        (14, 7, "2322", ""),
+        (1, 8, "23220", "Wh"),
+        (42, 8, "23220", "Wh"),
+        (3, 8, "23220", "varh"),
+        (5, 8, "2322", ""),
+        (1, 6, "2322", ""),
+    ):
+        pairs += _coded(group, kind)
+        rows["1-0:%d.%d.0*255" % (group, kind)] = (value, unit)
+    body = bytes((2, 1 + 2 * len(rows))) + b"\x0a\x0eKamstrup_V0001" + pairs
+    assert {row[0]: row[1:] for row in _told(_read(body))} == rows
+
+
+def test_each_code_of_a_swedish_kaifa_list_has_its_unit():
+    rows = {}
+    pairs = b""
+    for group, kind, value, unit in (
+        (1, 7, "2322", "W"),
+        (2, 8, "2322", "Wh"),
+        (3, 7, "2322", "var"),
+        (4, 8, "2322", "varh"),
+        (51, 7, "2.322", "A"),
+        (72, 7, "232.2", "V"),
+        (13, 7, "2322", ""),
+        (1, 6, "2322", ""),
+    ):
+        pairs += _coded(group, kind)
+        rows["1-0:%d.%d.0*255" % (group, kind)] = (value, unit)
+    body = bytes((2, 2 + 2 * len(rows))) + b"\x09\x06\x01\x00\x00\x02\x81\xff" + _NAME + pairs
+    told = _told(_read(body))
+    assert told[0] == ("1-0:0.2.129*255", "KFM_001", "")
+    assert {row[0]: row[1:] for row in told[1:]} == rows

@@ -169,3 +169,46 @@ def test_an_answer_to_an_older_question_is_not_taken():
     late = answer(old, [(HOST, 1, 30, "192.0.2.66")])
     assert not lookup.answered(late, len(late), 0)
     assert names.find(HOST, 0) is None
+
+
+def test_what_was_found_is_the_address_and_each_round_waits_longer():
+    names = Names(lambda n: 7, ["a", "b"])
+    lookup = names.begin(HOST)
+    out = bytearray(dns.PACKET_BYTES)
+    waits = []
+    for _ in range(4):
+        length = lookup.request(out)
+        waits.append((lookup.server, lookup.wait_ms))
+    assert waits == [("a", 2000), ("b", 2000), ("a", 4000), ("b", 4000)]
+    reply = answer(bytes(out[:length]), [(HOST, 1, 300, "192.0.2.7")])
+    assert lookup.answered(reply, len(reply), 0) and lookup.address() == "192.0.2.7"
+    assert lookup.request(out) == 0 and names.failures == 0
+
+
+def test_a_no_ends_the_wait_for_this_server_alone():
+    names = Names(lambda n: 7, ["a", "b"])
+
+    def reply(server, query):
+        if server == "a":
+            return answer(query, [], 3)
+        return answer(query, [(HOST, 1, 300, "192.0.2.7")])
+
+    lookup = _look_up(names, reply)
+    assert lookup.why == "no such name" and lookup.address() == "192.0.2.7"
+    try:
+        _look_up(Names(lambda n: 7, ["a"]), reply).address()
+    except OSError as error:
+        assert str(error) == "no address of broker.example: no such name"
+    else:
+        assert False
+
+
+def test_a_name_that_cannot_be_asked_for_says_so():
+    lookup = Names(lambda n: 7, ["a"]).begin("a..b")
+    assert lookup.request(bytearray(dns.PACKET_BYTES)) == 0
+    try:
+        lookup.address()
+    except OSError as error:
+        assert "no address of a..b: " in str(error) and len(str(error)) > 20, error
+    else:
+        assert False

@@ -135,3 +135,33 @@ def test_a_mapped_meter_allocates_nothing_while_bytes_come():
         micropython.heap_unlock()
     driver.feed(data, last, len(data), 0, emit)  # a date is no small integer of a board
     assert count[0] == 2
+
+
+def test_a_checksum_that_is_none_or_missing_costs_only_its_telegram():
+    driver = _mapped()
+    for bad, why in (
+        (_LINES + b"12345\r\n", "where the checksum"),
+        (_LINES + b"12G4\r\n", "0x47 where the checksum"),
+        (_LINES + b"\r\n", "without its checksum"),  # it has sent one before
+    ):
+        got = Collected(driver).feed(_GOOD + bad + _GOOD)
+        assert len(got.rows) == 2 and why in got.errors[0], got.errors
+    lower = _LINES + (b"%04x\r\n" % crc16_modbus(_LINES, 0, len(_LINES), 0))
+    assert len(Collected(_open()).feed(lower).rows) == 1
+
+
+def test_silence_ends_a_telegram_and_a_port_asks_nothing():
+    driver = _mapped()
+    got = Collected(driver).feed(_GOOD[:50]).silence()
+    assert "silence after 50 bytes" in got.errors[0] and len(got.silence().errors) == 1
+    got = Collected(driver).feed(_GOOD[:-2]).silence()  # all but the end of its line
+    assert len(got.rows) == 1 and driver.request(bytearray(8)) == 0
+    driver.sent(0)
+    driver.give_up(got.emit, 0)
+    assert len(got.rows) == 1
+    try:
+        DSMR(_TABLE, {"size": 63})
+    except ValueError as why:
+        assert "size: 63" in str(why)
+    else:
+        assert False

@@ -2,6 +2,7 @@
 
 from drivers.checksums import xor8
 from drivers.iec62056 import IEC62056
+from drivers.reading import NO_REPLY
 from tests.fakes.collector_of_readings import Collected, ways_to_cut
 
 _DATA = b"0.0.0(12345)\r\n1.8.0(000285.4*kWh)\r\n9.4(088*C&082*C)\r\n"
@@ -121,3 +122,64 @@ def test_a_malformed_line_costs_a_desk_no_other():
     table = {"points": (("energy", "Wh", 3, "counter", "6.8"),)}
     got = Collected(IEC62056(table, {"mode": "D"})).feed(data).silence()
     assert not got.rows and len(got.errors) == 1  # a gateway believes all of it or nothing
+
+
+def test_options_that_cannot_be_are_refused():
+    for options, why in (
+        ({"mode": "E"}, "mode: E"),
+        ({"baud": 9601}, "baud: 9601"),
+        ({"size": 63}, "size: 63"),
+        ({"settle_ms": 1501}, "settle_ms: 1501"),
+        ({"settle_ms": -1}, "settle_ms: -1"),
+    ):
+        try:
+            IEC62056(_TABLE, options)
+        except ValueError as error:
+            assert why in str(error)
+        else:
+            assert False, options
+
+
+def test_the_speed_is_no_higher_than_the_line_allows():
+    for offered, baud, acknowledge in (
+        (b"6", 9600, b"\x06050\r\n"),
+        (b"6", 2400, b"\x06030\r\n"),
+        (b"3", 9600, b"\x06030\r\n"),
+        (b"E", 9600, b"\x06000\r\n"),  # a letter of mode B offers none
+    ):
+        driver = IEC62056(_TABLE, {"mode": "C", "baud": baud})
+        out = bytearray(64)
+        driver.request(out)
+        Collected(driver).feed(b"/LGZ" + offered + b"id\r\n")
+        assert bytes(out[: driver.request(out)]) == acknowledge, (offered, baud)
+
+
+def test_a_meter_that_says_nothing_is_given_up_for_this_turn():
+    driver = IEC62056(_TABLE, {"mode": "C"})
+    got = Collected(driver)
+    driver.request(bytearray(64))
+    driver.give_up(got.emit, NO_REPLY)
+    assert [(row[1], row[4]) for row in got.rows[0]] == [(None, NO_REPLY)] * 2
+    assert not driver.waiting and driver.line == (300, 7, "E", 1)
+
+
+def test_a_read_out_longer_than_the_buffer_is_refused():
+    driver = IEC62056(_TABLE, {"mode": "D", "size": 64})
+    got = Collected(driver).feed(b"/LGZ5ident\r\n" + _DATA * 2 + b"!\r\n" + _GOOD)
+    assert "longer than 64" in got.errors[0] and len(got.rows) == 1
+
+
+def test_an_end_without_its_beginning_is_no_read_out():
+    got = Collected(IEC62056(_TABLE, {"mode": "D"})).feed(
+        b"/LGZ5ident\r\n" + _DATA + b"\x03x" + _GOOD
+    )
+    assert got.errors == ["ETX without STX"] and len(got.rows) == 1
+    got = Collected(IEC62056(_TABLE, {"mode": "D"})).feed(b"/LGZ5ident" + _MESSAGE)
+    assert len(got.rows) == 1  # the end of the line was lost
+
+
+def test_a_malformed_data_set_refuses_the_read_out():
+    body = b"1.8.0(000285.4*kWh\r\n!\r\n\x03"
+    data = b"/LGZ5ident\r\n\x02" + body + bytes((xor8(body, 0, len(body)),))
+    got = Collected(IEC62056(_TABLE, {"mode": "D"})).feed(data)
+    assert not got.rows and "no end" in got.errors[0]

@@ -167,3 +167,181 @@ def test_two_whole_answers_to_one_selection_are_a_collision():
         search.request(out)
         search.heard(b"", 0, 0)
     assert search.request(out) == 0 and search.mask == "" and search.collided == []
+
+
+def _refused(options, table=None):
+    try:
+        MBus(table, options)
+    except ValueError as why:
+        return str(why)
+    raise AssertionError("accepted: %s" % options)
+
+
+def test_addresses_that_cannot_be_are_refused():
+    assert "address: 251" in _refused({"address": 251})
+    assert "which meter" in _refused({}, _TABLE)
+    for text in ("1234", "1234567G", "12345678C514000", "12345678C514000G", "12345678C51400041"):
+        assert "8 or 16 hexadecimal" in _refused({"secondary": text}), text
+
+
+def test_the_eight_digits_of_a_meter_are_enough_to_select_it():
+    driver = MBus(_TABLE, {"secondary": "1234567F"})
+    got = Collected(driver)
+    out = bytearray(32)
+    assert driver.request(out) == 17
+    assert bytes(out[7:15]) == b"\x7f\x56\x34\x12\xff\xff\xff\xff"  # F is any digit
+    driver.sent(0)
+    got.feed(b"\xe5")
+    driver.request(out)
+    got.feed(_GOOD)
+    assert got.rows[0][0][1] == 100000 and not got.errors
+
+
+def test_the_echo_of_a_selection_is_no_answer():
+    driver = MBus(_TABLE, {"secondary": "12345678C5140004"})
+    got = Collected(driver)
+    out = bytearray(32)
+    length = driver.request(out)
+    got.feed(bytes(out[:length]) + b"\xe5")
+    assert not got.errors and not driver.waiting
+    assert bytes(out[: driver.request(out)])[:2] == b"\x10\x7b"
+
+
+def test_what_nobody_asked_for_or_another_answers_is_a_bad_frame():
+    driver = MBus(_TABLE, {"address": 5})
+    got = Collected(driver).feed(_GOOD)
+    assert "nobody asked" in got.errors[0]
+    out = bytearray(32)
+    driver.request(out)
+    got.feed(_GOOD)  # before the acknowledge
+    assert "nobody asked" in got.errors[1] and driver.waiting
+    got.feed(b"\xe5\xe5")  # a second one changes nothing
+    driver.request(out)
+    got.feed(b"\xe5")  # nor one in place of the answer
+    assert driver.waiting
+    got.feed(_long(_RECORDS, address=6))
+    assert "answer of 6, asked 5" in got.errors[2] and not got.rows
+    got.feed(_GOOD)
+    assert len(got.rows) == 1 and len(got.errors) == 3
+
+
+def test_a_telegram_that_makes_no_sense_is_asked_for_again():
+    driver = MBus(_TABLE, {"address": 5})
+    got = Collected(driver)
+    out = bytearray(32)
+    driver.request(out)
+    got.feed(b"\xe5")
+    first = bytes(out[: driver.request(out)])
+    got.feed(_long(b"\x04\x06\x00"))  # its record is cut
+    assert driver.waiting and bytes(out[: driver.request(out)]) == first
+    got.feed(_GOOD)
+    assert len(got.rows) == 1 and len(got.errors) == 1
+
+
+def test_a_read_out_that_breaks_off_keeps_what_it_got():
+    driver = MBus(_TABLE, {"address": 5})
+    got = Collected(driver)
+    out = bytearray(32)
+    driver.request(out)
+    got.feed(b"\xe5")
+    driver.request(out)
+    got.feed(_long(b"\x04\x06\x01\x00\x00\x00\x1f"))
+    driver.request(out)
+    driver.give_up(got.emit, NO_REPLY)
+    assert [(row[1], row[4]) for row in got.rows[0]] == [
+        (1, 0),
+        (None, NO_REPLY),
+        (None, NO_REPLY),
+    ]
+    assert driver.request(out) == 5 and out[1] == 0x40  # the next turn begins anew
+
+
+def test_a_meter_that_never_ends_is_left_after_32_telegrams():
+    driver = MBus(_TABLE, {"address": 5})
+    got = Collected(driver)
+    out = bytearray(32)
+    driver.request(out)
+    got.feed(b"\xe5")
+    for count in range(32):
+        assert not got.rows and driver.request(out), count
+        got.feed(_long(b"\x04\x06\x01\x00\x00\x00\x1f"))
+    assert len(got.rows) == 1 and driver.request(out) == 0
+
+
+def test_headers_of_every_kind():
+    # CI 7A: four bytes of header; 78: none (EN 13757-3, table 3); at a desk any meter's
+    short = Collected(_open()).feed(_long(_RECORDS, 0x7A, head=b"\x01\x00\x00\x00"))
+    none = Collected(_open()).feed(_long(_RECORDS, 0x78, head=b""))
+    assert short.rows == none.rows == Collected(_open()).feed(_GOOD).rows
+    for data, why in (
+        (_long(b"", head=_ID[:5]), "header of 5 bytes, 12"),
+        (_long(b"", 0x7A, head=b"\x01\x00"), "header of 2 bytes, 4"),
+        (_long(b"", 0x73, head=bytes(15)), "fixed data of 15 bytes, 16"),
+        (_long(b"", 0x51, head=b"\x01"), "CI 0x51"),
+        (_long(b"", 0x70, head=b""), "application error 0"),
+        (_long(b"", 0x7A, head=b"\x01\x00\x10\x05"), "encrypted telegram, mode 5"),
+    ):
+        got = Collected(_open()).feed(data)
+        assert not got.rows and why in got.errors[0], (why, got.errors)
+
+
+def test_fixed_data_has_two_counters():
+    # "The M-Bus: A Documentation", rev. 4.8, 6.2: 1 l now, 135 l at the last key date
+    data = bytes.fromhex("68131368080573785634120A00E97E01000000350100003C16")
+    rows = Collected(_open()).feed(data).rows[0]
+    assert [row[:4] for row in rows] == [("0", 1, 0, "l"), ("1", 135, 0, "")]
+    table = {"points": (("volume", "m3", -3, "counter", "fixed 1"),)}
+    driver = MBus(table, {"address": 5})
+    got = Collected(driver)
+    driver.request(bytearray(32))
+    got.feed(b"\xe5")
+    driver.request(bytearray(32))
+    got.feed(data)
+    assert [row[1] for row in got.rows[0]] == [1]
+    # the same in binary (status bit 7), of a heat meter: a tenth of a kWh is no unit of it
+    body = b"\x08\x05\x73\x78\x56\x34\x12\x0a\x80\x05\x38" + b"\x2c\x01\x00\x00\xff\xff\xff\xff"
+    data = bytes((0x68, 19, 19, 0x68)) + body + bytes((sum8(body, 0, 19), 0x16))
+    rows = Collected(_open()).feed(data).rows[0]
+    assert [row[1:4] for row in rows] == [(300, 0, "kWh"), (-1, -3, "degC")]
+
+
+def test_codes_that_are_no_record_are_refused():
+    for code in ("04 1Z", "104", "fixed 3"):
+        table = {"points": (("volume", "m3", -3, "counter", code),)}
+        assert "is no record" in _refused({"address": 5}, table), code
+
+
+def test_silence_and_damage_on_the_line_cost_no_later_frame():
+    got = Collected(_open()).feed(_GOOD[:9]).silence()
+    assert "silence after 9 bytes" in got.errors[0] and not got.silence().errors[1:]
+    short = b"\x10\x5b\x05\x60\x16"  # a master's request: nothing to a meter's reader
+    assert not Collected(_open()).feed(short).errors
+    for bad in (
+        b"\x68\x03\x04\x68",
+        b"\x68\x02\x02\x68",
+        b"\x10\x5b\x05\x60\x17",
+        b"\x10\x5b\x05\x61\x16",
+    ):
+        got = Collected(_open()).feed(bad + _GOOD).silence()
+        assert len(got.rows) == 1 and got.errors, bad
+
+
+def test_an_answer_that_was_damaged_narrows_the_search():
+    search = Search()
+    out = bytearray(32)
+    search.request(out)
+    search.heard(b"\xe5", 0, 1)
+    search.request(out)
+    bad = _long(b"")[:-2] + b"\x00\x16"
+    assert not search.heard(bad, 0, len(bad)) and search.mask == "0FFFFFFF"
+
+
+def test_meters_with_the_same_identification_are_named():
+    search = Search()
+    out = bytearray(32)
+    asked = 0
+    while search.request(out):
+        asked += 1
+        is_theirs = all(search.mask[i] in ("F", "12345678"[i]) for i in range(8))
+        search.heard(b"\x68\x55", 0, 2 if is_theirs else 0)
+    assert search.collided == ["12345678"] and search.found == [] and asked == 81
