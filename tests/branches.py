@@ -188,13 +188,10 @@ def main() -> int:
         f" {every.branches:,} branches ({', '.join(parts)}); journal, boot, update:"
         f" {whole - lacking} of {whole} modules whole"
     )
-    if code:
-        print(f"{line}; tests failed")
-    elif wrong:
-        print(f"{line}; bars missed")
-    else:
-        close("coverage", f"{line}; all bars reached")
-    return 1 if wrong or code else 0
+    ended = "tests failed" if code else "bars missed" if wrong else "all bars reached"
+    held = not wrong and not code
+    close("coverage", f"{line}; {ended}", held=held)
+    return 0 if held else 1
 
 
 # --- the plugin

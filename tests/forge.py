@@ -199,7 +199,8 @@ def main() -> int:
     print(f"seed {options.seed}")
     for text in forger.accepted[:5]:
         print(text)
-    close("forge", f"forge: {options.count:,} tried ({kinds}), {len(forger.accepted)} accepted")
+    line = f"forge: {options.count:,} tried ({kinds}), {len(forger.accepted)} accepted"
+    close("forge", line, held=not forger.accepted)
     return 1 if forger.accepted else 0
 
 

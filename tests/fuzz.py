@@ -342,7 +342,7 @@ def main() -> int:
             total += count
             print(text, flush=True)
     print(f"seed {options.seed}")
-    close("fuzz", f"fuzz: {total:,} bytes, {failed} failures")
+    close("fuzz", f"fuzz: {total:,} bytes, {failed} failures", held=not failed)
     return 1 if failed else 0
 
 

@@ -256,7 +256,7 @@ def main() -> int:
         total += count
         print(f"{protocol}: {inputs:,} inputs, {count:,} bytes, {len(kinds)} kinds of failure")
     print(f"seed {options.seed}")
-    close("fuzz_network", f"fuzz_network: {total:,} bytes, {failed} failures")
+    close("fuzz_network", f"fuzz_network: {total:,} bytes, {failed} failures", held=not failed)
     return 1 if failed else 0
 
 

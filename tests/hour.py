@@ -171,13 +171,15 @@ def main() -> int:
     for row in growth + list(result["examples"]):
         print(row)
     heap, age = thirds(samples, "heap"), thirds(samples, "age_s")
+    held = not any(wrong) and not growth and settled
     close(
         "hour",
         f"hour: {words}; {result['answered']:,} answered, lost {wrong[0]}, duplicated {wrong[1]}, "
         f"altered {wrong[2]}; live heap {heap[0]:,.0f} -> {heap[1]:,.0f} bytes, newest reading "
         f"{age[0]:.1f} -> {age[1]:.1f} s old, {len(growth)} grew",
+        held=held,
     )
-    return 1 if any(wrong) or growth or not settled else 0
+    return 0 if held else 1
 
 
 if __name__ == "__main__":

@@ -171,8 +171,9 @@ def main() -> int:
                 total.add(share, future.result())
                 if future.result()[4]:
                     print(f"powercut: {'/'.join(map(str, share))}: {future.result()[5]}")
-    close("powercut", total.line(time.monotonic() - begun))
-    return 1 if any(total.broken.values()) else 0
+    held = not any(total.broken.values())
+    close("powercut", total.line(time.monotonic() - begun), held=held)
+    return 0 if held else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Mutants: what must be killed is, what changes nothing survives, the list is true."""
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,10 @@ def test_what_must_be_killed_is_and_what_changes_nothing_survives(group, monkeyp
     alive = {f"{mutant.code} {mutant.old} -> {mutant.new}" for mutant in result.alive}
     assert {"_SPARE = 7 7 -> 8", "_SPARE = 7 7 -> 6"} <= alive  # nobody looks at it
     assert "value += 1 value += 1 -> pass" not in alive  # it does not end
+    killers = {
+        name.split(" | ", 2)[2]: row["killer"] for name, row in tool.Known(group).kept.items()
+    }
+    assert killers["value += 1 | value += 1 -> pass"] == "test_grower.py::test_it_grows"
     assert "value += 1 value += 1 -> value -= 1" not in alive  # nor this
     assert "while value < LIMIT: value < LIMIT -> value <= LIMIT" not in alive
     assert result.tried == result.all == result.killed + len(result.alive)
@@ -190,3 +195,24 @@ def test_the_list_names_mutants_that_are_there():
 def test_a_group_watches_files_and_tests_that_exist():
     for group in tool.GROUPS:
         assert all((tool.ROOT / name).is_file() for name in (*group.files, *group.tests))
+
+
+@pytest.mark.parametrize(("killed", "words"), [(90, "all bars reached"), (89, "bars missed")])
+def test_what_a_run_of_all_groups_has_seen_is_kept_whether_or_not_it_held(
+    killed, words, tmp_path, monkeypatch
+):
+    def ran(group, *_):
+        return tool.Result(group.name, killed, 100, 900, [], [])
+
+    for name, stand_in in (("run", ran), ("_warm", lambda root: None), ("Known", lambda *_: None)):
+        monkeypatch.setattr(tool, name, stand_in)
+    monkeypatch.setattr(tool.close, "__defaults__", (tmp_path,))
+    monkeypatch.setattr("os.nice", lambda more: 0)
+    monkeypatch.setattr("sys.argv", ["mutants", "100", "boot"])
+    assert tool.main() == (killed < 90)
+    assert not list(tmp_path.iterdir())  # one group is not the proof
+    monkeypatch.setattr("sys.argv", ["mutants", "100"])
+    assert tool.main() == (killed < 90)
+    kept = json.loads((tmp_path / "mutants.json").read_text())
+    assert kept["held"] == (killed == 90) and f"boot {killed}/100" in kept["line"]
+    assert words in kept["line"]
