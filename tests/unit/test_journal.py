@@ -591,3 +591,61 @@ def test_a_bit_that_flips_in_ram_is_declared():
     _, at, _, _ = find_record(journal.tail.data, journal.tail.fill, 3, journal.journal_id)[:4]
     journal.tail.data[at + 12] ^= 1
     assert [row[:2] for row in _all(journal)] == [(1, b"one"), (2, 3)]
+
+
+def test_a_full_journal_gives_up_a_32nd_at_once():
+    for segments, given_up in ((4, 1), (31, 1), (32, 2), (63, 2), (64, 3)):
+        journal = Journal(MemoryGround(256), lambda: 5, segments * 256)
+        journal.start()
+        while not journal.lost_last:
+            _put(journal, b"." * 200)  # one in each segment
+        assert (journal.lost_first, journal.lost_last) == (1, given_up), segments
+        for _ in range(given_up):
+            journal.housekeep(0, True)
+        assert _all(journal)[0] == (1, given_up, "full") and journal.segments[0] == given_up + 1
+
+
+def test_open_blocks_come_back_wherever_the_page_that_is_read_cuts_them():
+    for before in range(296, 372, 3):
+        ground = MemoryGround()
+        journal, _ = _journal(ground)
+        opens = [(0, b"a" * before), (1, b"b" * 3999), (2, b"c")]
+        journal.save_open(0, [(m, data, 0, len(data)) for m, data in opens])
+        _, recovery = _journal(ground.cut())
+        assert recovery.opens == opens and recovery.torn == 0, before
+
+
+def test_only_a_block_makes_an_open_block_stale():
+    for in_segment in (False, True):
+        ground = MemoryGround()
+        journal, _ = _journal(ground)
+        journal.save_open(0, [(1, b"one", 0, 3)])
+        _put(journal, _block(1), EVENT)
+        _put(journal, _block(1)[:5], BLOCK)  # too short to say of which meter it is
+        for _ in range(20 if in_segment else 1):
+            _put(journal, b"e" * 500)
+        journal.sync()
+        assert bool(ground.files) == in_segment
+        assert _journal(ground.cut())[1].opens == [(1, b"one")]
+        _put(journal, _block(1)[:6], BLOCK)
+        journal.sync()
+        assert _journal(ground.cut())[1].opens == []
+
+
+def test_the_last_segment_stays_when_the_slots_behind_it_are_gone():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    while not ground.files:
+        _put(journal, b"x" * 900)
+        journal.sync()
+    ground = ground.cut()
+    ground.slots = {"mark": ground.slots["mark"]}
+    again, recovery = _journal(ground)
+    assert again.tail.first == 0 and recovery.next == 5
+    for _ in range(3):
+        again.housekeep(0, True)
+    assert [seq for seq, _ in _all(again)] == [1, 2, 3, 4] and len(ground.files) == 1
+    again.trim_through(again.journal_id, 4)
+    for _ in range(3):
+        again.housekeep(0, True)
+    assert not ground.files and _all(again) == []

@@ -1,7 +1,9 @@
 """agent/record.py: the framing that flash, wire and collector share."""
 
+from binascii import crc32
+
 from agent import record
-from agent.record import BadRecord, check_record, pack_record, record_length
+from agent.record import BadRecord, check_record, find_record, pack_record, record_length
 
 # Built by hand from agent/README.md, "The record": EVENT 7 of journal 0x01020304, payload "hi".
 _VECTOR = b"\x01\x04\x00\x02\x00\x00\x00\x07\x01\x02\x03\x04hi\x2c\xac\xca\xcc"
@@ -57,3 +59,25 @@ def test_every_cut_and_every_addition_is_found():
 def test_erased_flash_is_no_record():
     assert _refused(b"\xff" * 64, 0, 64)
     assert _refused(bytes(64), 0, 64)
+
+
+def test_a_length_that_was_made_shorter_is_refused_although_its_crc_is_right():
+    data = bytearray(_VECTOR[:14] + b"\0\0\0\0" + bytes(4))
+    data[-4:] = (crc32(bytes(data[:-4])) & 0xFFFFFFFF).to_bytes(4, "big")
+    try:
+        check_record(data, 0, len(data))
+    except BadRecord as why:
+        assert str(why) == "4 bytes after a record of 18"
+    else:
+        assert False, "a record within a longer one"
+
+
+def test_a_search_begins_at_the_first_byte():
+    out = bytearray(64)
+    length = pack_record(out, record.EVENT, 7, 5, b"a", 0, 1)
+    end = length + pack_record(out, record.EVENT, 8, 5, b"b", 0, 1, length)
+    assert find_record(out, end, 1, 5) == (7, 0, length, 0)
+    assert find_record(out, end, 8, 5) == (8, length, end - length, 0)
+    assert find_record(out, end, 9, 5) == find_record(out, end, 1, 6) == (0, 0, 0, 0)
+    out[0] = 0
+    assert find_record(out, end, 1, 5) == (8, length, end - length, 1)

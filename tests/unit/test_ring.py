@@ -294,3 +294,34 @@ def test_blocks_are_erased_in_advance_for_the_longest_save_so_far():
     ring.renew()
     _save(ring, "open", _text(3, 9000))
     assert sum(flash.wear) == before and _load(ring, "open") == _text(3, 8000)[:8000]
+
+
+def test_a_ring_that_is_opened_again_owns_no_block_twice_and_forgets_none():
+    flash = _flash()
+    ring = Ring(flash, 32)
+    for _ in range(2 * _BLOCKS):  # each time two blocks are erased in advance
+        ring.open()
+        while ring.prepare():
+            pass
+    ring.open()
+    number = 0
+    while number < ring.room:
+        number += 1
+        ring.write_segment(number, _text(number, 900), 0, 900)
+        ring.prepare()
+    for found in (ring, _ring(flash)):
+        for i in range(1, number + 1):
+            assert _segment(found, i) == _text(i, 900), i
+
+
+def test_a_save_behind_a_long_one_counts_from_its_head_on():
+    flash = _flash()
+    ring = _ring(flash)
+    _save(ring, "open", _text(1, 4033 + 32))
+    block, at = ring._next["open"]
+    _save(ring, "open", b"short")
+    foot = block * 4096 + at + 64
+    data = bytearray(flash.data)
+    assert data[foot : foot + 4] == data[foot - 64 : foot - 60] == b"EcR1"
+    data[foot : foot + 32] = b"\xff" * 32  # power went before it
+    assert _load(_ring(_flash(data)), "open") == b"short"

@@ -6,6 +6,7 @@
 import gc
 import os
 
+from agent import store
 from agent.journal import Journal
 from agent.record import EVENT
 from agent.store import Files
@@ -239,3 +240,67 @@ def test_a_scrub_on_a_failing_flash_says_so():
     ground = _Full(_ROOT + "/scrub")
     ground.open()
     assert _raised(ground.scrub)
+
+
+def test_a_slot_is_read_from_any_byte_on():
+    ground = _fresh("bytes")
+    ground.begin("open")
+    ground.put(b"0123456789", 0, 10)
+    ground.commit()
+    out = bytearray(4)
+    assert [bytes(out[: ground.load("open", out, at)]) for at in (0, 3, 8, 10)] == [
+        b"0123",
+        b"3456",
+        b"89",
+        b"",
+    ]
+
+
+def test_what_a_commit_wears_is_estimated_by_its_length():
+    ground = _fresh("wear")
+    assert not ground.is_ready and not ground.prepare()  # nobody knows what littlefs will erase
+
+    def commit(length):
+        ground.begin("base")
+        ground.put(bytes(length), 0, length)
+        ground.commit()
+
+    for length, commits, erased in (
+        (128, 17, 0),  # within its entry: 160 bytes of a log of 2,800
+        (128, 1, 1),
+        (129, 1, 2),  # a block of its own, and the entry
+        (4096, 1, 3),
+        (4097, 1, 5),
+    ):
+        for _ in range(commits):
+            commit(length)
+        assert ground.erased == erased, length
+    ground.note_wear(3)
+    assert ground.erased == 5
+    ground.note_wear(70)
+    assert ground.erased == 70
+
+
+def test_room_is_counted_in_what_is_free():
+    class Disk:
+        def statvfs(self, path):
+            return (512, 1024, 900, 41, 40, 0, 0, 0, 0, 255)
+
+    ground = Files("x", 8188)
+    kept = store.os
+    store.os = Disk()
+    try:
+        assert ground.free_segments() == 41 * 512 // 8188 and ground.blocks == 900
+    finally:
+        store.os = kept
+
+
+def test_a_file_has_no_names_and_what_is_absent_is_an_error():
+    ground = _fresh("names")
+    ground.write_segment(9, b"nine", 0, 4)
+    assert ground.names("segments") == ["00000009"] and "segments" in ground.names("")
+    with open(ground.root + "/plain", "w") as file:
+        file.write("no folder")
+    assert ground.names("plain") is None
+    assert _raised(ground._make, ground.root + "/plain/below")
+    assert _raised(ground.names, "absent")
