@@ -6,6 +6,9 @@
 import os
 
 from agent.clock import UPTIME_ONLY
+from agent.mac import Mac
+from agent.platform import Platform
+from agent.poster import Poster
 from agent.ring import Ring
 from agent.settings import Settings
 from agent.store import Files
@@ -239,3 +242,37 @@ def test_a_configuration_that_no_gateway_can_be_made_of_goes_back():
     assert board.build() is None and board.resets == 1
     app = board.app()
     assert app is not None and board.resets == 1
+
+
+def test_an_uplink_of_every_kind_is_made():
+    web = {"host": "127.0.0.1", "kind": "https", "key": KEY}
+    assert isinstance(_Board(_tree(uplink=web)).app().uplink, Poster)
+    senml = {"host": "192.0.2.1", "format": "senml", "topic": "a/b", "key": KEY}
+    app = _Board(_tree(uplink=senml)).app()
+    assert isinstance(app.uplink, Platform) and app.uplink.clock is app.clock
+    assert app.uplink.schema["meters"][0]["name"] == "m"
+    dear = {"host": "192.0.2.1", "key": KEY, "budget_kb_day": 500}
+    app = _Board(_tree(uplink=dear), wall_ms=WALL).app()
+    assert app.uplink.budget is not None
+    app.step(1000)  # it is told the day that it counts
+
+
+def test_keys_and_certificates_that_were_replaced_are_looked_up():
+    tls = {"host": "192.0.2.1", "key": KEY, "tls": True, "ca": "authority.der"}
+    board = _Board(_tree(uplink=tls))
+    app = board.build()[0]
+    assert app.certificates is None and isinstance(app.keys, Mac)
+    for slot in ("certificates", "key"):
+        app._ground.begin(slot)
+        app._ground.put(b"[]", 0, 2)
+        app._ground.commit()
+    app = board.app()
+    assert app.certificates is not None and not isinstance(app.keys, Mac)
+    app.step(1000)
+
+
+def test_a_clock_that_is_set_anew_says_by_how_much():
+    board = _Board(_tree(), wall_ms=WALL)
+    app = board.app()
+    app.set_wall(WALL + 90_000, 1000, "broker")
+    assert any("clock stepped by 90000 ms (broker)" in line for line in app.log.lines())

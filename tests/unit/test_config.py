@@ -102,3 +102,58 @@ def test_a_modem_needs_its_port_and_a_name_that_cannot_be_a_command():
         tree = _tree()
         tree["network"] = network
         assert len(validate(tree)[1]) == count, network
+
+
+def _uplink(**uplink):
+    """Return (the checked uplink, the paths of its problems)."""
+    config, problems = validate(dict(_tree(), uplink=dict({"host": "192.0.2.1"}, **uplink)))
+    return config["uplink"], [problem.partition(":")[0] for problem in problems]
+
+
+def test_an_uplink_has_the_port_of_its_kind():
+    for uplink, port in (
+        ({}, 1883),
+        ({"tls": True, "ca": "authority.der"}, 8883),
+        ({"kind": "https", "tls": True, "ca": "authority.der"}, 443),
+        ({"kind": "https", "host": "127.0.0.1"}, 443),
+        ({"port": 4444}, 4444),
+    ):
+        found, problems = _uplink(**uplink)
+        assert (found["port"], problems) == (port, []), uplink
+
+
+def test_what_does_not_go_together_in_an_uplink_is_a_problem():
+    for uplink, paths in (
+        ({"tls": True}, ["uplink.ca"]),
+        ({"cert": "c.der"}, ["uplink.cert"]),
+        ({"cert_key": "k.der"}, ["uplink.cert"]),
+        ({"cert": "c.der", "cert_key": "k.der"}, []),
+        ({"kind": "https"}, ["uplink.tls"]),
+        ({"kind": "https", "host": "127.0.0.1", "format": "senml"}, ["uplink.format"]),
+        ({"kind": "https", "host": "127.0.0.1", "acknowledge": "puback"}, ["uplink.acknowledge"]),
+        ({"topic": "a/b"}, ["uplink.topic"]),
+        ({"acknowledge": "puback"}, []),
+    ):
+        assert _uplink(**uplink)[1] == paths, uplink
+    found, problems = _uplink(format="senml", topic="a/b")
+    assert problems == [] and found["acknowledge"] == "puback"  # a platform gives no other word
+
+
+def test_servers_of_time_have_names_and_those_of_names_are_numbers():
+    tree = _tree()
+    tree["clock"] = {"ntp": ["pool.example", "192.0.2.1:1123"]}
+    tree["network"] = {"dns": ["192.0.2.53", "192.0.2.54:5353"]}
+    assert validate(tree)[1] == []
+    tree["clock"] = {"ntp": [":123", "a:b", "a:0", "a:65536"]}
+    tree["network"] = {"dns": ["dns.example", "192.0.2.256", ""]}
+    paths = [problem.partition(": ")[0] for problem in validate(tree)[1]]
+    assert paths == ["clock.ntp[%d]" % i for i in range(4)] + [
+        "network.dns[%d]" % i for i in range(3)
+    ]
+
+
+def test_a_protocol_that_nobody_speaks_is_named_with_those_that_are():
+    tree = _tree()
+    tree["meters"][0]["protocol"] = "morse"
+    problems = validate(tree)[1]
+    assert any("morse is not one of contact, dlms," in problem for problem in problems), problems

@@ -86,3 +86,20 @@ def test_a_port_that_has_worked_for_ten_minutes_is_trusted_again():
 def test_errors_that_are_far_apart_are_no_storm():
     _, watch = make(1, ports=1)
     assert not any(watch.failed(0, now) for now in range(0, 40000, 300))
+
+
+def test_a_port_that_moves_long_enough_is_well_again_whatever_it_once_said():
+    parts, watch = make(2, ports=1)
+    assert watch.step(1000) == 0 and watch.rest_ms == 0  # its cure
+    now = 1500
+    parts[0].alive_ms = parts[1].alive_ms = now
+    watch.step(now)
+    assert watch.failed(0, now) == 0  # an error of its own, and no more
+    well_ms = None
+    while well_ms is None and now < 10_000_000:
+        now += 500
+        parts[0].alive_ms = parts[1].alive_ms = now
+        watch.step(now)
+        if not watch._was_cured(0):
+            well_ms = now
+    assert well_ms is not None and well_ms >= 1000 + 600_000
