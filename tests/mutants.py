@@ -16,7 +16,9 @@ leaves statements out: a fork costs a tenth of a second, so this is here.
 """
 
 import argparse
+import ast
 import contextlib
+import functools
 import hashlib
 import importlib.abc
 import importlib.machinery
@@ -447,14 +449,26 @@ def chosen(group: Group, count: int, seed: int) -> tuple[list[Mutant], list[Muta
     return sorted(drawn[:count], key=lambda m: (m.file, m.number)), every
 
 
+@functools.cache
+def _in_functions(source: str) -> frozenset[int]:
+    """Return the lines of this source that run when a function does."""
+    return frozenset(
+        line
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for line in range(node.body[0].lineno, (node.end_lineno or 0) + 1)
+    )
+
+
 def _against(look: dict[str, Any], group: Group, mutant: Mutant) -> list[str]:
     """Return the tests that came by the mutant's lines, the quickest first, file by file."""
     lines = look["lines"][mutant.file]
     found = {
         test for line in range(mutant.line, mutant.end + 1) for test in lines.get(str(line), ())
     }
-    if not found and any(str(line) in lines for line in range(mutant.line, mutant.end + 1)):
-        found = {test for names in lines.values() for test in names}  # it runs at import
+    if mutant.line not in _in_functions((group.root / mutant.file).read_text()):
+        # It runs once, at import, in whatever test is the first; it matters to all of them.
+        found = {test for names in lines.values() for test in names}
     seconds = look["seconds"]
     order = {name: place for place, name in enumerate(group.tests)}
     sound = found - set(look["failed"])

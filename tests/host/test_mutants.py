@@ -216,3 +216,15 @@ def test_what_a_run_of_all_groups_has_seen_is_kept_whether_or_not_it_held(
     kept = json.loads((tmp_path / "mutants.json").read_text())
     assert kept["held"] == (killed == 90) and f"boot {killed}/100" in kept["line"]
     assert words in kept["line"]
+
+
+def test_what_runs_at_import_is_tried_against_every_test_of_the_file(group):
+    found = mutants("grower.py", (group.root / "grower.py").read_text())
+    limit = next(m for m in found if m.code == "LIMIT = 4")
+    inner = next(m for m in found if m.code == "value += 1")
+    one, other = "test_grower.py::test_it_grows", "test_grower.py::test_it_knows_its_limit"
+    # Whichever test imports a module first was there when its constants came to be.
+    lines = {str(limit.line): [one], str(inner.line): [one], str(inner.line + 1): [one, other]}
+    look = {"lines": {"grower.py": lines}, "seconds": {one: 1.0, other: 1.0}, "failed": []}
+    assert tool._against(look, group, limit) == [one, other]
+    assert tool._against(look, group, inner) == [one]

@@ -83,15 +83,66 @@ def tied(count):
     return rows
 
 
-# Name: rows, points, digest of all blocks that they give at two sizes.
+def leaps(count):
+    """Values that go as far in one step as their base allows, on, back and to and fro."""
+    rows = []
+    far = (1 << 22) - 1
+    first = second = third = 0
+    for i in range(count):
+        turn = i // 9 % 4
+        first += (far, -far - 1, far if i & 1 else -far, 0)[turn]
+        second += (0, 1 << 21, -(1 << 21), (1 << 20) * (i % 3 - 1))[turn]
+        third = (third * 5 + 1) % (1 << 22) - (1 << 21) if turn else i % 2
+        rows.append((1000 * i * (1 if turn else 2000), [first, second, third], bytes(3)))
+    return rows
+
+
+def scaled(count):
+    """Channels that follow the first by powers of two from a millionth to as far as it goes."""
+    dice = Dice(23)
+    first = 0
+    rows = []
+    for i in range(count):
+        first += (dice.below(1 << (1 + i % 12)) - (1 << (i % 12))) if dice.below(6) else 0
+        values = [first, first << 9, -first >> 11, (first >> 4) + i % 2, 3 * first, first >> 18]
+        if i % 40 == 39:
+            values[1 + i % 5] += 1 << 34
+        rows.append((60000 * i, values, bytes(6)))
+    return rows
+
+
+def grids(count):
+    """Multiples of 2, 3, 40 and 1,000,000, which now and then are none; one stands on its grid."""
+    dice = Dice(29)
+    rows = []
+    for i in range(count):
+        values = [
+            2 * dice.below(90),
+            3 * dice.below(40) + 1,
+            40 * dice.below(50),
+            0,
+            40 * (i // 30),
+        ]
+        values[3] = 1_000_000 * dice.below(5) + 7
+        if i % 50 == 49:
+            values[i // 50 % 5] += 1
+        rows.append((1000 * i, values, bytes(5)))
+    return rows
+
+
+# Name: makes its rows, points, digest of all blocks that they give at two sizes.
 SERIES = (
-    ("day", day(250, 9), 3, "eae4cdd81c6fd707"),
-    ("even", even(300), 1, "8746f3869261cf2f"),
-    ("noise", noise(120, 1000, True), 3, "1a9593d547d0066a"),
-    ("steps", steps(400), 3, "7072996365d39a36"),
-    ("bound", bound(250), 5, "86e3adada9e0c608"),
-    ("wild", wild(90), 3, "1af042afd32a02a5"),
-    ("smooth", smooth(200), 4, "fe6111ec41fd575b"),
+    ("day", lambda: day(250, 9), 3, "eae4cdd81c6fd707"),
+    ("even", lambda: even(300), 1, "8746f3869261cf2f"),
+    ("noise", lambda: noise(120, 1000, True), 3, "1a9593d547d0066a"),
+    ("steps", lambda: steps(400), 3, "7072996365d39a36"),
+    ("bound", lambda: bound(250), 5, "86e3adada9e0c608"),
+    ("wild", lambda: wild(90), 3, "1af042afd32a02a5"),
+    ("smooth", lambda: smooth(200), 4, "fe6111ec41fd575b"),
+    ("leaps", lambda: leaps(150), 3, "96659990cfa7f4d6"),
+    ("scaled", lambda: scaled(200), 6, "311b69ad4f6490de"),
+    ("grids", lambda: grids(240), 5, "5ed0623309fed43c"),
+    ("tied", lambda: tied(160), 5, "d4805307c67acd2a"),
 )
 
 
@@ -109,26 +160,45 @@ def blocks(rows, points, size):
     return found
 
 
-def test_series_of_every_kind_give_the_same_bytes_and_come_back():
-    for name, rows, points, digest in SERIES:
+def _compare(*names):
+    """Write and read these series: their rows come back, and their bytes are what they were."""
+    for name, make, points, digest in SERIES:
+        if name not in names:
+            continue
+        rows = make()
         mark = sha256()
         for size in (160, 1500):
             back = []
             for data in blocks(rows, points, size):
                 mark.update(data)
                 back += decode(data).rows
-            assert [(at, list(values), bytes(quality)) for at, values, quality in back] == rows, (
-                name
-            )
+            assert [(at, list(v), bytes(q)) for at, v, q in back] == rows, name
         got = "".join(["%02x" % byte for byte in mark.digest()[:8]])
         assert got == digest, (name, got)
 
 
-# Sealed by the writers of these versions, each the third block of its meter: version, rows, hex.
+def test_what_meters_do_gives_the_same_bytes_and_comes_back():
+    _compare("day", "even", "steps", "noise")
+
+
+def test_channels_that_hang_together_give_the_same_bytes_and_come_back():
+    _compare("bound", "tied", "scaled")
+
+
+def test_what_goes_as_far_as_it_can_gives_the_same_bytes_and_comes_back():
+    _compare("wild", "leaps", "smooth")
+
+
+def test_grids_that_are_left_give_the_same_bytes_and_come_back():
+    _compare("grids")
+
+
+# Sealed by the writers of these versions, each the third block of its meter: version, what makes
+# its rows, hex.
 OLD = (
     (
         2,
-        bound(40),
+        lambda: bound(40),
         "251a2b3c4d0205018bcfe568012880460203b3af1a419d7dd2593f06885e36981a1ed76ff1908447307bfb53"
         "54d2a10af08048fe1523127731b6d103077961d126801b82e668d0f7addfd209ec984f234e7a46847bd93746"
         "9dac33feeb6647e14ba3b8c24b41c3e15587c0c5affd4329b881e4c4ef2ebb0e74425c59cedf9573b68381b5"
@@ -136,7 +206,7 @@ OLD = (
     ),
     (
         2,
-        wild(10),
+        lambda: wild(10),
         "251a2b3c4d02030100006e60000a980a1fb3c4ffc9056dffffd846f152aa50a8ffffffe2fd0d08e1f632ff44"
         "3462328be8b46a2861bd8e4874bb83a5b44396b1fffffdfc98ffdfd7d8222978458295624c606bedffffebdf"
         "25ff8a2247e5659f5b2bab68bf33a7cdb69540f13dfe6a8f7fffc6a26e73997e18ffffffec9188ac21c7ba43"
@@ -145,14 +215,14 @@ OLD = (
     ),
     (
         2,
-        smooth(40),
+        lambda: smooth(40),
         "211a2b3c4d02040000000028ffc2566dccedc312f7ffffe0e30e95f0c439992bb389b3ce1251fb6c580f82a2"
         "41632e8d8c778e97d55f535b191e8d02ea1a117ee7769450a00d2d2a39d6205d708c4a3032e5b7b2a9520701"
         "a9675a4dbd7aa40816751afd63c8308d4b064ab2d92673f5b36b0bc2075d589e4f852e634da12832b1",
     ),
     (
         2,
-        tied(50),
+        lambda: tied(50),
         "211a2b3c4d02050000000032353e56055e49abfff2a1b40529390ee4a733c9a4d9fd9f24b5720977d62fef49"
         "11d86a4b82365fca5fd5e2ac155b38a58b6622be900711597c9eaa45feee7cebf86354e364ca54cab776336c"
         "11043d1d2d75dd73d209da6dc100dde685ba7ea1a4096319222593c34d0ebe8de405f23935c1aa6be37ef653"
@@ -163,15 +233,43 @@ OLD = (
         "b260ed62812a1a80a8d94f0abb497ece536306511c8bf1cedd4527dbb5739b41e87445846ef4c9",
     ),
     (
+        2,
+        lambda: leaps(40),
+        "211a2b3c4d020300000000283574974e148d500d322f640e5594f38e8a80c405932f068d03a33ea5d41fa0bb"
+        "3e7bbc7e52f67f02ed8583e1c17b46eecae0f72bf2276e0d1ddff7169df43e16028133c70c3ee6789730fd15"
+        "23c1b6581f40bfd25fbfb954af61f05d05f9031147ba121043727f4de42b41cc35f09366defb7613c0ebb201"
+        "1bc5ea1d0fdccb02ecb41bf6ab20bd43a9f2e8fccb5d1762698f6f41ee8c456ec179b8e71da4921d86eef179"
+        "2dbfe40b3f",
+    ),
+    (
+        2,
+        lambda: scaled(44),
+        "211a2b3c4d0206000000002c40c9054bbdff392e0a9b278d67368f85e6c8e93e60a5c968b1d7ffbb24b742bf"
+        "207a46b5b2c30c2bfd7f4c855662f77c0b68e5645b242b0562f5ca724fd00a0d7851f57f1f972fd119e16adf"
+        "54351f39f5da03b7773704d2e8fa1762dd285af9532c8e7ecc39195121e0f35a1c9906ec615c2183ffab5c20"
+        "f6031d161866ad9979a02cb230bd3d50654b9977a0aa6974d83e89261b08db4c0b6216487b16b11fa60c91da"
+        "00009a084a04091fa7354cfd48383ca8215d90afbc9af1",
+    ),
+    (
+        2,
+        lambda: grids(40),
+        "211a2b3c4d02050000000028fbb228f267badde3a53566812ec3b7c70ee6b629ffc4dd0bad2a1dfed7ca9836"
+        "4ef2012d43da4b03daa4f9894730e998373da3bc217e0d42df0b15d84ec60e15d0de7328184478c2488798cf"
+        "dcf45d3fce8d894f218d71f3a798613554bcae1993b6b6dfc7dfb929e87e2179a3d182e3fcbaea2ccfc579df"
+        "dcc1f4b9b86473b5ac85ba7e85f3dc4ea8cca2e01cb882aa4be19b94e2bf513b4bcc99f958847c120d44c720"
+        "694aa91a4a1390422a46a876d65cd9de88058feee2eb04263757e0558e5469e63f6f7228101df1877939b98c"
+        "c72307d853250d37",
+    ),
+    (
         3,
-        bound(40),
+        lambda: bound(40),
         "351a2b3c4d0205018bcfe568012884be20e4f1579a968bbafb7b688c9b8a25a520caeaefd7c1813ad063e422"
         "d64b391da7f68cdaf4d36235a7df1d10f00a20c59e177bd11fa891b9bb054a563308bd11fe5108cb43c9971e"
         "7f25c3083bc2df1ffe315baaea2b6a62a020a4baedceaad55df3ebe7f472343df1f8700d7fb2daa9eb7ef0cf",
     ),
     (
         3,
-        wild(10),
+        lambda: wild(10),
         "351a2b3c4d02030100006e60000aa0b91cdacf39ebd28000004daab5fe44c8e000000a6633a0ee679a80001b"
         "1912fe555ec95ab1979092aa18002faf294580000000133f09879fa58413e1a268170a468c0ac51f08260000"
         "02996038f1b64065a6beb9252b9f68d01f0dc3800503e379bd0004c42224754bd307123da9800000143b844d"
@@ -181,14 +279,14 @@ OLD = (
     ),
     (
         3,
-        smooth(40),
+        lambda: smooth(40),
         "311a2b3c4d02040000000028ffc86a70690e7c206c00001e52efd1cca06dc87742d77baed75027916f5a7f2d"
         "26710b4f3c87318fe663eafaad164acad6b2389aa0f29e564ee065d10a131d8cf0b7765080da5d865c292bd7"
         "764fdad5c86025371ff7260ed5e4fe47baa50bbec1f31da5cc7c6ddacad83361ee18355981a4b5f3",
     ),
     (
         3,
-        tied(50),
+        lambda: tied(50),
         "311a2b3c4d0205000000003262de955d56af005f8680cf04e9286fa53a2f9f51dbf2667374122d4b58281020"
         "bf30ccad8d0dc63e429dc6ca19d440b7b8f335424bde7590bb65a4262cef63d40ace2485ca10c8f55a3221f3"
         "ff1f95b3418b5ddab3e2c70fce51ab95ba3290dccc646e767d088c611b1dd1e8dce23dd0a99c2b0c9408a3a8"
@@ -198,6 +296,33 @@ OLD = (
         "bba3c7fddae3e81a09992975c577813f754dc9c2db19e9707716e4c24ede9f5ed9b4f34a3555b717bd89ed6f"
         "5299caa8705a778d5ed87f21806ef8f62d5248823b1237a7eb1b28a1d20768138d0a178b7665b7713bce6a3b"
         "de06905ffc2bdc",
+    ),
+    (
+        3,
+        lambda: leaps(40),
+        "311a2b3c4d02030000000028e26469ffff6d3bfab24de8161d706d3745a8e2dcc3f78d84fce7756ce0984863"
+        "ff756dd5c20284ffa2751ed7cdf3a015e28b0e88322ddea4ea033a79157f573270eed4dd9b0919d96c39d10d"
+        "8c2c5d99ef2db4bebde7f64eb9ce921edf46083d334bcec421e9c837d8d4aeecfe3b3939514e9450aa1c2f8a"
+        "4c04aa8dc3b5c02fa704d685ff9a8922c74c1b90028311e6b4886be73c",
+    ),
+    (
+        3,
+        lambda: scaled(44),
+        "311a2b3c4d0206000000002c5dfa17ffbfd5c6671879425281dc2b4d6af011ec5681c753e87632017f7237f1"
+        "2b8f0824fafb1179ef72179e05e10ed556e20215d101b7faa76cb0db01de1cc5a92f7c1b6a84ad2f1e33e7db"
+        "f6cd6c3b09d6b3bf7dda554a499785515bfb40817dda70729ec18859af4f637ff8ac169f177633f102c38952"
+        "7a6fa26a91bfbb6a1de82f8d7a8606055ba1b057d65a49f9808c1dff2a1737df19278b66a34e573428a6fffb"
+        "c3d8935bb4d953d3e71d581d52fcf5541f99f68fded18bbd580476e79b",
+    ),
+    (
+        3,
+        lambda: grids(40),
+        "311a2b3c4d02050000000028fbc837e98fe8a288fc6981cb19b882c1c7e0bc34ef9b9eb41a1ab2fcdd0e3964"
+        "8e1c76d401821adfe3223f8688333c223e65a9f326559d4dda5e177adc7be00bb5ef79ad1a54d99b7296a3b8"
+        "f065979ddd275dcb2c8cf1a3e078aa334ccc358ce7714cd99f39c000d0da9f853a1a14e2456297be7aeae07a"
+        "c541c9b48e56a4f677f1e84d5c0ae33957b7cc0f1e081eadd06ca20d89f64080125b2de8bc87ef228b191755"
+        "75e4e4e2cbd0583d7ef804f110f56ba4c7e30c7b9297f8495af84307c9b46c7c39d1dce66f2363c0f6306c1d"
+        "db95565082b5020c40",
     ),
 )
 
@@ -210,8 +335,8 @@ def _told(data):
 
 
 def test_blocks_of_older_writers_still_give_their_rows():
-    for version, rows, text in OLD:
-        assert _told(bytes.fromhex(text)) == (version, rows), (version, rows[0])
+    for version, make, text in OLD:
+        assert _told(bytes.fromhex(text)) == (version, make()), (version, text)
 
 
 def _closed(body):
@@ -292,3 +417,131 @@ def test_wrong_content_of_any_version_with_a_right_check_sum_ends_in_bad_block_o
         else:
             assert all(0 <= row[0] < 1 << 63 for row in found.rows) or found.version == 1
     assert len(said) > 5, said
+
+
+# The earliest and the latest time, the least and the greatest value; and what is one beyond.
+EDGES = (
+    (2, [(1, [1]), (0, [2])], "251a2b3c4d020100000000000102fbf452edc11f"),
+    (
+        2,
+        [(1 << 62, [1]), ((1 << 63) - 1, [2])],
+        "2d1a2b3c4d020140000000000000000002fc7b4c1aa6c10000000008450ddee75c",
+    ),
+    (
+        2,
+        [(5000, [(1 << 64) - 1]), (6000, [-(1 << 63)]), (7000, [(1 << 64) - 1])],
+        "211a2b3c4d0201000000050317eb579f000000000071b6a5e1d1ffffffffffffebff707b770000000000ea59d2d6",
+    ),
+    (3, [(1, [1]), (0, [2])], "351a2b3c4d020100000000000102fd53a07b1463b0"),
+    (
+        3,
+        [(1 << 62, [1]), ((1 << 63) - 1, [2])],
+        "3d1a2b3c4d020140000000000000000002fd9ad05c1e7bffffffffff53e0150930",
+    ),
+    (
+        3,
+        [(5000, [(1 << 64) - 1]), (6000, [-(1 << 63)]), (7000, [(1 << 64) - 1])],
+        "311a2b3c4d02010000000503623ad218ffffffffffff1f430f3600000000000094433092d386fffffffffffc74f989ac",
+    ),
+    (4, [(1, [1]), (0, [2])], "451a2b3c4d020100000000000102fd53a01fa0adc3"),
+    (
+        4,
+        [(1 << 62, [1]), ((1 << 63) - 1, [2])],
+        "451a2b3c4d0201ffffffffffff400000000000000002fd9ad05c1e7bffffffffff53d68413ed",
+    ),
+    (
+        4,
+        [(5000, [(1 << 64) - 1]), (6000, [-(1 << 63)]), (7000, [(1 << 64) - 1])],
+        "411a2b3c4d02010000000503623ad218ffffffffffff1f4ca236000000000000944365079398fffffffffffdec582e3282",
+    ),
+)
+BEYOND = (
+    (2, "-1 ms", "251a2b3c4d020100000000000102fbfeb2382801"),
+    (
+        2,
+        "9223372036854775808 ms",
+        "2d1a2b3c4d020140000000000000000002fc7b4bf70dffffffffffffda5e7018bf",
+    ),
+    (2, "beyond 64 bits", "211a2b3c4d02010000000502fc7c33a9ae22ffffffffffffa590f6a9b7"),
+    (2, "beyond 64 bits", "211a2b3c4d02010000000502fc7c33aa9662fffffffffffeb8bda8ef0b"),
+    (3, "-1 ms", "351a2b3c4d020100000000000102fd747150053397"),
+    (
+        3,
+        "9223372036854775808 ms",
+        "3d1a2b3c4d020140000000000000000002fd9acf41e64a0000000001af39acfb32",
+    ),
+    (3, "beyond 64 bits", "311a2b3c4d02010000000502fd9b71af3a96000000000002cbb89661fe"),
+    (3, "beyond 64 bits", "311a2b3c4d02010000000502fd9b71b27ae4000000000002503dfcb480"),
+    (4, "-1 ms", "451a2b3c4d020100000000000102fd747134b1fde4"),
+    (
+        4,
+        "9223372036854775808 ms",
+        "451a2b3c4d0201ffffffffffff400000000000000002fd9acf41e64a0000000001af0f3de1ef",
+    ),
+    (4, "beyond 64 bits", "411a2b3c4d02010000000502fd9b7216d996000000000002cb0338e869"),
+    (4, "beyond 64 bits", "411a2b3c4d02010000000502fd9b721a19e400000000000250286bd78e"),
+)
+
+
+def test_times_and_values_may_be_as_far_as_64_bits_and_no_farther():
+    for version, told, text in EDGES:
+        rows = [(at, values, b"\0") for at, values in told]
+        assert _told(bytes.fromhex(text)) == (version, rows), text
+    for version, why, text in BEYOND:
+        assert why in _refused(bytes.fromhex(text)), (version, why)
+
+
+def test_bytes_behind_the_last_row_make_a_block_of_any_version_bad():
+    blocks = [bytes.fromhex(text) for _, _, text in OLD] + [_version_1(wild(4), 3), _packed(_FIVE)]
+    for good in blocks:
+        assert "after the last row" in _refused(_closed(good[:-4] + bytes(4))), good[0]
+
+
+# --- version 5, by hand
+
+_FIVE = ((0, 1), (0, 7), (1, 4), (5, 8), (0, 4))  # one point: not mixed, always the value 5
+
+
+def _packed(fields, count=1):
+    """Return a block of version 5 with one point: fields (number, bits), whole bytes in all."""
+    number = bits = 0
+    for value, size in fields:
+        number = number << size | value
+        bits += size
+    assert bits % 8 == 0
+    head = b"\x51" + HASH + b"\x02\x01" + (9).to_bytes(4, "big") + bytes((count,))
+    return _closed(head + number.to_bytes(bits // 8, "big"))
+
+
+def test_version_5_as_it_is_drawn_in_format_md():
+    assert _told(_packed(_FIVE)) == (5, [(9000, [5], b"\0")])
+    # two rows, 3 s apart, of 4 bits above -2; and a bit to the whole byte
+    step, point = ((0, 7), (1, 4), (3, 8)), ((0, 1), (4, 7), (1, 4), (254, 8))
+    found = _told(_packed(step + point + ((0, 1), (7, 4), (15, 4)), 2))
+    assert found == (5, [(9000, [5], b"\0"), (12000, [13], b"\0")])
+    # mixed: forms from 6 on in one bit: quality 3 without a value, or with 2 bits above 0
+    mixed = ((0, 7), (0, 4), (1, 1), (6, 8), (1, 4), (2, 7), (0, 4), (0, 5))
+    rows = ((0, 1), (1, 1), (3, 2), (0, 4))
+    found = _told(_packed(mixed + rows, 2))
+    assert found == (5, [(9000, [None], b"\3"), (9000, [3], b"\3")])
+
+
+def test_version_5_that_nobody_wrote_is_bad():
+    good = _packed(_FIVE)
+    for end in range(12, len(good) - 4):
+        assert "end early" in _refused(_closed(good[:end]))
+    for fields, why in (
+        (((0, 1), (66, 7), (0, 4), (0, 4)), "of 66 bits"),
+        (((0, 1), (0, 7), (10, 4), (0, 4)), "of 10 bytes"),
+        (((1, 1), (255, 8), (4, 4), (0, 7), (0, 4), (1, 4), (0, 4)), "a quality of 128"),
+        (((0, 1), (0, 7), (9, 4), (1 << 64, 72), (0, 4)), "beyond 64 bits"),
+        (((0, 1), (0, 7), (9, 4), ((1 << 72) - (1 << 63) - 1, 72), (0, 4)), "beyond 64 bits"),
+        (((0, 1), (65, 7), (0, 4), (0, 4), (1 << 64, 65), (0, 7)), "beyond 64 bits"),
+    ):
+        assert why in _refused(_packed(fields)), why
+    for fields, value in (
+        (((0, 1), (0, 7), (9, 4), ((1 << 64) - 1, 72), (0, 4)), (1 << 64) - 1),
+        (((0, 1), (0, 7), (8, 4), (1 << 63, 64), (0, 4)), -(1 << 63)),
+        (((0, 1), (65, 7), (0, 4), (0, 4), ((1 << 64) - 1, 65), (0, 7)), (1 << 64) - 1),
+    ):
+        assert _told(_packed(fields))[1] == [(9000, [value], b"\0")]
