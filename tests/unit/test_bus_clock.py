@@ -461,3 +461,12 @@ def test_a_refusal_is_an_answer_unless_it_says_later():
         if later:
             bus.step(214, us(214))
             assert bus.send_count == 3 and driver.asked == 1, "asked again before its time is over"
+
+
+def test_in_the_second_half_of_the_ticks_nothing_waits_for_what_was_never_asked():
+    bus = _bus(Driver())
+    now_ms = (1 << 29) + 7
+    bus.opened(now_ms)
+    _send(bus, now_ms)
+    assert bus.step(now_ms + 1, us(now_ms + 1)) == 20000
+    assert bus.step(now_ms + 190, us(now_ms + 190)) == 11000, "the answer's time is over then"

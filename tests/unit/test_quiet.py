@@ -429,3 +429,23 @@ def test_below_its_supply_the_flash_is_left_alone_and_what_comes_stays_in_ram():
     quiet._since = 0
     assert quiet.step(10) is None
     assert app.journal.degraded and app.journal.done == [] and not bus.is_held
+
+
+def test_a_millisecond_is_a_pause_too():
+    app = App(Asker(), Speaker())
+    asking, pushing = app.buses
+    quiet = Quiet(app, (32, 45))
+    quiet.need_ms = lambda bus: 1 if bus is asking else 0
+    asking.silent_ms = lambda now_ms: 0
+    quiet.sync(10)
+    quiet.step(311)
+    assert asking.is_held and not pushing.is_held, "a line that needs none goes on"
+    pushing.silent_ms = lambda now_ms: 0
+    app.journal.done.clear()
+    quiet = Quiet(app, (32, 45))
+    quiet.need_ms = lambda bus: 2 if bus is pushing else 0
+    pushing.rhythm.pause_ms = 1
+    pushing.rhythm.is_between = True
+    quiet.sync(10)
+    quiet.step(11)
+    assert app.journal.done == ["sync"] and quiet.forced == 1, "it never rests for long enough"
