@@ -472,7 +472,7 @@ def _against(look: dict[str, Any], group: Group, mutant: Mutant) -> list[str]:
     seconds = look["seconds"]
     order = {name: place for place, name in enumerate(group.tests)}
     sound = found - set(look["failed"])
-    ordered = sorted(sound, key=lambda test: (order[test.split("::")[0]], seconds[test]))
+    ordered = sorted(sound, key=lambda test: (order[test.split("::")[0]], seconds[test], test))
     left, taken = _MOST_S, []
     for test in ordered:
         if seconds[test] <= left:
