@@ -545,3 +545,24 @@ def test_version_5_that_nobody_wrote_is_bad():
         (((0, 1), (65, 7), (0, 4), (0, 4), ((1 << 64) - 1, 65), (0, 7)), (1 << 64) - 1),
     ):
         assert _told(_packed(fields))[1] == [(9000, [value], b"\0")]
+
+
+def test_which_blocks_are_packed_stays_what_it_is():
+    for least, below, points, wanted in (
+        (0, 128, 1, "44444444454444"),
+        (-9000, 128, 2, "44555555555555"),
+        (70000, 32, 3, "44455555555544"),
+    ):
+        dice = Dice(31)
+        got = ""
+        for count in range(8, 120, 8):
+            block = Block(points, 1500)
+            block.open(HASH, 2, 1, 0)
+            for i in range(count):
+                values = [least + dice.below(below) for _ in range(points)]
+                if i == 5:
+                    values[-1] = None
+                assert block.add(1000 * i, values, bytes(points))
+            block.seal()
+            got += "%d" % (block.data[0] >> 4)
+        assert got == wanted, (least, got)
