@@ -635,3 +635,19 @@ def test_the_pin_of_the_led_is_written_once():
     leave_led(bench.root, "7")
     assert bench.get("led") == b"7"
     bench.close()
+
+
+def test_the_range_behind_one_that_came_whole_is_asked_for_again_after_ten_seconds():
+    bench = Bench()
+    bench.updater.offer(NEW[:960])
+    asked = []
+    for now in range(0, 60_000, 500):
+        bench.updater.step(now)
+        if bench.said:
+            asked.append((now, json.loads(bench.said[-1])["at"]))
+            if len(asked) < 3:  # the listing, and the first range of a file that is not here
+                bench.give()
+            bench.said.clear()
+    assert len(asked) == 5 and asked[2][1] == asked[4][1] == asked[1][1] + 8192
+    assert [now - asked[2][0] for now, _ in asked[3:]] == [10_000, 30_000]
+    bench.close()
