@@ -187,3 +187,43 @@ def test_a_line_of_a_streaming_radar_allocates_nothing():
             driver.feed(data, 0, end, 0, None)
         finally:
             micropython.heap_unlock()
+
+
+def test_options_and_points_that_cannot_be_are_refused():
+    table = load_map("icoms_tma")
+    for options, why in (
+        ({"frame": "morse"}, "frame: morse"),
+        ({"unit": "knots"}, "unit: knots"),
+        ({"pass_ms": 99}, "pass_ms: 99"),
+        ({"pass_ms": 10_001}, "pass_ms: 10001"),
+        ({"points": ["wings"]}, "the map has no wings"),
+        ({"classes_dm": (20, 20)}, "do not ascend"),
+    ):
+        try:
+            Radar(table, options)
+        except ValueError as error:
+            assert why in str(error), error
+        else:
+            assert False, options
+    for code, exponent, why in (
+        ("count.up", 0, "count.up is no code"),
+        ("count.in.in", 0, "is no code"),
+        ("mean.3", 0, "is no code"),
+        ("median", 0, "is no code"),
+        ("count", -1, "its exponent"),
+        ("mean", -2, "its exponent"),
+        ("p85", -1, "its exponent"),
+    ):
+        try:
+            Radar(dict(table, points=(("x", "", exponent, "gauge", code),)), {})
+        except ValueError as error:
+            assert why in str(error), error
+        else:
+            assert False, code
+
+
+def test_a_radar_is_asked_nothing():
+    driver = Radar(load_map("icoms_tma"), {})
+    assert driver.request(bytearray(8)) == 0 and not driver.waiting
+    driver.sent(0)
+    driver.give_up(None, 0)

@@ -222,3 +222,50 @@ def test_a_mapped_meter_allocates_nothing_while_bytes_come():
     finally:
         micropython.heap_unlock()
     assert count[0] == 2
+
+
+def test_times_of_every_choice():
+    for time, wanted in (
+        (b"\x72\x62\x01\x65\x00\x00\x00\x09", None),  # seconds of operation: no time of day
+        (b"\x72\x62\x02\x65\x63\x00\x00\x00", 0x63000000),
+        (b"\x72\x62\x03\x73\x65\x63\x00\x00\x00\x53\x00\x3c\x53\x00\x00", 0x63000000),
+        (b"\x72\x62\x03\x65\x63\x00\x00\x00", None),  # a local time is a list
+        (b"\x72\x62\x02\x65\x00\x00\x00\x00", None),
+        (b"\x73\x62\x02\x62\x01\x01", None),
+        (b"\x01", None),
+    ):
+        entry = _entry("1-0:1.8.0*255", 30, -1, b"\x55\x0a\x47\x1d\x53", time=time)
+        got = Collected(_open()).feed(telegram((entry,)))
+        assert got.rows[0][0][5] == wanted and not got.errors, (time, got.rows, got.errors)
+    value = b"\x72\x62\x02\x65\x63\x00\x00\x00"  # SML 1.04: a time as value
+    got = Collected(_open()).feed(telegram((_entry("1-0:0.9.1*255", 7, 0, value),)))
+    assert got.rows[0][0][1] == 0x63000000
+
+
+def test_what_is_malformed_inside_a_good_frame_is_a_bad_frame():
+    good = _ENERGY
+    for entry, why in (
+        (good.replace(b"\x77\x07", b"\x77\x87", 1), ""),  # a length that takes the rest in
+        (b"\x71" * 12 + b"\x01", "nested"),
+        (good[:-2] + b"\x83\x83\x83\x83\x83\x83", "length"),
+    ):
+        got = Collected(_open()).feed(telegram((entry,)))
+        assert not got.rows and got.errors and why in got.errors[0], (entry, got.errors)
+    nameless = _entry("1-0:1.8.0*255", 30, -1, b"\x55\x0a\x47\x1d\x53").replace(
+        b"\x07\x01\x00\x01\x08\x00\xff", b"\x03ab"
+    )
+    got = Collected(_open()).feed(telegram((nameless, good)))
+    assert got.rows == Collected(_open()).feed(telegram((good,))).rows and not got.errors
+
+
+def test_a_driver_that_only_listens():
+    driver = SML(_TABLE, {})
+    assert driver.request(bytearray(8)) == 0 and not driver.waiting
+    driver.sent(0)
+    driver.give_up(None, 0)
+    try:
+        SML(None, {"size": 63})
+    except ValueError as why:
+        assert "size: 63" in str(why)
+    else:
+        assert False

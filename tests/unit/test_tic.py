@@ -302,3 +302,37 @@ def test_every_label_of_every_edition_is_read():
             text,
             got.errors,
         )
+
+
+def test_numbers_and_dates_that_are_none_are_refused():
+    from drivers.tic_data import horodate, number, slashed, united
+
+    assert number(b"x0123", 1, 5, 10) == 123 and number(b"00fF", 0, 2, 16) == 0
+    assert number(b"1AF", 0, 3, 16) == 0x1AF
+    assert united(b"-12,5kWh", 0, 8) == (-125, -1, "kWh") and united(b"7 ", 0, 2) == (7, 0, "")
+    for work, line in (
+        (number, b"12A"),
+        (number, b""),
+        (united, b"kWh"),
+        (united, b"-"),
+        (united, b"1" * 16),
+    ):
+        try:
+            work(line, 0, len(line), 10) if work is number else work(line, 0, len(line))
+        except ValueError:
+            continue
+        assert False, line
+    assert horodate(b"E260704101112", 0, 13) == 1783152672
+    assert horodate(b"H260104101112", 0, 13) == 1767517872
+    assert horodate(b" 260704101112", 0, 13) == 1783152672  # announced: by the calendar
+    for line in (b"E26070410111", b"X260704101112", b"E2607O4101112", b"E261304101112"):
+        assert horodate(line, 0, len(line)) is None, line
+    assert slashed(b"04/07/26 10:11:12", 0, 17) == slashed(b"04/07/26 10/11/12", 0, 17)
+    assert slashed(b"04/07/26 10:11:12", 0, 17) == 1783152672
+    for line in (
+        b"04/07/26 10:11:1",
+        b"04-07/26 10:11:12",
+        b"04/07/26T10:11:12",
+        b"04/O7/26 10:11:12",
+    ):
+        assert slashed(line, 0, len(line)) is None, line
