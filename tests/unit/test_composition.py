@@ -88,6 +88,7 @@ class _Board:
         self.resets = 0
         self.slept_s = 0
         self.shone = []
+        self.said = []
         if tree is not None:
             self.settings().store(tree, {}, False)
 
@@ -108,10 +109,12 @@ class _Board:
     def build(self, slot="a", state=None):
         kept = hal_.make
         hal_.make = lambda platform, board: self.hal
+        build_.print = self.said.append  # where its log goes
         try:
             return build_.build(self, slot, state or list(STATE))
         finally:
             hal_.make = kept
+            del build_.print
 
     def app(self, **more):
         """Return the App, None for none; the folder is gone afterwards."""
@@ -209,7 +212,8 @@ def test_without_a_configuration_it_says_so_for_an_hour_and_starts_anew():
     board = _Board()
     assert board.app() is None
     assert (board.slept_s, board.resets) == (3600, 1)
-    assert board.shone[:4] == [1, 0, 1, 0]
+    assert board.shone[:4] == [1, 0, 1, 0] and len(board.said) == 360
+    assert "not provisioned" in board.said[0] and "eclor deploy" in board.said[-1]
     board = _Board()
     board.shine = None  # a boot.py of old
     assert board.app(slot="") is None and board.resets == 1
