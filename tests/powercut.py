@@ -6,8 +6,8 @@ Every program and every erase of a day is a cut, in three forms, then one in man
 after it (tests/system/journal_day.py). Days differ by seed. With each day goes every change of
 configuration, certificates, keys and small files (tests/system/change_worlds.py), and a good and
 a bad update of the firmware (tests/host/test_update_cuts.py). A day is explored in shares, each a
-process of its own; a share that is done is kept in build/powercut.json for as long as no source
-changes, so a run that was broken off goes on where it was. The last line says it all; the exit
+process of its own; a share that is done is kept in build/powercut.json for as long as nothing
+changes that it imports, so a run that was broken off goes on where it was. The last line says it all; the exit
 code is 1 when a promise was broken.
 """
 
@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 
+from host_tools.image import imports
 from tests.closing import close
 from tests.on_micropython import interpreter
 
@@ -32,6 +33,12 @@ sys.path.insert(0, str(ROOT / "host_tools" / "shim"))  # `micropython` for agent
 _SHARES = 8  # of a day
 _SAMPLE = 40  # on MicroPython: one operation in so many
 _UPDATES = {"good update": True, "bad update": False}
+# Where an exploration begins; what these import, they depend on.
+_EXPLORERS = {
+    "journal": ("tests/system/journal_worlds.py", "agent/store.py", "agent/recovery.py"),
+    "change": ("tests/system/change_worlds.py", "agent/store.py"),
+    "update": ("tests/host/test_update_cuts.py", "firmware/boot.py"),
+}
 _KINDS = ("lost", "ghost", "unmountable", "undeclared", "open", "unbootable", "mixed")
 _CALL = "from tests.system.%s_worlds import report; report(%r, %d, %d, %d)"
 
@@ -42,13 +49,28 @@ Share = tuple[str, str, int, int, int]
 Counts = tuple[int, int, int, int, dict[str, int], str]
 
 
-def digest() -> str:
-    """Return what identifies the sources that a result depends on."""
+def sources(kind: str) -> set[Path]:
+    """Return the files that a result of this kind depends on: what its explorer imports."""
+    found: set[Path] = set()
+    todo = {Path(name) for name in _EXPLORERS[kind]}
+    while todo:
+        path = todo.pop()
+        found.add(path)
+        todo |= imports(path) - found
+    return found
+
+
+def digest(kind: str) -> str:
+    """Return what identifies them."""
     mark = hashlib.sha256()
-    for folder in ("agent", "firmware", "tests/system", "tests/fakes"):
-        for path in sorted((ROOT / folder).glob("*.py")):
-            mark.update(path.read_bytes())
+    for path in sorted(sources(kind)):
+        mark.update(path.as_posix().encode() + (ROOT / path).read_bytes())
     return mark.hexdigest()[:16]
+
+
+def kind_of(world: str) -> str:
+    """Return which explorer a share's world belongs to."""
+    return "update" if world in _UPDATES else "change" if "/" in world else "journal"
 
 
 def shares() -> Iterator[Share]:
@@ -74,7 +96,7 @@ def shares() -> Iterator[Share]:
 def explore_share(share: Share) -> Counts:
     """Explore one share in this process, or in a MicroPython of its own."""
     runtime, world, seed, every, phase = share
-    sort = "change" if "/" in world else "journal"
+    sort = kind_of(world)
     if runtime == "micropython":
         done = subprocess.run(
             [interpreter(), "-X", "heapsize=8m", "-c", _CALL % (sort, world, seed, every, phase)],
@@ -106,19 +128,21 @@ class Total:
     """Counts of all shares, those of an earlier run with the same sources included."""
 
     def __init__(self, again: bool) -> None:
-        self.digest = digest()
+        self.digests = {kind: digest(kind) for kind in _EXPLORERS}
         self.done: dict[str, Counts] = {}
         if STATE.exists() and not again:
             kept = json.loads(STATE.read_text())
-            if kept["digest"] == self.digest:
-                self.done = {name: tuple(counts) for name, counts in kept["shares"].items()}
+            same = {k for k, mark in kept.get("digests", {}).items() if mark == self.digests[k]}
+            for name, counts in kept["shares"].items():
+                if kind_of(name.split("/", 1)[1].rsplit("/", 3)[0]) in same:
+                    self.done[name] = tuple(counts)
 
     def add(self, share: Share, counts: Counts) -> None:
         """Count a share and keep it."""
         self.done["/".join(map(str, share))] = counts
         STATE.parent.mkdir(exist_ok=True)
         beside = STATE.with_suffix(".new")
-        beside.write_text(json.dumps({"digest": self.digest, "shares": self.done}))
+        beside.write_text(json.dumps({"digests": self.digests, "shares": self.done}))
         beside.replace(STATE)
 
     @property
