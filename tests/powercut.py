@@ -7,8 +7,8 @@ after it (tests/system/journal_day.py). Days differ by seed. With each day goes 
 configuration, certificates, keys and small files (tests/system/change_worlds.py), and a good and
 a bad update of the firmware (tests/host/test_update_cuts.py). A day is explored in shares, each a
 process of its own; a share that is done is kept in build/powercut.json for as long as nothing
-changes that it imports, so a run that was broken off goes on where it was. The last line says it all; the exit
-code is 1 when a promise was broken.
+changes that it imports, so a run that was broken off goes on where it was. The last line says it
+all; the exit code is 1 when a promise was broken.
 """
 
 import argparse
