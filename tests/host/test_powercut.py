@@ -8,7 +8,7 @@ from typing import Any
 powercut: Any = importlib.import_module("tests.powercut")
 Total, kind_of = powercut.Total, powercut.kind_of
 _KINDS = {"files-esp32": "journal", "keys/32": "change", "good update": "update"}
-_COUNTS = (1, 2, 3, 4, {}, "")
+_COUNTS: Any = (1, 2, 3, 4, {}, "")
 
 
 def test_each_world_is_explored_by_what_it_imports():
