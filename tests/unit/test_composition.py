@@ -4,6 +4,7 @@
 # heap: 2m
 
 import os
+import sys
 
 from agent.clock import UPTIME_ONLY
 from agent.mac import Mac
@@ -108,6 +109,7 @@ class _Board:
 
     def build(self, slot="a", state=None):
         kept = hal_.make
+        ours = [(n, m) for n, m in sys.modules.items() if n.startswith("agent.")]
         hal_.make = lambda platform, board: self.hal
         build_.print = self.said.append  # where its log goes
         try:
@@ -115,6 +117,9 @@ class _Board:
         finally:
             hal_.make = kept
             del build_.print
+            for name, module in ours:  # what was dropped is the one that other tests know
+                sys.modules[name] = module
+                setattr(sys.modules["agent"], name[len("agent.") :], module)
 
     def app(self, **more):
         """Return the App, None for none; the folder is gone afterwards."""
