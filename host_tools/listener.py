@@ -7,16 +7,15 @@ Nothing is published. Not here: what the words mean (monitor.py, acceptance/runn
 them (collect/).
 """
 
-import tempfile
+import ssl
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from host_tools import ca
+from host_tools.broker_at import context_of, day_context
 from host_tools.permissions import SHOWS, VISITOR
 from host_tools.provision import Plan
-from host_tools.secret_words import write_secret
 
 Take = Callable[[str, bytes, bool], None]  # topic, payload, whether the broker had kept it
 Close = Callable[[], None]
@@ -38,19 +37,17 @@ def listen(
     host: str,
     port: int,
     take: Take,
-    authority: str = "",
-    papers: tuple[str, ...] = (),
+    context: ssl.SSLContext | None = None,
 ) -> Close:
     """Hand over what a gateway shows, "+" for all of them, on a thread; return what ends it.
 
-    authority: file of who vouches for the broker, "" without TLS; papers: our certificate and its
-    key, files in PEM. Raises OSError or ValueError when the broker is not reached.
+    context: of broker_at.py; None: without TLS. Raises OSError when the broker is not reached.
     """
     import paho.mqtt.client as mqtt
 
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
-    if authority:
-        client.tls_set(authority, *papers[:2])  # type: ignore[arg-type]  # certificate, key
+    if context:
+        client.tls_set_context(context)
 
     def on_connect(*_: Any) -> None:
         client.subscribe([(f"eclor/1/{gateway}/{leaf}", 1) for leaf in SHOWS])
@@ -72,8 +69,7 @@ def listen(
 
 def with_papers(authority: Path, papers: Path | None) -> Listen:
     """Return a way to listen with files in PEM; papers: our certificate, its .key beside it."""
-    own = (str(papers), str(papers.with_suffix(".key"))) if papers else ()
-    return partial(listen, authority=str(authority), papers=own)
+    return partial(listen, context=context_of(authority, papers))
 
 
 def is_ours(plan: Plan, folder: Path) -> bool:
@@ -87,14 +83,4 @@ def as_visitor(folder: Path, passphrase: str) -> Listen:
     The broker sees a certificate of one day, of a name that may only listen (permissions.py); its
     key is gone from this computer as soon as it is loaded.
     """
-    authority = ca.load(folder, passphrase)
-
-    def listen_with_papers(gateway: str, host: str, port: int, take: Take) -> Close:
-        certificate, key = authority.make_visitor(VISITOR)
-        with tempfile.TemporaryDirectory() as made:
-            paper, secret = Path(made) / "visitor.pem", Path(made) / "visitor.key"
-            paper.write_bytes(ca.pem(certificate))
-            write_secret(secret, key)
-            return with_papers(folder / "ca.pem", paper)(gateway, host, port, take)
-
-    return listen_with_papers
+    return partial(listen, context=day_context(folder, passphrase, VISITOR))

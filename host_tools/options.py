@@ -10,6 +10,9 @@ Gateway = Annotated[str, typer.Option(help="Which of its gateways; the only one 
 Port = Annotated[str, typer.Option(help="Serial port; the only one there is if not given.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+Tls = Annotated[
+    bool, typer.Option("--tls", help="With papers of this computer's authority; eclor ca.")
+]
 BrokerCa = Annotated[
     Path | None, typer.Option(help="PEM of the authority, for a broker with TLS.")
 ]

@@ -24,8 +24,12 @@ from host_tools.problems import INPUT, Problem
 SAYS = ("rec", "birth", "state", "will", "result", "senml")
 HEARS = ("ack", "cmd")
 COLLECTOR = "collector"
-VISITOR = "VISITOR"  # who tests a gateway (eclor accept): no gateway has a name in capitals
+# No gateway has a name in capitals.
+VISITOR = "VISITOR"  # who tests or watches a gateway: eclor accept, monitor
+OFFICE = "OFFICE"  # who orders, and gives firmware: eclor rollout, locate, ca rotate, ca renew
 SHOWS = ("birth", "state", "rec", "will")
+ORDERS = ("cmd",)
+ANSWERS = ("result", "state", "birth")
 # A client is who its certificate says, and has no other name.
 MOSQUITTO_SETTINGS = (
     "require_certificate",
@@ -65,6 +69,9 @@ def nats_users(gateways: Iterable[str]) -> str:
     shown = _subjects(Topics("*"), SHOWS)
     # To nats-server an empty list of what is allowed allows everything.
     lines.append(_USER.format(name=VISITOR, says='deny: [">"]', hears=shown))
+    orders = f"allow: [{_subjects(Topics('*'), ORDERS)}]"
+    answers = _subjects(Topics("*"), ANSWERS)
+    lines.append(_USER.format(name=OFFICE, says=orders, hears=answers))
     return "users: [\n" + "".join(lines) + "]\n"
 
 
@@ -77,6 +84,9 @@ def mosquitto_acl() -> str:
     lines += ["", f"user {COLLECTOR}", "topic readwrite eclor/1/#"]
     lines += ["", f"user {VISITOR}"]
     lines += [f"topic read {getattr(Topics('+'), leaf).decode()}" for leaf in SHOWS]
+    lines += ["", f"user {OFFICE}"]
+    lines += [f"topic write {getattr(Topics('+'), leaf).decode()}" for leaf in ORDERS]
+    lines += [f"topic read {getattr(Topics('+'), leaf).decode()}" for leaf in ANSWERS]
     return "\n".join(lines) + "\n"
 
 

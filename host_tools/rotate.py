@@ -17,6 +17,7 @@ understand each other, so whatever ends this in between costs nothing:
 """
 
 import os
+import ssl
 import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -43,16 +44,18 @@ def rotate(
     *,
     renew: bool = True,
     wait_s: float = _WAIT_S,
+    context: ssl.SSLContext | None = None,
 ) -> str:
     """Replace a gateway's key; return the name of the one in force, 8 hex digits.
 
     path   the file that eclor collect --keys follows
     renew  False: only bring a change to its end that was interrupted, or begun by cable
+    context  of broker_at.py; None: without TLS
 
     A Problem when the gateway does not answer or refuses; the file then holds whatever key it may
     have, and the same call goes on.
     """
-    with _talking(gateway, path, host, port, wait_s) as (office, known):
+    with _talking(gateway, path, host, port, wait_s, context) as (office, known):
         if len(known) > KEY_BYTES:
             office.settle(known)
         if not renew:
@@ -76,17 +79,19 @@ def renew(
     *,
     restart: bool = False,
     wait_s: float = _WAIT_S,
+    context: ssl.SSLContext | None = None,
 ) -> None:
     """Give a running gateway other certificates, on trial from its next connection on.
 
     parts    "cert": its own for the key that it has, "ca": who vouches for the broker; DER
     restart  let it restart, and so connect, at once
+    context  as above
 
     It keeps them once the collector has acknowledged something under them, and goes back after
     three sessions without (agent/certificates.py). A Problem when it refuses or is silent; then
     nothing has changed there.
     """
-    with _talking(gateway, path, host, port, wait_s) as (office, _):
+    with _talking(gateway, path, host, port, wait_s, context) as (office, _):
         orders: list[dict[str, Any]] = [{"drop": True}]  # what an interrupted run has left
         orders += [{"part": part, "der": b64encode(data).decode()} for part, data in parts.items()]
         for args in [*orders, {"try": True}]:
@@ -97,14 +102,19 @@ def renew(
 
 @contextmanager
 def _talking(
-    gateway: str, path: Path, host: str, port: int, wait_s: float
+    gateway: str,
+    path: Path,
+    host: str,
+    port: int,
+    wait_s: float,
+    context: ssl.SSLContext | None,
 ) -> Iterator[tuple["_Office", bytes]]:
     """Talk to a gateway by the first of its keys; give what the file knows of it as well."""
     known = read_keys(path)
     if gateway not in known:
         raise Problem(f"{path} has no key of {gateway}", "give its name as in birth", code=USAGE)
     keys = {gateway: known[gateway][:KEY_BYTES]}
-    with BundleServer(host, port, bytes(960), keys) as server:
+    with BundleServer(host, port, bytes(960), keys, context) as server:
         yield _Office(gateway, path, server, keys, wait_s), known[gateway]
 
 

@@ -9,6 +9,7 @@ the signature, asks, hashes, tries and confirms (agent/update.py); this side onl
 """
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from host_tools.problems import NETWORK, Problem
 
 CHUNK_BYTES = 2048
 VALID_S = 86_400
+_MEET_S = 15.0  # for the broker to take us
 _TOPIC = "eclor/1/%s/%s"
 
 
@@ -50,25 +52,51 @@ def chunk(key: bytes, gateway: str, bundle: bytes, at: int, count: int) -> bytes
 
 
 class BundleServer:
-    """One bundle, any number of gateways. keys: each gateway's own, of 32 bytes."""
+    """One bundle, any number of gateways.
 
-    def __init__(self, host: str, port: int, bundle: bytes, keys: Mapping[str, bytes]) -> None:
+    keys     each gateway's own, of 32 bytes
+    context  of broker_at.py; None: without TLS
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        bundle: bytes,
+        keys: Mapping[str, bytes],
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self.heard = {gateway: Heard() for gateway in keys}
         self._bundle = bundle
         self._keys = keys
         self._address = (host, port)
         self._came = threading.Condition()
         self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        if context:
+            self._client.tls_set_context(context)
+        self._refused = ""  # why, in the broker's words
+        self._has_met = False
         self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
 
     def __enter__(self) -> "BundleServer":
-        """Connect; a Problem when the broker cannot be reached."""
+        """Connect; a Problem when the broker cannot be reached, or refuses us."""
         try:
             self._client.connect(*self._address)
         except OSError as error:
-            raise Problem(f"the broker: {error}", "is it running?", code=NETWORK) from None
+            raise Problem(
+                f"the broker: {error}",
+                "is it running? does it want TLS (--tls), or none?",
+                code=NETWORK,
+            ) from None
         self._client.loop_start()
+        if not self.wait(lambda: self._has_met or self._refused, _MEET_S) or self._refused:
+            self.__exit__(None, None, None)
+            raise Problem(
+                f"the broker: {self._refused or 'it takes no MQTT here'}",
+                "may OFFICE order there? eclor ca permissions; does it want TLS: --tls?",
+                code=NETWORK,
+            )
         return self
 
     def __exit__(
@@ -109,7 +137,13 @@ class BundleServer:
         with self._came:
             return bool(self._came.wait_for(ready, seconds))
 
-    def _on_connect(self, client: mqtt.Client, *_: Any) -> None:
+    def _on_connect(
+        self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
+    ) -> None:
+        with self._came:
+            self._refused = str(reason) if reason.is_failure else ""
+            self._has_met |= not reason.is_failure
+            self._came.notify_all()
         for gateway in self._keys:
             for leaf in ("result", "state", "birth"):
                 client.subscribe(_TOPIC % (gateway, leaf), 1)

@@ -152,6 +152,9 @@ def rotate(
             "--only-end", help="Only end a change that was interrupted, or made by cable."
         ),
     ] = False,
+    tls: options.Tls = False,
+    broker_ca: options.BrokerCa = None,
+    broker_papers: options.BrokerPapers = None,
     as_json: _Json = False,
 ) -> None:
     """Replace the key that gateways share with the collector, while they run.
@@ -160,11 +163,14 @@ def rotate(
     gateway has changed over, the collector believes both; whatever interrupts it, run it again.
     Who has stolen the present key has the next one too: then eclor provision --new-key, by cable.
     """
+    from host_tools.broker_at import context_for, host_and_port
+    from host_tools.permissions import OFFICE
     from host_tools.rotate import rotate as replace
 
-    host, number = _host_and_port(broker)
+    host, number = host_and_port(broker)
+    context = context_for(OFFICE, tls, broker_ca, broker_papers)
     for name in gateways:
-        key = replace(name, keys, host, number, renew=not only_end)
+        key = replace(name, keys, host, number, renew=not only_end, context=context)
         if as_json:
             print(json.dumps({"gateway": name, "key": key}))
         else:
@@ -185,6 +191,9 @@ def renew(
     ] = False,
     years: Annotated[int, typer.Option(min=1, max=30)] = 12,
     folder: _Folder = None,
+    tls: options.Tls = False,
+    broker_ca: options.BrokerCa = None,
+    broker_papers: options.BrokerPapers = None,
     as_json: _Json = False,
 ) -> None:
     """Give running gateways other certificates for the keys that they have, on trial.
@@ -193,31 +202,25 @@ def renew(
     acknowledges under stays. The event certificates_changed says so; then revoke the old one.
     """
     from host_tools import ca
+    from host_tools.broker_at import context_for, host_and_port
+    from host_tools.permissions import OFFICE
     from host_tools.provision import certificate_of
     from host_tools.rotate import renew as give
     from host_tools.secret_words import passphrase
 
-    host, number = _host_and_port(broker)
+    host, number = host_and_port(broker)
+    context = context_for(OFFICE, tls, broker_ca, broker_papers)
     parts = {"ca": certificate_of(authority)} if authority else {}
     ours = ca.load(folder or ca.default_folder(), passphrase())
     for name in gateways:
         certificate = ours.renew(name, years)
         parts["cert"] = ca.der(certificate)
-        give(name, keys, host, number, parts, restart=restart)
+        give(name, keys, host, number, parts, restart=restart, context=context)
         serial = f"{certificate.serial_number:x}"
         if as_json:
             print(json.dumps({"gateway": name, "serial": serial}))
         else:
             print(say("{name}: certificate {serial} is on trial", name=name, serial=serial))
-
-
-def _host_and_port(broker: str) -> tuple[str, int]:
-    from host_tools.problems import USAGE, Problem
-
-    host, _, number = broker.rpartition(":")
-    if not number.isdecimal():
-        raise Problem(f"{broker!r} is not HOST:PORT", "--broker HOST:1883", code=USAGE)
-    return host or "127.0.0.1", int(number)
 
 
 @app.command("permissions")

@@ -3,13 +3,16 @@
 import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from host_tools import options
 from host_tools.language import say
 from host_tools.problems import FAILED, OK, USAGE, Problem
+
+if TYPE_CHECKING:
+    import ssl
 
 NAME = "locate"
 _WAIT_S = 10.0
@@ -29,6 +32,9 @@ def command(
         Path | None, typer.Option(help="Each gateway's key, as eclor collect has them.")
     ] = None,
     port: options.Port = "",
+    tls: options.Tls = False,
+    broker_ca: options.BrokerCa = None,
+    broker_papers: options.BrokerPapers = None,
     seconds: Annotated[int, typer.Option(min=1, max=600, help="How long.")] = 60,
     as_json: options.Json = False,
 ) -> None:
@@ -36,6 +42,9 @@ def command(
 
     By cable it stops for that time, and starts again. Exit code 1 when it has no LED.
     """
+    from host_tools.broker_at import context_for, host_and_port
+    from host_tools.permissions import OFFICE
+
     if gateway:
         if not broker or keys is None:
             raise Problem(
@@ -43,7 +52,8 @@ def command(
                 "or give --port for the cable, and no name",
                 code=USAGE,
             )
-        answer = _ask(gateway, broker, keys, seconds)
+        context = context_for(OFFICE, tls, broker_ca, broker_papers)
+        answer = _ask(gateway, host_and_port(broker), keys, seconds, context)
         told = {"gateway": gateway, "ok": answer["ok"], "why": answer.get("why", "")}
     else:
         told = _by_cable(port, seconds)
@@ -57,7 +67,13 @@ def command(
     raise typer.Exit(OK if told["ok"] else FAILED)
 
 
-def _ask(gateway: str, broker: str, keys: Path, seconds: int) -> dict[str, object]:
+def _ask(
+    gateway: str,
+    broker: tuple[str, int],
+    keys: Path,
+    seconds: int,
+    context: "ssl.SSLContext | None",
+) -> dict[str, object]:
     """Send the order and wait for its answer; a Problem when none comes."""
     from host_tools.key_file import read_keys
     from host_tools.problems import NETWORK
@@ -66,12 +82,9 @@ def _ask(gateway: str, broker: str, keys: Path, seconds: int) -> dict[str, objec
     known = read_keys(keys)
     if gateway not in known:
         raise Problem(f"{keys} has no key of {gateway}", "give its name as in birth", code=USAGE)
-    host, _, number = broker.rpartition(":")
-    if not number.isdecimal():
-        raise Problem(f"{broker!r} is not HOST:PORT", "--broker HOST:1883", code=USAGE)
     counter = int(time.time())
     mine = {gateway: known[gateway][:32]}
-    with BundleServer(host or "127.0.0.1", int(number), bytes(960), mine) as server:
+    with BundleServer(*broker, bytes(960), mine, context) as server:
         heard = server.heard[gateway]
         server.command(gateway, counter, "locate", {"seconds": seconds})
         name = f"locate-{counter}"

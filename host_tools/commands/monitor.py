@@ -30,9 +30,7 @@ def command(
         str, typer.Option(metavar="HOST:PORT", help="Watch through the broker instead.")
     ] = "",
     gateway: Annotated[str, typer.Option(help="Only this one, with --broker.")] = "+",
-    tls: Annotated[
-        bool, typer.Option("--tls", help="With papers of this computer's authority; eclor ca.")
-    ] = False,
+    tls: options.Tls = False,
     broker_ca: options.BrokerCa = None,
     broker_papers: options.BrokerPapers = None,
     seconds: Annotated[float, typer.Option(help="How long; 0: until Ctrl-C.")] = 0.0,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.language import say
 from host_tools.problems import FAILED as NO
 from host_tools.problems import OK, USAGE, Problem
@@ -36,6 +37,9 @@ def command(
     hours: Annotated[
         float, typer.Option(help="How long a gateway may take to fetch and prove it.")
     ] = 4.0,
+    tls: options.Tls = False,
+    broker_ca: options.BrokerCa = None,
+    broker_papers: options.BrokerPapers = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per change.")] = False,
 ) -> None:
     """Offer a firmware to a few gateways, then to more, as long as each wave proves itself.
@@ -44,7 +48,9 @@ def command(
     answer as before. Exit code 1 when it stopped; Ctrl-C, and it goes on later.
     """
     from host_tools import release
+    from host_tools.broker_at import context_for, host_and_port
     from host_tools.key_file import read_keys
+    from host_tools.permissions import OFFICE
     from host_tools.rollout import DONE, GOING, Rollout
     from host_tools.serve_bundle import BundleServer
 
@@ -56,15 +62,13 @@ def command(
     known = {gateway: key[:32] for gateway, key in read_keys(keys).items()}
     try:
         shares = [int(share) for share in waves.split(",")]
-        host, _, port = broker.rpartition(":")
-        number = int(port)
     except ValueError:
-        raise Problem(
-            "a share or a port is no number", "--waves 5,25,100 --broker HOST:1883", code=USAGE
-        ) from None
+        raise Problem("a share is no number", "--waves 5,25,100", code=USAGE) from None
+    host, number = host_and_port(broker)
+    context = context_for(OFFICE, tls, broker_ca, broker_papers)
     rollout = Rollout(data, sorted(known), shares, state, bad_percent=bad, limit_s=hours * 3600)
     shown: dict[str, str] = {}
-    with BundleServer(host or "127.0.0.1", number, data, known) as server:
+    with BundleServer(host, number, data, known, context) as server:
         while rollout.state == GOING:
             for gateway in rollout.step(server.heard, time.time()):
                 server.offer(gateway, int(time.time()))

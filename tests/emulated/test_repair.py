@@ -19,7 +19,7 @@ def world(tmp_path):
         files = image.compile_all(Path(folder))
     key = rsa.generate_private_key(65537, 3072)
     with Supervisor() as supervisor:
-        made = World(supervisor, tmp_path, files, key)
+        made = World(supervisor, tmp_path, files, key, is_tls=True)
         yield made
         made.close()
 

@@ -1,44 +1,86 @@
 """A broker, a collector and a gateway without meters on the emulated board, for changes to it."""
 
 import json
+import ssl
 import time
+
+from cryptography.hazmat.primitives import serialization
 
 from agent.settings import split
 from host_tools import bundle, image, release
 from host_tools.board import EmulatedBoard
 from host_tools.broker import Broker
+from host_tools.broker_at import context_of
 from host_tools.collect.collector import Collector
+from host_tools.collect.jetstream import JetStream
+from host_tools.demo_papers import HOST, make_papers
 from host_tools.serve_bundle import BundleServer
 
 KEY = bytes(range(32))
 GATEWAY = "gw-a"
 
 
+def _context(folder, on_flash):
+    """Return the context of whoever orders, who shows the gateway's own papers here."""
+    own = folder / "own.pem"
+    own.write_text(ssl.DER_cert_to_PEM_cert(on_flash["/gw.der"]))
+    key = serialization.load_der_private_key(on_flash["/gw.key.der"], None)
+    own.with_suffix(".key").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return context_of(folder / "ca.pem", own)
+
+
 class World:
     """A broker, a collector and a gateway without meters."""
 
     def __init__(
-        self, supervisor, folder, files, key=None, skips_sleep=False, frozen="", **changes
+        self,
+        supervisor,
+        folder,
+        files,
+        key=None,
+        skips_sleep=False,
+        frozen="",
+        is_tls=False,
+        **changes,
     ):
-        """frozen: a MicroPython that has the firmware, so that no slot holds it. changes: of
-        the configuration.
+        """frozen: a MicroPython that has the firmware, so that no slot holds it. is_tls: gateway
+        and broker check each other's certificates. changes: of the configuration.
         """
         self.folder = folder
         self.lines = []
         self.begun_s = time.monotonic()
         self.key = key
         self.files = files
-        self.broker = Broker(supervisor, folder / "broker")
+        self.context = None
+        on_flash = {}
+        if is_tls:
+            papers, on_flash = make_papers(folder / "papers", GATEWAY)
+            self.context = _context(folder / "papers", on_flash)
+        self.broker = Broker(supervisor, folder / "broker", papers=papers if is_tls else None)
         self.broker.start()
+        node = f"nats://127.0.0.1:{self.broker.client_port}"
         self.collector = Collector(
             "127.0.0.1",
             self.broker.mqtt_port,
             f"sqlite:///{folder}/readings.db",
             keys={GATEWAY: KEY},
+            source=(lambda told: JetStream([node], "collectors", told, {GATEWAY: KEY}))
+            if is_tls
+            else None,
         )
         self.collector.start()
         self.image = folder / "gw.img"
-        uplink = {"host": "127.0.0.1", "port": self.broker.mqtt_port, "key": KEY.hex()}
+        self.host = HOST if is_tls else "127.0.0.1"
+        uplink = {"host": self.host, "port": self.broker.mqtt_port, "key": KEY.hex()}
+        if is_tls:
+            uplink |= {"tls": True, "ca": "/flash/ca.der", "cert": "/flash/gw.der"}
+            uplink |= {"cert_key": "/flash/gw.key.der"}
         self.configuration = configuration = {
             "gateway": GATEWAY,
             "board": "host",
@@ -52,7 +94,7 @@ class World:
             self.image,
             configuration,
             firmware=old,
-            files={"/state/keys": release.modulus(key)} if key else None,
+            files=on_flash | ({"/state/keys": release.modulus(key)} if key else {}),
         )
         self.board = EmulatedBoard(
             supervisor,
@@ -109,7 +151,9 @@ class World:
         return [str(row) for row in rows]
 
     def serve(self, data=bytes(960)):
-        return BundleServer("127.0.0.1", self.broker.mqtt_port, data, {GATEWAY: KEY})
+        return BundleServer(
+            self.host, self.broker.mqtt_port, data, {GATEWAY: KEY}, context=self.context
+        )
 
     def until(self, holds, seconds=60.0):
         deadline_s = time.monotonic() + seconds
