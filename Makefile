@@ -35,7 +35,6 @@ test: $(READY) ## all tests, on CPython and on MicroPython
 	$(PY) -m pytest -n 4 --dist worksteal --junitxml=build/tests.xml
 	$(PY) -m tests.on_micropython
 	@$(PY) -m tests.on_32_bits
-	@$(PY) -m tests.powercut
 
 check: $(READY) ## style, types of host code, types of device code against the boards' stubs
 	$(PY) -m ruff check .
