@@ -396,3 +396,40 @@ def test_each_code_of_a_swedish_kaifa_list_has_its_unit():
     told = _told(_read(body))
     assert told[0] == ("1-0:0.2.129*255", "KFM_001", "")
     assert {row[0]: row[1:] for row in told[1:]} == rows
+
+
+def test_items_that_cannot_be_are_refused():
+    for item, why in (
+        (b"\x0b\x01", "tag 0x0b"),
+        (b"\x0a\x80", "length 0x80"),
+        (b"\x0a\x83\x00\x00\x01a", "length 0x83"),
+        (b"\x0a\x82\x00", "ends early"),
+        (b"\x0a\x05ab", "ends early"),
+        (b"\x02\x01" * 10 + b"\x11\x05", "nested deeper"),
+        (b"\x02", "ends early"),
+    ):
+        got = Collected(DLMS(None, {})).feed(CLOSE["dlms"](_push(b"\x02\x02" + _CODE + item)))
+        assert not got.rows and why in got.errors[0], (item, got.errors)
+
+
+def test_a_clock_that_does_not_say_its_season_follows_the_calendar():
+    summer = b"\x07\xe6\x07\x18\x07\x12\x3a\x32\xff\x80\x00\xff"  # 2022-07-24 18:58:50
+    assert _read(b"\x02\x02" + _CODE + b"\x11\x05", b"\x0c" + summer)[0][5] == 1658681930
+    other = DLMS(None, {"utc_offset_min": 0})
+    push = _push(b"\x02\x02" + _CODE + b"\x11\x05", b"\x0c" + summer)
+    assert Collected(other).feed(CLOSE["dlms"](push)).rows[0][0][5] == 1658685530
+
+
+def test_a_list_that_only_looks_like_a_push_list_is_read_by_its_codes():
+    """Each row: a first item that is no list of objects, before a code and its value."""
+    for first in (
+        b"\x01\x00",
+        b"\x01\x01\x11\x05",
+        b"\x01\x01\x02\x02\x12\x00\x03\x09\x06\x01\x00\x01\x08\x00\xff",
+        b"\x01\x01\x02\x03\x11\x03\x09\x06\x01\x00\x01\x08\x00\xff\x0f\x02",
+        b"\x01\x01\x02\x03\x12\x00\x03\x09\x02ab\x0f\x02",
+        b"\x01\x01\x02\x03\x12\x00\x03\x09\x06\x01\x00\x01\x08\x00\xff\x11\x02",
+    ):
+        rows = _told(_read(b"\x02\x03" + first + _CODE + b"\x12\x00\x07"))
+        assert ("1-0:1.8.0*255", "7", "") in rows, (first, rows)
+    assert _told(_read(b"\x02\x03\x11\x05\x11\x06" + _CODE)) == [("#1", "5", ""), ("#2", "6", "")]
