@@ -85,7 +85,7 @@ def main() -> int:
         print(f"frozen: {fault}")
     if not life.cycles:
         return 1
-    close("frozen", line(life, faults, options.cycles, time.monotonic() - begun))
+    close("frozen", line(life, faults, options.cycles, time.monotonic() - begun), held=not faults)
     return 1 if faults else 0
 
 
