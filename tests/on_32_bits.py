@@ -43,6 +43,7 @@ LEFT_OUT = {
         "test_forgetting_leaves_a_bare_board_and_overwrites_what_was_freed": _FILES
     },
     "test_store.py": {
+        "test_a_segment_wears_its_block_and_two_entries": _FILES,
         "test_a_file_has_no_names_and_what_is_absent_is_an_error": _FILES,
         "test_a_slot_is_replaced_as_a_whole": _FILES,
         "test_segments_are_listed_by_number_and_foreign_files_left_alone": _FILES,

@@ -3,7 +3,8 @@
 import json
 
 from agent.journal import Journal
-from agent.record import BLOCK, EVENT, LOST, check_record, find_record
+from agent.record import BLOCK, EVENT, LOST, check_record, find_record, record_length
+from agent.tail import Tail
 from tests.fakes.memory_ground import MemoryGround
 
 _OUT = bytearray(4096)
@@ -649,3 +650,130 @@ def test_the_last_segment_stays_when_the_slots_behind_it_are_gone():
     for _ in range(3):
         again.housekeep(0, True)
     assert not ground.files and _all(again) == []
+
+
+def test_a_journal_that_is_blind_stays_so_and_writes_nothing_until_the_next_start():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    _put(journal, "kept")
+    journal.sync()
+    slots = dict(ground.slots)
+    ground.fail = 4  # both tries, and what follows an error
+    blind, _ = _journal(ground)
+    ground.fail = 0
+    assert blind.blind and blind.degraded
+    for now_ms in range(0, 10_000_000, 500_000):
+        _put(blind, "in RAM")
+        blind.sync()
+        blind.save_open(0, [(1, b"open", 0, 4)])
+        blind.housekeep(now_ms, True)
+    assert blind.degraded and ground.slots == slots and not ground.files
+
+
+def test_a_journal_is_never_named_0():
+    journal = Journal(MemoryGround(), lambda: 0, 16 * 4096)
+    journal.start()
+    assert journal.journal_id == 1
+
+
+def test_rot_at_the_end_of_the_last_segment_is_declared_up_to_the_tail():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    while not ground.files:
+        _put(journal, b"x" * 900)
+        journal.sync()
+    (number,) = ground.files
+    assert number == 1 and journal.tail.first == 5
+    rotten = bytearray(ground.files[1])
+    rotten[-3] ^= 4  # in the last record, 4
+    ground.files[1] = bytes(rotten)
+    journal._window.forget()
+    assert [row[:2] for row in _all(journal)][3:] == [(4, 4), (5, b"x" * 900)]
+    again, recovery = _journal(ground.cut())
+    assert recovery.in_doubt
+    assert [row[:2] for row in _all(again)][3:5] == [(4, 4), (5, b"x" * 900)]
+
+
+def test_the_number_of_a_record_that_rotted_behind_all_others_is_not_used_again():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    while not ground.files:
+        _put(journal, b"x" * 900)
+        journal.sync()
+    rotten = bytearray(ground.files[1])
+    rotten[-3] ^= 4
+    ground.files[1] = bytes(rotten)
+    ground.slots = {"mark": ground.slots["mark"]}
+    journal, recovery = _journal(ground.cut())
+    assert recovery.next > 4 and recovery.in_doubt and recovery.torn == 1
+
+
+def test_a_renewed_save_is_what_later_ones_are_added_to():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    _put(journal, b"old words")
+    journal.sync()
+    _put(journal, b"more words")
+    assert journal.renew()
+    assert b"old words" in ground.slots["base"] and b"more words" in ground.slots["base"]
+    assert b"words" not in ground.slots["delta"]
+    _put(journal, b"new")
+    journal.sync()
+    assert b"words" not in ground.slots["delta"] and b"new" in ground.slots["delta"]
+    assert len(_all(_journal(ground.cut())[0])) == 3
+
+
+def test_where_others_leave_room_for_few_segments_what_goes_is_declared_to_its_last():
+    for room in range(1, 7):  # 4 are given up at once, of 100
+        ground = MemoryGround(256, room=room)
+        journal = Journal(ground, lambda: 5, 100 * 256)
+        journal.start()
+        for i in range(60):
+            _put(journal, b"%02d" % i * 20)
+            journal.sync()
+        held = _all(journal)
+        first, last, why = held[0]
+        assert (first, why) == (1, "full") and not journal.degraded, room
+        assert [row[0] for row in held[1:]] == list(range(last + 1, 61)), room
+        assert journal.lost_first == 1 and (len(ground.files) >= room or room < 5)
+
+
+def test_a_mark_of_the_next_life_goes_on_saying_which_open_blocks_are_stale():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    journal.save_open(0, [(1, b"one", 0, 3), (2, b"two", 0, 3)])
+    _put(journal, _block(1), BLOCK)
+    journal.sync()
+    ground = ground.cut()
+    assert _journal(ground)[1].opens == [(2, b"two")]
+    mark = ground.slots["mark"]
+    _, _, _, start, end = check_record(mark, 0, record_length(mark, 0, len(mark)))
+    assert mark[start + 20 : end] == b"\x01"
+
+
+def test_a_block_too_short_for_its_meters_number_says_of_none():
+    for in_segment in (False, True):
+        ground = MemoryGround()
+        journal, _ = _journal(ground)
+        opens = [(meter, b"x") for meter in range(250)]  # one of them as the check sum behind it
+        journal.save_open(0, [(meter, data, 0, 1) for meter, data in opens])
+        for i in range(9):
+            _put(journal, bytes((1, 9, 9, 9, i)), BLOCK)
+        for _ in range(20 if in_segment else 1):
+            _put(journal, b"e" * 500)
+        journal.sync()
+        assert bool(ground.files) == in_segment
+        assert _journal(ground.cut())[1].opens == opens
+
+
+def test_a_tail_that_loses_more_than_was_durable_has_nothing_durable():
+    tail = Tail(100)
+    for seq in (1, 2, 3, 4):
+        tail.add(EVENT, seq, 5, b"x" * 24, 0, 24)
+    assert (tail.fill, tail.cut) == (160, 80)
+    tail.solid, tail.base = 40, 20
+    tail.drop(80)
+    assert (tail.fill, tail.cut, tail.solid, tail.base, tail.first) == (80, 0, 0, 0, 3)
+    tail.solid = tail.base = 80
+    tail.drop(80)
+    assert (tail.fill, tail.cut, tail.solid, tail.base, tail.first) == (0, 0, 0, 0, 0)

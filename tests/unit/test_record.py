@@ -81,3 +81,20 @@ def test_a_search_begins_at_the_first_byte():
     assert find_record(out, end, 9, 5) == find_record(out, end, 1, 6) == (0, 0, 0, 0)
     out[0] = 0
     assert find_record(out, end, 1, 5) == (8, length, end - length, 1)
+
+
+def test_kinds_are_never_renumbered():
+    sent = (record.BLOCK, record.BOOT, record.LOST, record.EVENT)
+    sent += (record.TIME, record.HEALTH, record.SCHEMA)
+    assert sent == (1, 2, 3, 4, 5, 6, 7)
+    assert " ".join(record.KIND_NAMES) == " block boot lost event time health schema"
+    assert (record.MARK, record.OPEN, record.WEAR) == (128, 129, 130)
+
+
+def test_behind_damage_a_record_of_any_journal_is_found_where_none_is_known():
+    out = bytearray(80)
+    length = pack_record(out, record.EVENT, 7, 5, b"a", 0, 1, 9)
+    for journal_id, wanted in ((5, 9), (0, 9), (6, 80), (1, 80)):
+        assert record.next_record(out, 0, 80, journal_id) == wanted
+    assert record.next_record(out, 9, 9 + length, 0) == 9
+    assert record.next_record(out, 10, 80, 0) == 80

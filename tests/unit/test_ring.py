@@ -325,3 +325,46 @@ def test_a_save_behind_a_long_one_counts_from_its_head_on():
     assert data[foot : foot + 4] == data[foot - 64 : foot - 60] == b"EcR1"
     data[foot : foot + 32] = b"\xff" * 32  # power went before it
     assert _load(_ring(_flash(data)), "open") == b"short"
+
+
+def test_saves_that_are_begun_and_left_cost_no_block():
+    flash = _flash()
+    ring = _ring(flash)
+    _save(ring, "base", _text(1, 5000))
+    for i in range(6 * _BLOCKS):
+        ring.begin("open", 3000 + 40 * i)
+        ring.put(_text(i & 7, 2000), 0, 2000)
+        if i % 3 == 0:
+            ring.recover()
+    _save(ring, "open", _text(2, 6000))
+    for number in range(1, ring.room + 1):
+        ring.write_segment(number, b"x", 0, 1)
+    for found in (ring, _ring(flash)):
+        assert _load(found, "base") == _text(1, 5000) and _load(found, "open") == _text(2, 6000)
+
+
+def test_after_an_error_each_slot_begins_a_block_of_its_own():
+    ring = _ring(_flash())
+    for slot in ("mark", "base"):
+        _save(ring, slot, b"first")
+    before = {slot: ring._saved[slot][0][0] for slot in ("mark", "base")}
+    _save(ring, "mark", b"second")
+    assert ring._saved["mark"][0][0] == before["mark"]
+    ring.recover()
+    for slot in ("mark", "base"):
+        _save(ring, slot, b"third")
+        assert ring._saved[slot][0][0] != before[slot], slot
+
+
+def test_a_ring_that_is_opened_again_goes_on_where_its_round_was():
+    flash = _flash()
+    ring = _ring(flash)
+    for number in (1, 2, 3):
+        ring.write_segment(number, b"x", 0, 1)
+    ring.open()
+    assert ring._cursor == _ring(flash)._cursor == 3
+    free = sum([1 for what in ring._what if what == 0])
+    erased = ring.erased
+    while ring.scrub():
+        pass
+    assert ring.erased - erased == free == _BLOCKS - 3

@@ -304,3 +304,39 @@ def test_a_file_has_no_names_and_what_is_absent_is_an_error():
     assert ground.names("plain") is None
     assert _raised(ground._make, ground.root + "/plain/below")
     assert _raised(ground.names, "absent")
+
+
+def test_a_segment_wears_its_block_and_two_entries():
+    ground = _fresh("segment_wear")
+    for number in range(43):
+        ground.write_segment(number, bytes(4096), 0, 4096)
+    assert ground.erased == 43  # 64 bytes of the log each
+    ground.write_segment(43, bytes(4096), 0, 4096)
+    assert ground.erased == 45
+    for number in range(86):
+        ground.remove_segment(number)
+    assert ground.erased == 45
+    ground.remove_segment(86)
+    assert ground.erased == 46
+
+
+def test_a_directory_that_is_there_is_no_error_whatever_the_file_system_says():
+    class Disk:
+        is_there = True
+
+        def mkdir(self, path):
+            raise OSError(1, "EPERM")
+
+        def stat(self, path):
+            if not self.is_there:
+                raise OSError(2, "ENOENT")
+
+    ground = Files("x")
+    kept = store.os
+    store.os = Disk()
+    try:
+        ground._make("/flash")
+        store.os.is_there = False
+        assert _raised(ground._make, "/flash")
+    finally:
+        store.os = kept
