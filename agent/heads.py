@@ -16,6 +16,7 @@ REMOVED = const(28)  # where in a head a removal clears four bytes
 _CRC = const(24)
 _MAGIC = const(0x45635231)  # "EcR1": ring format 1
 _WHAT_MAX = const(5)
+_PIECE = const(256)
 
 
 class Heads:
@@ -31,6 +32,8 @@ class Heads:
         self._device = device
         self._unit = unit
         self._size = device.ioctl(5, 0)
+        self._piece = bytearray(_PIECE)
+        self._erased = b"\xff" * _PIECE
 
     def fields(self):
         """Return (what, foot, part, parts, sequence, number, length, erases) of data."""
@@ -75,6 +78,9 @@ class Heads:
         """
         found = None
         while at + HEAD <= self._size:
+            if not at % _PIECE and self._is_erased(block, at):
+                at += _PIECE  # most of a block that is not full
+                continue
             if not self._is_head(block, at):
                 at += HEAD
                 continue
@@ -93,6 +99,10 @@ class Heads:
     def room_of(self, length):
         """Return the bytes that a save of one part takes in its block."""
         return up(up(min(length, self._size - 2 * HEAD), HEAD) + 2 * HEAD, self._unit)
+
+    def _is_erased(self, block, at):
+        self._device.readblocks(block, self._piece, at)
+        return self._piece == self._erased
 
     def _is_head(self, block, at):
         """Read a head or a foot into data; false when there is none at that offset."""

@@ -65,7 +65,7 @@ def _config(flash):
         _Device(flash),
         block_size=flash.block,
         block_count=len(flash.data) // flash.block,
-        read_size=flash.read_size,
+        read_size=4 * max(flash.read_size, size),  # what is programmed does not depend on it
         prog_size=size,
         cache_size=4 * max(32, size),
         lookahead_size=32,
