@@ -183,8 +183,7 @@ class App:
 
     def align(self, now_ms):
         """Put the schedule on the clock's multiples: after the start and after a clock step."""
-        at_ms, _ = self.clock.wall_ms_at(now_ms)
-        self.schedule.align(at_ms, now_ms)
+        self.schedule.align(self.clock.wall_ms_at(now_ms)[0], now_ms)
 
     def _reseal(self, meter, data):
         """Keep what a snapshot holds: it is a whole block already."""
@@ -377,6 +376,8 @@ class App:
         step_ms = self.clock.set_wall(wall_ms, now_ms, source)
         if step_ms:
             self.log.warn("app", "clock stepped by %d ms (%s)", step_ms, source)
+            self.journal.alive_ms += step_ms if self.journal.alive_ms else 0  # when it was saved
+            self.quiet.wants_save = True
         self._note(TIME, self._report.time(wall_ms, source))
         self.align(now_ms)
 

@@ -34,6 +34,7 @@ class Recovery:
     def __init__(self):
         self.opens = []
         self.alive_ms = 0
+        self.alive_seq = 0  # of the MARK that says so: the newest one's, for clocks are set back
         self.torn = 0
         self.in_doubt = False
         self.first = 1
@@ -131,7 +132,7 @@ def _take(journal, found, data, length, opens, sealed, meter_at, in_segments=0, 
         if journal_id != journal.journal_id:
             continue
         if kind == MARK:
-            _take_mark(journal, data, seq, start, end, sealed)
+            _take_mark(journal, found, data, seq, start, end, sealed)
         elif kind == WEAR:
             journal.ground.note_wear(unpack_from(">I", data, start)[0])
         elif kind == OPEN:
@@ -147,13 +148,16 @@ def _take(journal, found, data, length, opens, sealed, meter_at, in_segments=0, 
     return last, at
 
 
-def _take_mark(journal, data, seq, start, end, sealed):
+def _take_mark(journal, found, data, seq, start, end, sealed):
     acked, lost_first, lost_last = unpack_from(">III", data, start)
     journal.acked = max(journal.acked, acked)
     if lost_last > journal.lost_last:
         journal.lost_first = lost_first
         journal.lost_last = lost_last
-    journal.alive_ms = max(journal.alive_ms, unpack_from(">Q", data, start + 12)[0])
+    alive_ms = unpack_from(">Q", data, start + 12)[0]
+    if seq > found.alive_seq or (seq == found.alive_seq and alive_ms > journal.alive_ms):
+        found.alive_seq = seq
+        journal.alive_ms = alive_ms
     for i in range(start + 20, end):
         sealed.append((data[i], seq))
     journal.next = max(journal.next, seq)

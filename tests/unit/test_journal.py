@@ -252,6 +252,20 @@ def test_an_unset_clock_does_not_forget_the_last_good_time():
     assert _journal(ground.cut())[1].alive_ms == 1700000000123
 
 
+def test_a_clock_that_was_set_back_is_believed_by_the_next_start():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    _put(journal, "a")
+    journal.save_open(1700500000000, ())  # days ahead, for an hour
+    _put(journal, "b")
+    journal.sync()  # in another slot, which is not written again
+    _put(journal, "the clock was set back")
+    journal.save_open(1700000000000, ())
+    for _ in range(3):  # each start writes a mark of its own
+        ground = ground.cut()
+        assert _journal(ground)[1].alive_ms == 1700000000000
+
+
 def test_a_sealed_block_makes_its_saved_open_block_stale():
     for acknowledged in (False, True):
         for big in (False, True):
