@@ -467,8 +467,10 @@ def _against(look: dict[str, Any], group: Group, mutant: Mutant) -> list[str]:
         test for line in range(mutant.line, mutant.end + 1) for test in lines.get(str(line), ())
     }
     if mutant.line not in _in_functions((group.root / mutant.file).read_text()):
-        # It runs once, at import, in whatever test is the first; it matters to all of them.
-        found = {test for names in lines.values() for test in names}
+        # It runs once, at import, in whatever test is the first; it matters to all of them, and
+        # to those beside them that only look at what was made then.
+        files = {test.split("::")[0] for names in lines.values() for test in names}
+        found = {test for test in look["seconds"] if test.split("::")[0] in files}
     seconds = look["seconds"]
     order = {name: place for place, name in enumerate(group.tests)}
     sound = found - set(look["failed"])

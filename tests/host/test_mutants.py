@@ -225,6 +225,8 @@ def test_what_runs_at_import_is_tried_against_every_test_of_the_file(group):
     one, other = "test_grower.py::test_it_grows", "test_grower.py::test_it_knows_its_limit"
     # Whichever test imports a module first was there when its constants came to be.
     lines = {str(limit.line): [one], str(inner.line): [one], str(inner.line + 1): [one, other]}
-    look = {"lines": {"grower.py": lines}, "seconds": {one: 1.0, other: 1.0}, "failed": []}
-    assert tool._against(look, group, limit) == [one, other]
+    look: dict[str, Any] = {"lines": {"grower.py": lines}, "failed": []}
+    looks_on = "test_grower.py::test_what_it_is_called"  # comes by no line
+    look["seconds"] = {one: 1.0, other: 1.0, looks_on: 2.0, "test_else.py::test_x": 1.0}
+    assert tool._against(look, group, limit) == [one, other, looks_on]
     assert tool._against(look, group, inner) == [one]
