@@ -193,7 +193,8 @@ class Bus:
                 self._look_at_line(self._meter)
             left = ticks_diff(self._until_ms, now_ms)
             if left > 0:
-                return min(left * 1000, self._gap_left_us(now_us) or _IDLE_US)
+                left *= 1000
+                return left if self._gap_told else min(left, self._gap_left_us(now_us))
             self._no_answer(now_ms)
             return 0
         if self._state == _SEND:

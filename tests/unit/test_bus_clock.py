@@ -137,7 +137,7 @@ def test_the_next_step_is_as_far_away_as_nothing_can_happen():
     assert bus.step(15, us(15)) == 1000, "the port is writing"
     bus.sent(16, us(16))
     assert bus.send_count == 0
-    assert bus.step(17, us(17)) == 20000, "the answer is due in 200 ms"
+    assert bus.step(17, us(17)) == 200000, "the answer is due in 200 ms"
     assert bus.step(200, us(200)) == 17000
     bus.meters[0].driver.waiting = True
     bus.rx[0] = 0xFF
@@ -196,7 +196,7 @@ def test_a_driver_that_still_waits_after_a_silence_waits_on():
     bus.step(9, us(9))
     assert bus.meters[0].driver.ranges == [(0, 1, 5), (0, 0, 9)]
     assert bus.send_count == 0 and bus.meters[0].driver.asked == 1
-    assert bus.step(10, us(10)) == 20000, "still the same answer"
+    assert bus.step(10, us(10)) == 191000, "still the same answer"
 
 
 def test_an_answer_is_waited_for_to_the_millisecond():
@@ -398,7 +398,7 @@ def test_a_driver_that_needs_no_other_line_settles_at_once():
     driver.settle_ms = 300
     bus = _bus(driver)
     _send(bus, 0)
-    assert bus.step(1, us(1)) == 20000, "nothing is settled: the answer is waited for"
+    assert bus.step(1, us(1)) == 200000, "nothing is settled: the answer is waited for"
     driver.line = (300, 7, "E", 1)
     bus = _bus(driver)
     bus.ask(bus.meters[0], 0)
