@@ -10,6 +10,7 @@ line says it all; the exit code is 1 when a promise was broken.
 """
 
 import argparse
+import gc
 import hashlib
 import json
 import os
@@ -47,9 +48,13 @@ def digest() -> str:
 
 
 def live(seed: int, days: int = _DAYS) -> Summary:
-    """Live a year on this Python."""
+    """Live a year on this Python, with the codec's kernel compiled where numba is there."""
+    from tests.fakes.compiled_codec import compile_codec
     from tests.system.years_world import explore, summary
 
+    compile_codec()
+    gc.collect()
+    gc.freeze()  # a gateway calls gc.collect() at every start
     return summary(explore(seed, days))
 
 

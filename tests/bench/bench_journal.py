@@ -33,7 +33,7 @@ def _live(name: str, records: int, snapshots: bool) -> tuple[float, float, float
     """Return bytes programmed and erased for a byte of payload, and years of the hottest block."""
     from agent.journal import Journal
     from agent.record import EVENT
-    from tests.fakes.virtual_line import Random
+    from tests.fakes.virtual_meters import Random
     from tests.system.journal_worlds import WORLDS
 
     world: Any = WORLDS[name](blocks=_BLOCKS, segments=0)

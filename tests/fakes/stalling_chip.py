@@ -14,7 +14,7 @@ interrupt runs, and a byte that finds the FIFO full is lost and counted. RP2: RP
 Not here: what meters say. Two that do are below: a Linky that never stops, a Modbus unit.
 """
 
-from tests.fakes.virtual_line import CountingMeter
+from tests.fakes.virtual_meters import CountingMeter
 
 FIFO = 32
 _LEVEL = 4

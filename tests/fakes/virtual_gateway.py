@@ -21,10 +21,12 @@ from agent.record import BLOCK, LOST, check_record
 from drivers.ticks import ticks_add
 from tests.fakes.broker import Broker, pump
 from tests.fakes.memory_ground import MemoryGround
-from tests.fakes.virtual_line import CountingMeter, Line, Random, SpeakingSensor
+from tests.fakes.virtual_line import Line
+from tests.fakes.virtual_meters import CountingMeter, Random, SpeakingSensor
 from tests.fakes.virtual_verdict import judge
 
 WALL_MS = 1790000000000
+_WATCHED_MS = 20_000  # the uplink looks so often after an answer that it is owed
 _LOST_KIND = bytes((LOST,))
 TREE: dict = {
     "gateway": "gw",
@@ -125,7 +127,7 @@ class CarefulBroker(Broker):
 class Site:
     """A gateway, its lines, its broker and its bad luck, all from one seed."""
 
-    step_ms = 1000  # the loop looks at least so often
+    step_ms = 1000  # the App and the uplink are stepped at least so often
     drift_ppm = 40
     longest_ms = 432000000  # of one sleep
     boot_ms = 0  # what a start takes after a sleep
@@ -137,7 +139,7 @@ class Site:
         self.configure(tree)
         self.begun_ms = self.wall_ms = begun_ms
         self.ledger: list = []
-        self.meters = [CountingMeter(1), CountingMeter(2)]
+        self.meters = self._make_meters()
         self.sensor = SpeakingSensor()
         self.lines = [
             Line(self.random, self.meters, self.ledger),
@@ -153,7 +155,11 @@ class Site:
         self._next_trouble_ms = 0
         self._network_back_ms = None
         self._sync_at_ms = None
+        self._app_due_ms = self._uplink_due_ms = 0
         self._begin("power", True)
+
+    def _make_meters(self):
+        return [CountingMeter(1), CountingMeter(2)]
 
     def configure(self, tree):
         """Give the next life this configuration."""
@@ -212,7 +218,8 @@ class Site:
         self.app.sleep = sleep  # type: ignore[assignment]
         self.app.start(self.now_ms, cause)
         for line, bus in zip(self.lines, self.app.buses):  # noqa: B905 - absent on the device
-            line.connect(bus, self.now_ms)
+            line.connect(bus, self.wall_ms, self.now_ms)
+        self._app_due_ms = self._uplink_due_ms = self.wall_ms
 
     def note(self, what):
         """Add a line to the timeline."""
@@ -237,6 +244,8 @@ class Site:
             except PowerCut:
                 self.cut(self.random(3) > 0)
                 continue
+            if trouble:
+                wait_ms = min(wait_ms, self._next_trouble_ms - self.wall_ms)
             wait_ms = max(1, min(wait_ms, end_ms - self.wall_ms))
             self.wall_ms += wait_ms
             self.now_ms = ticks_add(self.now_ms, wait_ms)
@@ -268,24 +277,43 @@ class Site:
             self.has_clock = True
             self.note("clock set")
             app.set_wall(self.wall_ms, self.now_ms, "sntp")
-        app.step(self.now_ms)
-        wait_ms = app.schedule.wait_ms(self.now_ms, self.step_ms)
-        for line, bus in zip(self.lines, app.buses):  # noqa: B905 - absent on the device
-            wait_ms = min(wait_ms, line.step(bus, self.wall_ms, self.now_ms, self.step_ms))
-        self._carry()
-        return wait_ms
+        if self._step_lines(False) or self.wall_ms >= self._app_due_ms:
+            is_busy = app.step(self.now_ms) == 0
+            wait_ms = app.schedule.wait_ms(self.now_ms, self.step_ms)
+            self._app_due_ms = self.wall_ms + (1 if is_busy else wait_ms)
+            self._uplink_due_ms = self.wall_ms
+            self._step_lines(True)
+        if self.wall_ms >= self._uplink_due_ms:
+            self._uplink_due_ms = self.wall_ms + self._carry()
+        due_ms = min(self._app_due_ms, self._uplink_due_ms)
+        for line in self.lines:
+            due_ms = min(due_ms, line.due_ms)
+        return due_ms - self.wall_ms
+
+    def _step_lines(self, was_asked):
+        """Step the lines that are due, or may have been asked; return whether a turn ended."""
+        has_ended = False
+        for line, bus in zip(self.lines, self.app.buses):  # noqa: B905 - absent on the device
+            if self.wall_ms >= line.due_ms or (was_asked and not bus.is_quiet()):
+                has_ended = line.step(bus, self.wall_ms, self.now_ms) or has_ended
+        return has_ended
 
     def _carry(self):
+        """Let the uplink talk; return ms until it is to be stepped again."""
         uplink = self.app.uplink
         if self.app.sleep and not self.app.sleep.uplinks:
-            return  # the radio is off
+            return self.step_ms  # the radio is off
         if self.network:
             pump(uplink, self.broker, self.now_ms)
-            return
-        uplink.step(self.now_ms)
-        if uplink.action or uplink.output():
-            self.broker.disconnect()
-            uplink.closed(self.now_ms, "no network")
+        else:
+            uplink.step(self.now_ms)
+            if uplink.action or uplink.output():
+                self.broker.disconnect()
+                uplink.closed(self.now_ms, "no network")
+        if uplink.state == "online":
+            return min(self.step_ms, _WATCHED_MS if uplink.in_flight else self.step_ms)
+        wait_ms = uplink.step(self.now_ms)
+        return 1 if uplink.action else max(1, min(wait_ms, self.step_ms))
 
     def _heal(self):
         self.note("network back")
@@ -346,4 +374,4 @@ class Site:
         """Compare what the meters said with what the broker got; return a Verdict."""
         records = [self.broker.stored[seq] for seq in sorted(self.broker.stored)]
         every_ms = self.config["meters"][len(self.meters)]["interval_s"] * 1000
-        return judge(records, self.ledger, len(self.meters), every_ms, self.begun_ms, self.wall_ms)
+        return judge(records, self.ledger, self.meters, every_ms, self.begun_ms, self.wall_ms)

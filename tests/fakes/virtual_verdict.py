@@ -1,6 +1,6 @@
 """What became of every answer of virtual meters: stored, superseded, declared, or lost.
 
-    verdict = judge(records, ledger, asked=2, every_ms=60_000, begun_ms=..., now_ms=...)
+    verdict = judge(records, ledger, meters, every_ms=60_000, begun_ms=..., now_ms=...)
 
 Portable. Not here: the demonstration's oracle (host_tools/oracle.py), which reads a database.
 """
@@ -10,7 +10,7 @@ import json
 from agent.codec import decode
 from agent.record import BLOCK, BOOT, LOST, TIME, check_record
 from drivers.reading import GOOD
-from tests.fakes.virtual_line import scrambled, sensor_value
+from tests.fakes.virtual_meters import sensor_value
 
 NEAR_MS = 3000
 _NULL_MS = 30000  # a row of nulls speaks for what was asked so long before
@@ -76,7 +76,9 @@ def _has_near(times, at_ms):
 class _Read:
     """What the records say: rows (meter, wall ms, number), spans by meter, clock settings."""
 
-    def __init__(self, records, ledger, asked, begun_ms, now_ms):
+    def __init__(self, records, ledger, meters, begun_ms, now_ms):
+        asked = len(meters)
+        self._meters = meters
         self.rows = []
         self.spans = [_Spans() for _ in range(asked + 1)]
         self.aligned = []
@@ -127,7 +129,8 @@ class _Read:
         elif meter == self._asked:
             self.rows.append((meter, at_ms, self._number_of(at_ms, values[0])))
         else:
-            whole = values[1] == scrambled(values[0]) and bytes(quality) == bytes((GOOD, GOOD))
+            second = self._meters[meter].second(values[0])
+            whole = values[1] == second and bytes(quality) == bytes((GOOD, GOOD))
             self.rows.append((meter, at_ms, values[0] if whole else -1))
 
     def _number_of(self, at_ms, value):
@@ -153,14 +156,15 @@ class _Read:
             self.spans[meter].add(from_ms, to_ms)
 
 
-def judge(records, ledger, asked, every_ms, begun_ms, now_ms):
+def judge(records, ledger, meters, every_ms, begun_ms, now_ms):
     """Compare what meters said with what arrived; return a Verdict.
 
     records   whole records in the order of their numbers
     ledger    (meter, number, wall ms) of each intact answer, in time
-    asked     meters 0 .. asked - 1 are asked; meter `asked` pushes, and is due every every_ms
+    meters    those that are asked; one more pushes, and is due every every_ms
     """
-    read = _Read(records, ledger, asked, begun_ms, now_ms)
+    asked = len(meters)
+    read = _Read(records, ledger, meters, begun_ms, now_ms)
     verdict = Verdict()
     instants = {(meter, number): at_ms for meter, number, at_ms in ledger}
     seen = set()

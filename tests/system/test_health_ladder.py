@@ -20,7 +20,7 @@ from agent.log import Log
 from agent.record import EVENT, check_record
 from firmware.hal import UP
 from tests.fakes.memory_ground import MemoryGround
-from tests.fakes.virtual_line import CountingMeter
+from tests.fakes.virtual_meters import CountingMeter
 from tests.skips import skip
 
 WALL_MS = 1790000000000

@@ -18,7 +18,7 @@ from drivers.reading import GOOD
 from tests.fakes.broker import Broker, pump
 from tests.fakes.memory_ground import MemoryGround
 from tests.fakes.stalling_chip import Chip, Linky, Unit
-from tests.fakes.virtual_line import Random
+from tests.fakes.virtual_meters import Random
 from tests.system.journal_worlds import WORLDS
 
 RP2 = (32, 45)

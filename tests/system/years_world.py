@@ -12,6 +12,7 @@ import json
 from hashlib import sha256
 
 from tests.fakes.virtual_gateway import TREE, Site
+from tests.fakes.virtual_meters import LoadMeter
 
 DAY_MS = 86400 * 1000
 _HOUR_MS = 3600 * 1000
@@ -45,15 +46,18 @@ def _tree(intervals):
 class World(Site):
     """One gateway; every draw comes from the seed."""
 
-    step_ms = 60_000
+    step_ms = 300_000
 
     def __init__(self, seed):
         begun_ms = _BEGIN_MS + seed * 97 % 3000 * DAY_MS
         super().__init__(seed, _tree((900, 1800, 3600)), begun_ms)
-        self.sensor.every_ms = 300_000
+        self.sensor.every_ms = 900_000
         self.counts = {}
         self.verdict = None
         self._dead_until = []
+
+    def _make_meters(self):
+        return [LoadMeter(1, self.wall_ms), LoadMeter(2, self.wall_ms)]
 
     def _make_trouble(self):
         """Draw one trouble; the next comes within sixteen hours."""
@@ -119,9 +123,8 @@ class World(Site):
     def _meter_is_replaced(self):
         meter = self.meters[self.random(2)]
         self.note("a meter is replaced")
-        meter.number = (3 - self.counts["_meter_is_replaced"] % 4) * 1_000_000_000 + self.random(
-            900_000_000
-        )
+        base = (3 - self.counts["_meter_is_replaced"] % 4) * 1_000_000_000
+        meter.replace(base + self.random(900_000_000))
 
     def _flash_fails(self):
         self.note("flash errors")
