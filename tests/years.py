@@ -33,7 +33,7 @@ _TWIN_EVERY = 10  # of so many years one has a month that MicroPython lives too
 _TWIN_DAYS = 10
 _CALL = "from tests.system.years_world import report; report(%d, %d)"
 _COUNTS = ("answered", "stored", "superseded", "declared", "starts", "troubles")
-_BROKEN = ("lost", "doubled", "altered")
+_BROKEN = ("lost", "doubled", "altered", "broken")
 
 Summary = dict[str, Any]
 
@@ -41,7 +41,7 @@ Summary = dict[str, Any]
 def digest() -> str:
     """Return what identifies the sources that a result depends on."""
     mark = hashlib.sha256()
-    for folder in ("agent", "drivers", "drivers/maps", "tests/system", "tests/fakes"):
+    for folder in ("agent", "drivers", "drivers/maps", "firmware", "tests/system", "tests/fakes"):
         for path in sorted((ROOT / folder).glob("*.py")):
             mark.update(path.read_bytes())
     return mark.hexdigest()[:16]
@@ -125,7 +125,7 @@ class Total:
             f" {n['troubles']} troubles, {n['starts']} starts;"
             f" {n['answered']} answered = {n['stored']} stored + {n['superseded']} superseded"
             f" + {n['declared']} declared + {n['lost']} lost;"
-            f" doubled {n['doubled']}, altered {n['altered']};"
+            f" doubled {n['doubled']}, altered {n['altered']}, broken {n['broken']};"
             f" {n['twins']} days the same on MicroPython"
         )
 

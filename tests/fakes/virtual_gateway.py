@@ -10,24 +10,24 @@ sockets and UARTs (tests/emulated), torn flash operations (tests/powercut).
 """
 
 import gc
-import json
+from errno import EIO
 
 from agent.app import App
 from agent.clock import Clock
 from agent.config import validate
 from agent.journal import Journal
 from agent.log import Log
-from agent.record import BLOCK, LOST, check_record
+from agent.record import BLOCK, check_record
 from drivers.ticks import ticks_add
-from tests.fakes.broker import Broker, pump
+from tests.fakes.broker import pump
 from tests.fakes.memory_ground import MemoryGround
+from tests.fakes.virtual_collector import CarefulBroker
 from tests.fakes.virtual_line import Line
 from tests.fakes.virtual_meters import CountingMeter, Random, SpeakingSensor
-from tests.fakes.virtual_verdict import judge
+from tests.fakes.virtual_verdict import Read, judge
 
 WALL_MS = 1790000000000
 _WATCHED_MS = 20_000  # the uplink looks so often after an answer that it is owed
-_LOST_KIND = bytes((LOST,))
 TREE: dict = {
     "gateway": "gw",
     "board": "host",
@@ -65,21 +65,34 @@ TREE: dict = {
 }
 
 
-class PowerCut(Exception):
+class PowerCut(BaseException):
     """The power went in the middle of a flash operation: nothing above may catch this."""
 
 
 class CuttableGround(MemoryGround):
-    """A ground that ends the power at its `cut_in`th operation to come; 0: never."""
+    """A ground that ends the power at its `cut_in`th operation to come; 0: never.
+
+    worn  one write in so many fails, for good; 0: none. is_dead: everything fails
+    """
 
     cut_in = 0
+    worn = 0
+    is_dead = False
 
     def cut(self):
         """Return the ground that the next start finds."""
         other = CuttableGround(self.segment_size, self.small, self.room)
         other.files = dict(self.files)
         other.slots = dict(self.slots)
+        other.worn = self.worn
+        other.is_dead = self.is_dead
+        other.writes = self.writes
         return other
+
+    def _give(self, data, out):
+        if self.is_dead:
+            raise OSError(EIO, "EIO")
+        return super()._give(data, out)
 
     def _operation(self):
         if self.cut_in:
@@ -87,41 +100,8 @@ class CuttableGround(MemoryGround):
             if not self.cut_in:
                 raise PowerCut
         super()._operation()
-
-
-class CarefulBroker(Broker):
-    """Notes every record whose content changed under a number that it already had."""
-
-    def __init__(self, gateway, journal_id):
-        super().__init__(gateway, journal_id)
-        self.changed = []
-        self._holes = []  # (first, last) that the gateway said it no longer has
-        self._through = 0
-
-    def contiguous(self):
-        """Return the highest seq up to which everything is stored or declared lost."""
-        while True:
-            if self._through + 1 in self.stored:
-                self._through += 1
-                continue
-            beyond = [last for first, last in self._holes if first <= self._through + 1 <= last]
-            if not beyond:
-                return self._through
-            self._through = beyond[0]
-
-    def _publish(self, first, body):
-        at = 2 + int.from_bytes(body[:2], "big") + 2 + 4  # the seq, if this is a record
-        seq = int.from_bytes(body[at : at + 4], "big")
-        before = self.stored.get(seq)
-        if body[at - 3 : at - 2] == _LOST_KIND and not self.lose_acknowledged:
-            _, _, _, start, end = check_record(body, at - 4, len(body))
-            tree = json.loads(body[start:end])
-            self._holes.append((tree["first"], tree["last"]))
-        super()._publish(first, body)
-        if before is not None and self.stored[seq] != before:
-            if self.stored[seq][1] != LOST:
-                self.changed.append(seq)
-            self.stored[seq] = before  # whoever has the content keeps it
+        if self.is_dead or (self.worn and self.writes % self.worn == 0):
+            raise OSError(EIO, "EIO")
 
 
 class Site:
@@ -131,6 +111,7 @@ class Site:
     drift_ppm = 40
     longest_ms = 432000000  # of one sleep
     boot_ms = 0  # what a start takes after a sleep
+    version = "1"
 
     def __init__(self, seed=1, tree=TREE, begun_ms=WALL_MS):
         if hasattr(gc, "threshold"):
@@ -138,6 +119,7 @@ class Site:
         self.random = Random(seed)
         self.configure(tree)
         self.begun_ms = self.wall_ms = begun_ms
+        self.off_ms = 0  # what the gateway's clock is wrong by, once it was set
         self.ledger: list = []
         self.meters = self._make_meters()
         self.sensor = SpeakingSensor()
@@ -145,10 +127,11 @@ class Site:
             Line(self.random, self.meters, self.ledger),
             Line(self.random, [self.sensor], self.ledger, len(self.meters)),
         ]
-        self.broker = CarefulBroker(b"gw", 99)
+        self.broker = self._make_broker()
         self.network = True
         self.timeline = []  # (wall ms, what happened)
         self.starts = 0
+        self.set_ms: list = []  # when the clock was set, in true time
         self.slept: list = []  # (wall ms, for how long, whether that life sent)
         self.has_clock = True
         self._grounds = (CuttableGround(), CuttableGround())
@@ -160,6 +143,9 @@ class Site:
 
     def _make_meters(self):
         return [CountingMeter(1), CountingMeter(2)]
+
+    def _make_broker(self):
+        return CarefulBroker(b"gw", 99)
 
     def configure(self, tree):
         """Give the next life this configuration."""
@@ -198,12 +184,14 @@ class Site:
             sleep = Sleep(self.config["power"], ground, cause, self.drift_ppm, self.longest_ms)
             sleep.wake(clock, self.boot_ms)
         if has_clock:
-            clock.set_wall(self.wall_ms, self.now_ms, "board")
+            clock.set_wall(self.wall_ms + self.off_ms, self.now_ms, "board")
             self._sync_at_ms = None
         elif cause != "sleep":
             self._sync_at_ms = self.wall_ms + 5000 + self.random(300000)
+            self.set_off(0)
         journal = Journal(self._grounds[0], lambda: 99, self.config["journal"]["size_kb"] * 1024)
-        identity: dict = {"gateway": "gw", "site": "", "board": "host", "version": "1"}
+        identity: dict = {"gateway": "gw", "site": "", "board": "host"}
+        identity["version"] = self.version
         identity.update({"runtime": "test", "boot": clock.boot})
         self.app = App(
             self.config,
@@ -216,10 +204,26 @@ class Site:
             self._grounds[1],
         )
         self.app.sleep = sleep  # type: ignore[assignment]
+        self._equip(self.app)
         self.app.start(self.now_ms, cause)
         for line, bus in zip(self.lines, self.app.buses):  # noqa: B905 - absent on the device
             line.connect(bus, self.wall_ms, self.now_ms)
         self._app_due_ms = self._uplink_due_ms = self.wall_ms
+
+    def _equip(self, app):
+        """Give a new App what only some gateways have."""
+
+    def set_off(self, off_ms):
+        """What tells the time is wrong by so much from now on; the ledger has the gateway's."""
+        self.off_ms = off_ms
+        for line in self.lines:
+            line.off_ms = off_ms
+
+    def set_clock(self):
+        """Let a server tell the time, as it knows it."""
+        self.set_ms.append(self.wall_ms)
+        self.app.set_wall(self.wall_ms + self.off_ms, self.now_ms, "sntp")
+        self._app_due_ms = self.wall_ms
 
     def note(self, what):
         """Add a line to the timeline."""
@@ -237,10 +241,11 @@ class Site:
                 self._make_trouble()
             try:
                 wait_ms = self._live()
-                sleep_ms = self.app.sleep.step(self.app, self.now_ms) if self.app.sleep else 0
-                if sleep_ms:
-                    self._sleep(sleep_ms, trouble)
-                    continue
+                if self.app.sleep and self.app.now_ms == self.now_ms:  # it was stepped
+                    sleep_ms = self.app.sleep.step(self.app, self.now_ms)
+                    if sleep_ms:
+                        self._sleep(sleep_ms, trouble)
+                        continue
             except PowerCut:
                 self.cut(self.random(3) > 0)
                 continue
@@ -276,7 +281,7 @@ class Site:
             self._sync_at_ms = None
             self.has_clock = True
             self.note("clock set")
-            app.set_wall(self.wall_ms, self.now_ms, "sntp")
+            self.set_clock()
         if self._step_lines(False) or self.wall_ms >= self._app_due_ms:
             is_busy = app.step(self.now_ms) == 0
             wait_ms = app.schedule.wait_ms(self.now_ms, self.step_ms)
@@ -303,7 +308,7 @@ class Site:
         uplink = self.app.uplink
         if self.app.sleep and not self.app.sleep.uplinks:
             return self.step_ms  # the radio is off
-        if self.network:
+        if self._is_reachable():
             pump(uplink, self.broker, self.now_ms)
         else:
             uplink.step(self.now_ms)
@@ -314,6 +319,9 @@ class Site:
             return min(self.step_ms, _WATCHED_MS if uplink.in_flight else self.step_ms)
         wait_ms = uplink.step(self.now_ms)
         return 1 if uplink.action else max(1, min(wait_ms, self.step_ms))
+
+    def _is_reachable(self):
+        return self.network
 
     def _heal(self):
         self.note("network back")
@@ -372,6 +380,10 @@ class Site:
 
     def judge(self):
         """Compare what the meters said with what the broker got; return a Verdict."""
-        records = [self.broker.stored[seq] for seq in sorted(self.broker.stored)]
-        every_ms = self.config["meters"][len(self.meters)]["interval_s"] * 1000
-        return judge(records, self.ledger, self.meters, every_ms, self.begun_ms, self.wall_ms)
+        records = self.broker.records()
+        config = self.config
+        every_ms = config["meters"][len(self.meters)]["interval_s"] * 1000
+        reach_ms = config["journal"]["max_loss_s"] * 1000
+        read = Read(records, self.ledger, self.meters, self.begun_ms, self.wall_ms, reach_ms)
+        read.offs = self.lines[0].offs
+        return judge(read, self.ledger, self.meters, self.sensor, every_ms, self.set_ms)

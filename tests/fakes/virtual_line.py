@@ -18,7 +18,9 @@ class Line:
 
     ledger  list that takes (index of the meter, its number, ms) of each intact answer; the ms are
             the gateway's: true ones and `off_ms`, what its clock is wrong by
+    offs    {(meter, number): off_ms} of answers under a wrong clock
     at      index of the first meter in the configuration
+    is_cut  nothing that a meter says arrives
     due_ms  true time at which step() has something to do
     """
 
@@ -26,6 +28,8 @@ class Line:
         self.meters = meters
         self.faults = 0
         self.off_ms = 0
+        self.offs = {}
+        self.is_cut = False
         self.due_ms = 0
         self._random = random
         self._ledger = ledger
@@ -49,7 +53,7 @@ class Line:
         self._sending_ms = self._speaks_ms = self.due_ms = _NEVER_MS
 
     def step(self, bus, wall_ms, now_ms):
-        """Move what is due; return whether the line has fallen quiet by it."""
+        """Move what is due; return whether a turn has ended by it."""
         while True:
             if self._speaks_ms <= wall_ms:
                 self._speak(wall_ms)
@@ -76,24 +80,30 @@ class Line:
         if self._is_busy and self._sending_ms == _NEVER_MS:
             due_ms = min(due_ms, wall_ms + max(1, (wait_us + 999) // 1000))
         self.due_ms = due_ms
-        return was_busy and not self._is_busy
+        return was_busy and not self._is_busy and self._speaks_ms == _NEVER_MS
 
     def _hand(self, bus, wall_ms, now_ms):
         _, data, entry = self._arriving.pop(0)
         bus.rx[0 : len(data)] = data
         if entry:
             self._ledger.append((entry[0], entry[1], wall_ms + self.off_ms))
+            if self.off_ms:
+                self.offs[entry] = self.off_ms
+            if self._speaks_ms != _NEVER_MS:
+                self.meters[0].heard[entry[1]] = wall_ms
         bus.received(len(data), now_ms, now_ms * 1000)
 
     def _speak(self, wall_ms):
         sensor = self.meters[0]
         self._speaks_ms += sensor.every_ms
-        if not sensor.dead:
-            self._send(sensor.frame(), (self._at, sensor.number), wall_ms, 0)
+        if not sensor.dead and not self.is_cut:
+            frame = sensor.frame()  # its last byte comes now
+            begun_ms = -int(len(frame) * _BYTE_MS) - 1
+            self._send(frame, (self._at, sensor.number), wall_ms, begun_ms)
 
     def _reply(self, request, wall_ms):
         for i, meter in enumerate(self.meters):
-            data = meter.answer(request, wall_ms)
+            data = b"" if self.is_cut else meter.answer(request, wall_ms)
             if data:
                 self._send(data, (self._at + i, meter.number), wall_ms, 5 + self._random(30))
 

@@ -47,10 +47,15 @@ class CountingMeter:
         self.unit = unit
         self.dead = False
         self.number = 0
+        self.is_counter = False  # the second value is one
 
     def second(self, number):
         """Return the second value of the answer `number`."""
         return scrambled(number)
+
+    def life(self, number):
+        """Return which of the meters that hung here gave that answer."""
+        return 0
 
     def answer(self, request, wall_ms=0):
         """Return the reply to one whole request, b"" when it is for another unit."""
@@ -71,26 +76,34 @@ class CountingMeter:
 class LoadMeter(CountingMeter):
     """One that counts the energy of a house through the seasons, in Wh, beside its answers.
 
-    said   what the counter was in each answer: {number: Wh}
-    lives  the number of the first answer of each meter that was here, ascending in time
+    said   what each answer was: {number: (Wh, which of the meters that hung here)}
     """
 
     def __init__(self, unit, wall_ms):
         super().__init__(unit)
+        self.is_counter = True
         self.said = {}
-        self.lives = [1]
+        self._life = 0
         self._measured_ms = wall_ms
-        self._watt_ms = unit * 40_000_000 * _HOUR_MS
+        self._watt_ms = self._first_ms()
 
     def second(self, number):
         """Return the counter of the answer `number`, -1: there was no such answer."""
-        return self.said.get(number, -1)
+        return self.said.get(number, (-1, 0))[0]
+
+    def life(self, number):
+        """Return which of the meters that hung here gave that answer."""
+        return self.said[number][1]
 
     def replace(self, number):
-        """Put a new meter in this one's place: its counter begins, its answers from number on."""
+        """Put a new meter here: its counter is lower, its answers are from number on."""
         self.number = number
-        self.lives.append(number + 1)
-        self._watt_ms = 0
+        self._life += 1
+        self._watt_ms = self._first_ms()
+
+    def _first_ms(self):
+        """Return where a counter begins: lower than any of the meters before ended."""
+        return (40 - self._life) * 100_000_000 * _HOUR_MS
 
     def _measure(self, wall_ms):
         day = wall_ms // _DAY_MS
@@ -100,14 +113,18 @@ class LoadMeter(CountingMeter):
         watts = 60 + self.unit * (winter * 3 + of_hour) + day % 7 * 15
         self._watt_ms += watts * (wall_ms - self._measured_ms)
         self._measured_ms = wall_ms
-        self.said[self.number] = self._watt_ms // _HOUR_MS
+        self.said[self.number] = (self._watt_ms // _HOUR_MS, self._life)
 
 
 class SpeakingSensor:
-    """An ultrasonic sensor that says a new distance every `every_ms`."""
+    """An ultrasonic sensor that says a new distance every `every_ms`.
+
+    heard  {number: true ms} of each frame that arrived whole
+    """
 
     def __init__(self, every_ms=5000):
         self.every_ms = every_ms
+        self.heard = {}
         self.dead = False
         self.number = 0
 

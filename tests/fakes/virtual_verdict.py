@@ -1,6 +1,7 @@
 """What became of every answer of virtual meters: stored, superseded, declared, or lost.
 
-    verdict = judge(records, ledger, meters, every_ms=60_000, begun_ms=..., now_ms=...)
+    read = Read(records, ledger, meters, begun_ms, now_ms, reach_ms)
+    verdict = judge(read, ledger, meters, sensor, every_ms, set_ms)
 
 Portable. Not here: the demonstration's oracle (host_tools/oracle.py), which reads a database.
 """
@@ -25,11 +26,13 @@ class Verdict:
         self.lost = []  # (meter, number, wall ms)
         self.doubled = []
         self.altered = []
+        self.disordered = []
+        self.unbalanced = []  # (meter, Wh too much, wall ms of the end)
 
     @property
     def wrong(self):
         """What must be empty."""
-        return self.lost, self.doubled, self.altered
+        return self.lost, self.doubled, self.altered + self.disordered + self.unbalanced
 
 
 class _Spans:
@@ -73,30 +76,41 @@ def _has_near(times, at_ms):
     return at > 0 and times[at - 1] >= at_ms - NEAR_MS
 
 
-class _Read:
-    """What the records say: rows (meter, wall ms, number), spans by meter, clock settings."""
+class Read:
+    """What the records say: rows (meter, wall ms, number), and spans by meter.
 
-    def __init__(self, records, ledger, meters, begun_ms, now_ms):
+    records   whole records in the order of their numbers
+    ledger    (meter, number, ms) of each intact answer, in time; ms: as the gateway's clock was
+    meters    those that are asked; one more pushes
+    reach_ms  what a power cut costs at most, where a start does not know when it was
+    """
+
+    def __init__(self, records, ledger, meters, begun_ms, now_ms, reach_ms):
         asked = len(meters)
         self._meters = meters
         self.rows = []
+        self.counts: list = [[] for _ in meters]  # of each counter, as the records have them
         self.spans = [_Spans() for _ in range(asked + 1)]
-        self.aligned = []
         self._asked = asked
+        self.offs: dict = {}  # {(meter, number): ms} that the clock was ahead then
         self._sensor: dict = {}
         for meter, number, at_ms in ledger:
             if meter == asked:
                 self._sensor.setdefault(at_ms // _BUCKET_MS, []).append((at_ms, number))
         blocks, holes, boots, starts = self._sort(records)
-        self._take_boots(boots, starts, begun_ms)
+        self._take_boots(boots, starts, begun_ms, reach_ms)
         for block in blocks:
-            base_ms = 0 if block.clock else starts.get(block.boot)
+            base_ms = _base_ms(block, starts)
             if base_ms is None:
                 continue  # never dated: its answers count as missing
             for at_ms, values, quality in block.rows:
                 self._take(block.meter, base_ms + at_ms, values, quality)
         for at in holes:
             self._take_hole(blocks, at, starts, begun_ms, now_ms)
+
+    def declares(self, meter, at_ms):
+        """Tell whether the records say that something may be missing then."""
+        return self.spans[meter].meets(at_ms - NEAR_MS, at_ms + NEAR_MS)
 
     def _sort(self, records):
         blocks, holes, boots = [], [], []
@@ -108,7 +122,6 @@ class _Read:
                 continue
             tree = json.loads(record[start:end])
             if kind == TIME:
-                self.aligned.append(tree["wall_ms"])
                 starts.setdefault(tree["boot"], tree["wall_ms"] - tree["uptime_ms"])
             elif kind == BOOT:
                 boots.append(tree)
@@ -116,11 +129,13 @@ class _Read:
                 holes.append(len(blocks))
         return blocks, holes, boots, starts
 
-    def _take_boots(self, boots, starts, before_ms):
+    def _take_boots(self, boots, starts, before_ms, reach_ms):
         for tree in boots:
             began_ms = tree["to_ms"] or starts.get(tree["boot"], before_ms)
+            from_ms = tree["from_ms"] or before_ms
             for spans in self.spans:
-                spans.add(tree["from_ms"] or before_ms, began_ms)
+                # A clock that was ahead, and unset by the cut: nobody can say when that was.
+                spans.add(from_ms, began_ms if from_ms <= began_ms else from_ms + reach_ms)
             before_ms = began_ms
 
     def _take(self, meter, at_ms, values, quality):
@@ -132,6 +147,7 @@ class _Read:
             second = self._meters[meter].second(values[0])
             whole = values[1] == second and bytes(quality) == bytes((GOOD, GOOD))
             self.rows.append((meter, at_ms, values[0] if whole else -1))
+            self.counts[meter].append(values[1])
 
     def _number_of(self, at_ms, value):
         """Return which frame of the sensor a row holds, the nearest in time; -1: none."""
@@ -146,25 +162,23 @@ class _Read:
         for meter in range(self._asked + 1):
             from_ms, to_ms = begun_ms, now_ms
             for i in range(at - 1, -1, -1):
-                if blocks[i].meter == meter:
-                    from_ms = _instant(blocks[i], -1, starts)
+                if blocks[i].meter == meter and _base_ms(blocks[i], starts) is not None:
+                    from_ms = _base_ms(blocks[i], starts) + blocks[i].rows[-1][0]
                     break
             for i in range(at, len(blocks)):
-                if blocks[i].meter == meter:
-                    to_ms = _instant(blocks[i], 0, starts)
+                if blocks[i].meter == meter and _base_ms(blocks[i], starts) is not None:
+                    to_ms = _base_ms(blocks[i], starts) + blocks[i].rows[0][0]
                     break
             self.spans[meter].add(from_ms, to_ms)
 
 
-def judge(records, ledger, meters, every_ms, begun_ms, now_ms):
+def judge(read, ledger, meters, sensor, every_ms, set_ms):
     """Compare what meters said with what arrived; return a Verdict.
 
-    records   whole records in the order of their numbers
-    ledger    (meter, number, wall ms) of each intact answer, in time
-    meters    those that are asked; one more pushes, and is due every every_ms
+    sensor    the one that pushes, and is due every every_ms
+    set_ms    true times at which the clock was set
     """
     asked = len(meters)
-    read = _Read(records, ledger, meters, begun_ms, now_ms)
     verdict = Verdict()
     instants = {(meter, number): at_ms for meter, number, at_ms in ledger}
     seen = set()
@@ -182,38 +196,81 @@ def judge(records, ledger, meters, every_ms, begun_ms, now_ms):
         if meter == asked:
             continue
         verdict.answered += 1
+        off_ms = read.offs.get((meter, number), 0)
         if (meter, number) in seen:
             verdict.stored += 1
         elif _has_near(times[meter], at_ms):
             verdict.superseded += 1
-        elif read.spans[meter].meets(at_ms - NEAR_MS, at_ms + NEAR_MS):
+        elif read.declares(meter, at_ms) or read.declares(meter, at_ms - off_ms):
             verdict.declared += 1
         else:
             verdict.lost.append((meter, number, at_ms))
-    _judge_pushed(read, ledger, asked, every_ms, times[asked], verdict)
+    _judge_pushed(read, sensor, asked, every_ms, set_ms, verdict)
+    for index, meter in enumerate(meters):
+        _judge_order(read.rows, index, meter, verdict)
+        if meter.is_counter:
+            _judge_balance(read.counts[index], ledger, index, meter, seen, verdict)
     return verdict
 
 
-def _judge_pushed(read, ledger, asked, every_ms, rows, verdict):
+def _judge_order(rows, index, meter, verdict):
+    """In the order of the records a meter's answers are in the order in which it gave them."""
+    before = (-1, -1)
+    for at, at_ms, number in rows:
+        if at == index and number >= 0:
+            here = (meter.life(number), number)
+            if here <= before:
+                verdict.disordered.append((index, number, at_ms))
+            before = here
+
+
+def _judge_balance(counts, ledger, index, meter, seen, verdict):
+    """What the stored counter rose by is what the meters' own rose by, to the Wh.
+
+    A counter that goes back was exchanged: what the new one had counted before its first stored
+    answer, and the old one after its last, is nobody's (host_tools/collect/consumption.py).
+    """
+    rose = 0
+    for i in range(1, len(counts)):
+        rose += max(0, counts[i] - counts[i - 1])
+    lives: dict = {}
+    end_ms = 0
+    for at, number, at_ms in ledger:
+        if at == index and (index, number) in seen:
+            value = meter.second(number)
+            first, _ = lives.get(meter.life(number), (value, 0))
+            lives[meter.life(number)] = (first, value)
+            end_ms = at_ms
+    owed = sum([last - first for first, last in lives.values()])
+    if rose != owed:
+        verdict.unbalanced.append((index, rose - owed, end_ms))
+
+
+def _judge_pushed(read, sensor, asked, every_ms, set_ms, verdict):
     """A meter that pushes owes a reading per period: no two rows are further apart than 1.5."""
-    heard = [at_ms for meter, _, at_ms in ledger if meter == asked]
+    heard = sensor.heard
+    rows = [(heard[n], at_ms) for meter, at_ms, n in read.rows if meter == asked and n in heard]
+    rows.sort()
     verdict.answered += len(rows)
     verdict.stored += len(rows)
-    read.aligned.sort()
-    ends = rows + [heard[-1]]  # noqa: RUF005 - absent on the device
-    from_ms = heard[0]
-    for to_ms in ends:
-        if to_ms - from_ms > every_ms * 3 // 2:
+    numbers = sorted(heard)
+    first_ms, last_ms = heard[numbers[0]], heard[numbers[-1]]
+    offs = [rows[0][1] - rows[0][0], rows[-1][1] - rows[-1][0]] if rows else [0, 0]
+    rows.append((last_ms, last_ms + offs[1]))
+    true_ms, label_ms = first_ms, first_ms + offs[0]
+    for next_ms, next_label_ms in rows:
+        if next_ms - true_ms > every_ms * 3 // 2:
             verdict.answered += 1
-            set_at = _after(read.aligned, to_ms)
-            if read.spans[asked].meets(from_ms, to_ms):
+            set_at = _after(set_ms, next_ms)
+            if read.spans[asked].meets(label_ms, next_label_ms):
                 verdict.declared += 1
-            elif set_at and read.aligned[set_at - 1] >= from_ms:
+            elif set_at and set_ms[set_at - 1] >= true_ms:
                 verdict.superseded += 1  # its period was cut when the clock was set
             else:
-                verdict.lost.append((asked, to_ms - from_ms, from_ms))
-        from_ms = to_ms
+                verdict.lost.append((asked, next_ms - true_ms, true_ms))
+        true_ms, label_ms = next_ms, next_label_ms
 
 
-def _instant(block, row, starts):
-    return block.rows[row][0] + (0 if block.clock else starts.get(block.boot, 0))
+def _base_ms(block, starts):
+    """Return what the times of a block's rows are from; None: it was never dated."""
+    return 0 if block.clock else starts.get(block.boot)

@@ -4,137 +4,69 @@
     world.verdict.wrong                  # ([], [], []) when every promise was kept
 
 Beside the hours of tests/system/test_field_life.py: outages of weeks, a full journal, dead and
-replaced meters (counters begin anew), flash errors, brown-outs, another configuration, clocks a
-second off, years that leap. Portable; `make years` runs it.
+replaced meters, flash that errs and wears out, brown-outs, clocks that are wrong, years that
+leap, certificates that run out, a collector restored from a backup, configurations and firmware
+on trial, good and bad. Each trouble: years_troubles.py. Portable; `make years` runs it.
 """
 
 import json
 from hashlib import sha256
 
-from tests.fakes.virtual_gateway import TREE, Site
+from tests.fakes.virtual_gateway import TREE
 from tests.fakes.virtual_meters import LoadMeter
+from tests.fakes.virtual_releases import WELL
+from tests.system.years_gateway import DAY_MS
+from tests.system.years_troubles import HOUR_MS, TROUBLES, TroubledSite
 
-DAY_MS = 86400 * 1000
-_HOUR_MS = 3600 * 1000
 _BEGIN_MS = 1798761600000  # 2027-01-01; 2028 leaps
-_TROUBLES = (  # (weight, name of the method)
-    (24, "_cut_power"),
-    (16, "_cut_in_flash"),
-    (6, "_brown_out"),
-    (22, "_lose_network"),
-    (10, "_broker_is_mute"),
-    (10, "_collector_is_silent"),
-    (10, "_broker_forgets"),
-    (8, "_meter_dies"),
-    (3, "_meter_is_replaced"),
-    (5, "_flash_fails"),
-    (3, "_configuration_changes"),
-)
+_WEIGHT = sum([weight for weight, _ in TROUBLES])
 
 
-def _tree(intervals):
-    tree = dict(TREE)
-    tree["meters"] = [dict(row) for row in TREE["meters"]]
-    for i, interval_s in enumerate(intervals):
-        tree["meters"][i]["interval_s"] = interval_s
-    tree["block"] = {"flush_s": 6 * 3600, "size": 512}
-    tree["journal"] = {"size_kb": 64, "max_loss_s": 3600}
-    tree["uplink"] = {"state_s": 3600, "keepalive_s": 600}
-    return tree
-
-
-class World(Site):
+class World(TroubledSite):
     """One gateway; every draw comes from the seed."""
 
     step_ms = 300_000
 
     def __init__(self, seed):
         begun_ms = _BEGIN_MS + seed * 97 % 3000 * DAY_MS
-        super().__init__(seed, _tree((900, 1800, 3600)), begun_ms)
-        self.sensor.every_ms = 900_000
-        self.counts = {}
+        super().__init__(seed, TREE, (900, 1800, 3600), begun_ms)
+        self.sensor.every_ms = 300_000
         self.verdict = None
-        self._dead_until = []
 
     def _make_meters(self):
         return [LoadMeter(1, self.wall_ms), LoadMeter(2, self.wall_ms)]
 
     def _make_trouble(self):
         """Draw one trouble; the next comes within sixteen hours."""
-        random = self.random
-        self._next_trouble_ms = self.wall_ms + random(16 * _HOUR_MS)
-        for meter, until_ms in self._dead_until:
-            if self.wall_ms >= until_ms:
-                meter.dead = False
-        draw = random(sum([weight for weight, _ in _TROUBLES]))
-        for weight, name in _TROUBLES:
+        self._next_trouble_ms = self.wall_ms + self.random(16 * HOUR_MS)
+        self.heal_what_is_over()
+        draw = self.random(_WEIGHT)
+        for weight, name in TROUBLES:
             draw -= weight
             if draw < 0:
-                self.counts[name] = self.counts.get(name, 0) + 1
-                getattr(self, name)()
+                self.count(name)
                 return
 
-    def _duration_ms(self):
-        """Mostly minutes, often hours, now and then weeks."""
-        kind = self.random(20)
-        if kind < 12:
-            return 1000 + self.random(1800 * 1000)
-        if kind < 19:
-            return 1000 + self.random(2 * DAY_MS)
-        return self.random(28 * DAY_MS)
-
-    def _part(self, what):
-        self._network_back_ms = self.wall_ms + self._duration_ms()
-        self.note(what)
-
-    def _cut_power(self):
-        self.cut(self.random(4) > 0)
-
-    def _cut_in_flash(self):
-        self._grounds[self.random(2)].cut_in = 1 + self.random(20)
-
-    def _brown_out(self):
-        for _ in range(2 + self.random(6)):
-            self.cut(self.random(4) > 0)
-            self.run(self.random(20_000))
-
-    def _lose_network(self):
-        self._part("no network")
-        self.network = False
-
-    def _broker_is_mute(self):
-        self._part("mute")
-        self.broker.mute = True
-
-    def _collector_is_silent(self):
-        self._part("acks withheld")
-        self.broker.acks = False
-
-    def _broker_forgets(self):
-        self._part("acknowledged and lost")
-        self.broker.lose_acknowledged = True
-
-    def _meter_dies(self):
-        meter = self.meters[self.random(2)]
-        self.note("a meter is dead")
-        meter.dead = True
-        self._dead_until.append((meter, self.wall_ms + self._duration_ms()))
-
-    def _meter_is_replaced(self):
-        meter = self.meters[self.random(2)]
-        self.note("a meter is replaced")
-        base = (3 - self.counts["_meter_is_replaced"] % 4) * 1_000_000_000
-        meter.replace(base + self.random(900_000_000))
-
-    def _flash_fails(self):
-        self.note("flash errors")
-        self._grounds[0].fail = 1 + self.random(6)
-
-    def _configuration_changes(self):
-        self.note("another configuration")
-        first = (900, 600, 1200)[self.random(3)]
-        self.configure(_tree((first, 1800, 3600)))
-        self.cut()
+    def settle(self):
+        """End all trouble; a last release must find its way, and every reading too."""
+        self.revive_flash()
+        for ground in self._grounds:
+            ground.worn = ground.fail = ground.cut_in = 0
+        self._steps_left = None
+        self.correct_clock()
+        self.grace_until_ms = self.wall_ms + 30 * DAY_MS
+        self._network_back_ms = None
+        self._heal()
+        for meter in self.meters:
+            meter.dead = False
+        self.run(12 * HOUR_MS)  # what is on trial ends, one way or the other
+        self.offer(WELL)
+        self.run(12 * HOUR_MS)
+        super().settle()
+        if self.version != "%d.0" % self.releases.count:
+            self.broken.append((self.wall_ms, "the last release does not run"))
+        if not self.broker.is_idle:
+            self.broken.append((self.wall_ms, "orders without an answer"))
 
     def digest(self):
         """Return what identifies the blocks that arrived: the same on every runtime."""
@@ -149,9 +81,12 @@ class World(Site):
 def explore(seed, days):
     """Live so many days by the seed, settle, judge; return the World."""
     world = World(seed)
-    world.run(days * DAY_MS, trouble=True)
-    world.settle()
-    world.verdict = world.judge()
+    try:
+        world.run(days * DAY_MS, trouble=True)
+        world.settle()
+        world.verdict = world.judge()
+    finally:
+        world.close()
     return world
 
 
@@ -166,8 +101,9 @@ def summary(world):
     wrong = []
     for kind, found in zip(("lost", "doubled", "altered"), verdict.wrong):  # noqa: B905 - as there
         for meter, number, at_ms in found[:3]:
-            near = [w for t, w in world.timeline if -DAY_MS < t + world.begun_ms - at_ms < DAY_MS]
-            wrong.append([kind, meter, number, at_ms - world.begun_ms, near[-8:]])
+            wrong.append([kind, meter, number, at_ms - world.begun_ms, _near(world, at_ms)])
+    for at_ms, what in world.broken[:3]:
+        wrong.append(["broken", what, at_ms - world.begun_ms, _near(world, at_ms)])
     return {
         "answered": verdict.answered,
         "stored": verdict.stored,
@@ -175,9 +111,16 @@ def summary(world):
         "declared": verdict.declared,
         "lost": len(verdict.lost),
         "doubled": len(verdict.doubled),
-        "altered": len(verdict.altered) + len(world.broker.changed),
+        "altered": len(verdict.wrong[2]) + len(world.broker.changed),
+        "broken": len(world.broken),
         "starts": world.starts,
         "troubles": sum(world.counts.values()),
         "digest": world.digest(),
         "wrong": wrong,
     }
+
+
+def _near(world, at_ms):
+    """Return what the timeline has of the day before and after."""
+    near = [what for t, what in world.timeline if -DAY_MS < t + world.begun_ms - at_ms < DAY_MS]
+    return near[-12:]
