@@ -7,6 +7,7 @@ App keeps to call later, is in main.py.
 """
 
 import gc
+import sys
 
 from agent import forget
 from agent import log as log_
@@ -43,6 +44,8 @@ def build(platform, slot, state):
     log.level = log_.LEVELS[config["log"]["level"]]
     hal = hal_.make(platform, board)
     clock = Clock(boot=hal.random(1 << 32))
+    if not clock.remembered_ms:
+        clock.remembered_ms = image_day_ms(sys.version)
     now_ms = hal.ticks_ms()
     clock.tick(now_ms)
     small = board["flash"]["small"]
@@ -90,6 +93,21 @@ def build(platform, slot, state):
     words.tell(app.note_event)
     app.words = words  # type: ignore[assignment]
     return app, hal
+
+
+def image_day_ms(version):
+    """Return the day that a runtime says it was built on, in ms since 1970; 0: it says none.
+
+    Of a firmware that is frozen in it is the day of the build, which a bundle is given.
+    version: sys.version, such as "3.4.0; MicroPython v1.28.0 on 2026-11-28"
+    """
+    from drivers.civil import days
+
+    try:
+        year, month, day = [int(part) for part in version.split(" on ")[-1].split("-")]
+    except ValueError:
+        return 0
+    return days(year, month, day) * 86400000
 
 
 def _chosen(platform, slot, state, log):

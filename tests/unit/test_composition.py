@@ -285,3 +285,22 @@ def test_a_clock_that_is_set_anew_says_by_how_much():
     app = board.app()
     app.set_wall(WALL + 90_000, 1000, "broker")
     assert any("clock stepped by 90000 ms (broker)" in line for line in app.log.lines())
+
+
+def test_a_firmware_that_is_frozen_in_was_built_on_the_day_of_its_runtime():
+    day_ms = 1_795_824_000_000  # 2026-11-28
+    for version, wanted in (
+        ("3.4.0; MicroPython v1.28.0 on 2026-11-28", day_ms),
+        ("3.4.0; MicroPython v1.29.0-preview.7.gabc on 2026-11-28", day_ms),
+        ("3.11.2 (main, Apr 28 2025, 14:11:48) [GCC 12.2.0]", 0),
+        ("3.4.0; MicroPython v1.28.0 on today", 0),
+        ("", 0),
+    ):
+        assert build_.image_day_ms(version) == wanted, version
+    kept = build_.image_day_ms
+    build_.image_day_ms = lambda version: day_ms
+    try:
+        app, _ = _Board(_tree()).build()
+    finally:
+        build_.image_day_ms = kept
+    assert app.clock.tls_ms() == day_ms, "no certificate that was made since is too young"
