@@ -32,6 +32,7 @@ package(
         "hal/%s.py" % options.port,
         *(("hal/chip.py", "hal/uart.py") if options.port != "host" else ()),
         *(("hal/sampler.py",) if options.port == "rp2" else ()),
+        *(("hal/counter.py",) if options.port == "esp32" else ()),
         "link.py",
         "loop.py",
         "main.py",

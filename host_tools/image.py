@@ -48,6 +48,8 @@ AT_A_DESK = (
 )
 # Machine code that MicroPython's unix port loads on this computer; elsewhere bytecode serves.
 ARCH = {"x86_64": "x64", "AMD64": "x64"}.get(platform.machine(), "")
+# How a port's inputs are seen while its flash is erased.
+INPUTS = {"rp2": "sampler.py", "esp32": "counter.py"}
 _DATED = Path("agent/clock.py")  # what TLS assumes is never before the day of the build
 _NO_DAY = "BUILT_MS = 0 "
 _EMITTERS = (b"@micropython.viper", b"@micropython.native")
@@ -194,8 +196,7 @@ def paths_for(boards: Sequence[str]) -> list[Path]:
     hals = _hals(boards)
     dropped = {Path("boards", f"{name}.py") for name in known - set(boards)} | {_REPAIR}
     dropped |= {Path("firmware/hal", f"{name}.py") for name in {"host", "rp2", "esp32"} - hals}
-    if "rp2" not in hals:
-        dropped.add(Path("firmware/hal/sampler.py"))
+    dropped |= {Path("firmware/hal", name) for port, name in INPUTS.items() if port not in hals}
     if hals == {"host"}:
         dropped |= {Path("firmware/hal/chip.py"), Path("firmware/hal/uart.py")}
     return [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # port: what only the other one has
-PORTS = {"rp2": ("esp32.py",), "esp32": ("rp2.py", "sampler.py")}
+PORTS = {"rp2": ("esp32.py", "counter.py"), "esp32": ("rp2.py", "sampler.py")}
 HOST_ONLY = ("firmware/hal/host.py", "firmware/host_start.py")
 
 

@@ -24,6 +24,11 @@ class Hal(Chip):
     # Asleep its clock is an RC oscillator (ESP-IDF, "RTC timer clock sources").
     drift_ppm = 50000
 
+    def __init__(self, platform, board):
+        """As Chip has it."""
+        self._units: dict = {}  # input: which counter is its
+        super().__init__(platform, board)
+
     def _why_it_began(self):
         """A panic and machine.reset() look alike here: the mark tells them apart."""
         memory = machine.RTC().memory()
@@ -55,6 +60,20 @@ class Hal(Chip):
 
     def _adc_mv(self):
         return self._adc.read_uv() // 1000  # calibrated by the factory
+
+    def open_pins(self, names):
+        """Open inputs, pulled up: by interrupts, and by counters where one is free for each."""
+        from firmware.hal.counter import Counted, counter
+
+        pins = self.board["pins"]
+        try:
+            counters = []
+            for name in names:
+                unit = self._units.setdefault(name, len(self._units))
+                counters.append(counter(unit, pins[name]))
+        except (KeyError, OSError):
+            return super().open_pins(names)
+        return Counted([pins[name] for name in names], self.interrupt, counters)
 
     def remount(self):
         """Mount the file system anew."""

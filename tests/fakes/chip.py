@@ -440,8 +440,40 @@ class Partition:
         return [] if label == "journal" else ["partition " + label]  # a stock image
 
 
+class PCNT:
+    """A pulse counter: the edges of its pin since it was read last; `units` has them all."""
+
+    INCREMENT = 1
+    chip: "Chip"
+    units = 8
+
+    def __init__(self, unit, pin, rising, falling, filter, value):  # the port's
+        if unit >= self.units:
+            raise ValueError("invalid id")
+        assert rising == falling == self.INCREMENT and 1 <= filter <= 1023 and value == 0
+        self.pin = pin
+        self.has_started = False
+        self.chip.counters[unit] = self
+
+    def start(self):
+        self.has_started = True
+        self._edges()
+        self._read_us = self.chip.time.now_us
+
+    def value(self, new):
+        assert new == 0 and self.has_started
+        edges = self._edges()
+        self._read_us = self.chip.time.now_us
+        return edges
+
+    def _edges(self):
+        since = getattr(self, "_read_us", -1)
+        return len([at for at, _ in self.pin.levels if since < at <= self.chip.time.now_us])
+
+
 class _Esp32:
     Partition = Partition
+    PCNT = PCNT
 
 
 class _Os:
@@ -472,7 +504,8 @@ class Chip:
         self.mounts = []
         self.watchdog = self.station = self.lan = None
         self.machines = []
-        for part in (Pin, UART, RTC, WDT, ADC, WLAN, LAN, StateMachine):
+        self.counters = {}
+        for part in (Pin, UART, RTC, WDT, ADC, WLAN, LAN, StateMachine, PCNT):
             part.chip = self
 
     def install(self):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from host_tools.image import AT_A_DESK, PACKAGES, ROOT, imports, paths_for, sources
+from host_tools.image import AT_A_DESK, INPUTS, PACKAGES, ROOT, imports, paths_for, sources
 
 MANIFEST = ROOT / "firmware" / "manifest.py"
 IMAGES = sorted((ROOT / "firmware" / "images").glob("ECLOR_*"))
@@ -129,7 +129,7 @@ def test_an_image_freezes_all_of_the_gateway_that_its_port_runs(image):
         and path.name != "repair.py"  # for boards whose firmware is in slots alone
         and (path.parts[0] != "boards" or path.stem in ("__init__", board))
         and (path.parent.name != "hal" or path.stem not in {"host", "esp32", "rp2"} - {port})
-        and (path.stem != "sampler" or port == "rp2")
+        and (path.name not in INPUTS.values() or path.name == INPUTS.get(port))
         and (path.parent.name != "hal" or path.stem not in _OF_CHIPS or port != "host")
     }
     wanted |= {"firmware/boot.py", *(_STARTS_HERE if port == "host" else _STARTS)}

@@ -13,7 +13,7 @@ from tests.fakes.collector_of_readings import Collected
 fake.Chip().install()
 from firmware import hal as contract  # noqa: E402
 from firmware.hal import chip as shared  # noqa: E402
-from firmware.hal import esp32, rp2, sampler, uart  # noqa: E402
+from firmware.hal import counter, esp32, rp2, sampler, uart  # noqa: E402
 
 fake.uninstall()
 
@@ -29,7 +29,7 @@ def _chip(**state):
     chip = fake.Chip()
     for name, value in state.items():
         setattr(chip, name, value)
-    chip.patch(shared, uart, rp2, esp32, sampler)
+    chip.patch(shared, uart, rp2, esp32, sampler, counter)
     return chip
 
 
@@ -206,8 +206,11 @@ def _count(pulse_ms, erase_ms, machines=range(8), count=40, every_ms=150):
     fake.StateMachine.taken = [each for each in range(8) if each not in machines]
     port = rp2.Hal(_Platform(), PICO).open_pins(["in1"])
     fake.StateMachine.taken = ()
+    return _count_on(chip, port, chip.pins[10], pulse_ms, erase_ms, count, every_ms)
+
+
+def _count_on(chip, port, pin, pulse_ms, erase_ms, count=40, every_ms=150):
     got = Collected(Pulse(load_map("s0_electricity"), {}))
-    pin = chip.pins[10]
     now_us = chip.time.now_us
     pin.levels = [(now_us - 1_000_000, 1)]
     erases = []
@@ -234,23 +237,23 @@ def _count(pulse_ms, erase_ms, machines=range(8), count=40, every_ms=150):
             while told < len(pin.levels) and pin.levels[told][0] <= now_us:
                 told += 1
             if pin.handler:
-                pin.handler(pin)
+                _as_now(pin, now_us, lambda: pin.handler(pin))
         for i in range(told, len(pin.levels)):  # what is to come is not there yet
             assert pin.levels[i][0] > now_us
-        length = _read_as_now(port, pin, buffer, now_us)
+        length = _as_now(pin, now_us, lambda: port.readinto(buffer))
         got.feed(bytes(buffer[:length]), now_ms=now_us // 1000)
         if not length:
             got.silence(now_ms=now_us // 1000)
     return got
 
 
-def _read_as_now(port, pin, buffer, now_us):
-    """Read a port while its pin has the level of now."""
+def _as_now(pin, now_us, work):
+    """Do something while a pin has the level of now."""
     kept = pin.levels
     pin.levels = [each for each in kept if each[0] <= now_us]
-    length = port.readinto(buffer)
+    found = work()
     pin.levels = kept
-    return length
+    return found
 
 
 def test_a_pulse_of_30_ms_under_an_erase_of_45_ms_is_counted_by_pio():
@@ -274,6 +277,76 @@ def test_looks_that_went_in_a_long_erase_are_declared():
 def test_without_a_free_state_machine_interrupts_serve_and_an_erase_hides_a_pulse():
     assert _count(30, 0, machines=()).driver.carried == 40
     assert _count(30, 45, machines=()).driver.carried < 40
+
+
+def _count_on_esp32(pulse_ms, erase_ms, units=8, **more):
+    chip = _chip()
+    fake.PCNT.units = units
+    port = esp32.Hal(_Platform(), DEVKIT).open_pins(["in1"])
+    fake.PCNT.units = 8
+    return _count_on(chip, port, chip.pins[18], pulse_ms, erase_ms, **more)
+
+
+def test_on_esp32_a_counter_tells_of_a_pulse_that_an_erase_hid():
+    for erase_ms in (0, 45, 60):
+        got = _count_on_esp32(30, erase_ms)
+        assert got.driver.carried == 40 and got.errors == [], (erase_ms, got.driver.carried)
+    assert _count_on_esp32(30, 0, units=0).driver.carried == 40
+    assert _count_on_esp32(30, 45, units=0).driver.carried < 40, "interrupts alone"
+
+
+def test_on_esp32_a_long_erase_hides_as_many_pulses_as_fit_into_it():
+    got = _count_on_esp32(30, 400, count=8, every_ms=600)
+    assert got.driver.carried == 8 and got.errors == []
+
+
+def _look(chip, port, after_ms, *levels):
+    """Let so many ms pass with levels (ms before the end, level); return the edges then read."""
+    chip.time.now_us += 1000 * after_ms
+    pin = chip.pins[18]
+    pin.levels += [(chip.time.now_us - 1000 * ms, level) for ms, level in levels]
+    pin.handler(pin)
+    return [e[:3] for e in _edges(port)]
+
+
+def test_on_esp32_what_no_counter_can_say_is_declared_and_bounce_is_no_pulse():
+    chip = _chip()
+    port = esp32.Hal(_Platform(), DEVKIT).open_pins(["in1"])
+    assert _look(chip, port, 20) == [(0, 1, 1)]
+    assert _look(chip, port, 20, (9, 0), (8, 1), (7, 0)) == [(0, 0, 0)], "bounce, no stall"
+    assert _look(chip, port, 45, (9, 1), (8, 0), (7, 1)) == [(0, 1, 0)], "bounce under an erase"
+    assert _look(chip, port, 45, *[(20 - i, i % 2) for i in range(6)]) == [], "noise"
+    assert _look(chip, port, 20, (9, 0), (3, 1)) == [], "too short for a pulse, no stall"
+    assert _look(chip, port, 90, (40, 0)) == [(0, 0, 0)], "one edge in a long stall hides none"
+    assert _look(chip, port, 20, (5, 1)) == [(0, 1, 0)]
+    # An edge that was seen, and two more where there was room for them: which is not known.
+    assert _look(chip, port, 90, (80, 0), (50, 1), (20, 0)) == [(0, 0, 0)]
+    assert _look(chip, port, 20, (5, 1)) == [(0, 1, 1)], "the next edge says that some were lost"
+    assert _look(chip, port, 90, (80, 0), (50, 1)) == [(0, 0, 0), (0, 1, 0)]
+
+
+def test_on_esp32_an_image_without_counters_has_interrupts():
+    chip = _chip()
+    kept = fake._Esp32.PCNT
+    del fake._Esp32.PCNT
+    try:
+        port = esp32.Hal(_Platform(), DEVKIT).open_pins(["in1", "in2"])
+    finally:
+        fake._Esp32.PCNT = kept
+    assert [e[:3] for e in _edges(port)] == [(0, 1, 1), (1, 1, 1)] and not chip.counters
+
+
+def test_on_esp32_a_port_that_is_opened_again_keeps_its_counters():
+    chip = _chip()
+    gateway = esp32.Hal(_Platform(), DEVKIT)
+    for _ in range(3):
+        gateway.open_pins(["in2", "in1"])
+    assert sorted(chip.counters) == [0, 1] and chip.counters[0].pin is chip.pins[19]
+    try:
+        gateway.open_pins(["in1", "in9"])
+        raise AssertionError("no error")
+    except OSError:
+        pass
 
 
 def test_a_port_that_is_opened_again_keeps_its_state_machines():
