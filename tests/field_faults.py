@@ -1,9 +1,10 @@
 """Faults that the field simulator must find, in every layer between the line and the broker.
 
 Not the run itself: tests/seeded_faults.py, which lives some days of tests/system/years_world.py
-and some hours of tests/fakes/virtual_gateway.py with each. A row: name, then (file, what stands
-there, what stands there instead), once or several times. The journal has faults of its own
-(tests/journal_faults.py), boot.py too (tests/host/test_boot_faults.py).
+and some hours of tests/fakes/virtual_gateway.py with each, and weeks of the former with
+CHANGE_FAULTS. A row: name, then (file, what stands there, what stands there instead), once or
+several times. The journal has faults of its own (tests/journal_faults.py), boot.py's file too
+(tests/host/test_boot_faults.py).
 
 Absent is what the layers around mend: a late answer that counts for the next request is refused by
 its unit or its number, half a frame behind a power cut by its check sum, a missed period by the
@@ -15,6 +16,12 @@ SCHEDULE, CLOCK, REPORT = "agent/schedule.py", "agent/clock.py", "agent/report.p
 FLIGHT, SESSION, UPLINK = "agent/flight.py", "agent/session.py", "agent/uplink.py"
 CODEC, LEVEL = "agent/codec.py", "drivers/level.py"
 FRAME, MODBUS = "drivers/modbus_frame.py", "drivers/modbus.py"
+BOOT, TRIAL, SETTINGS, UPGRADE = (
+    "firmware/boot.py",
+    "agent/trial.py",
+    "agent/settings.py",
+    "agent/upgrade.py",
+)
 
 FAULTS: tuple[tuple[str, ...], ...] = (
     # --- drivers
@@ -203,5 +210,57 @@ FAULTS: tuple[tuple[str, ...], ...] = (
         UPLINK,
         "                out[i - 1] = out[i]\n",
         "                out[i - 1] = out[i] if i % 61 else 0\n",
+    ),
+)
+
+# Of what changes a gateway: found in weeks, not in days.
+CHANGE_FAULTS: tuple[tuple[str, ...], ...] = (
+    (
+        "the starts of a firmware on trial are not counted",
+        BOOT,
+        "        state[2] = tries - 1\n",
+        "        state[2] = tries\n",
+    ),
+    (
+        "a firmware whose trial is over stays",
+        BOOT,
+        "        state = [active, _NO_TRIAL, 0, fails, 0, why]\n",
+        "        state = [trial, _NO_TRIAL, 0, fails, 0, why]\n        active = trial\n",
+    ),
+    (
+        "a firmware without a network is confirmed",
+        TRIAL,
+        "        if acked < self._first:\n",
+        "        if acked < 0:\n",
+    ),
+    (
+        "the errors of a firmware are not looked at",
+        TRIAL,
+        "        if errors > _ERRORS:\n",
+        "        if errors < 0:\n",
+    ),
+    (
+        "a firmware that hears no meter is confirmed",
+        TRIAL,
+        "        if 2 * meters < self._meters:\n",
+        "        if meters < 0:\n",
+    ),
+    (
+        "a configuration whose trial is over stays",
+        SETTINGS,
+        "        state = [good or active, NO_TRIAL",
+        "        state = [good or trial, NO_TRIAL",
+    ),
+    (
+        "a trial that fails does not restart",
+        UPGRADE,
+        "            self._trial = None  # decided, once\n            return True\n",
+        "            self._trial = None  # decided, once\n            return False\n",
+    ),
+    (
+        "a clock that was set back is not believed",
+        "agent/recovery.py",
+        "if seq > found.alive_seq or (seq == found.alive_seq and ",
+        "if (",
     ),
 )

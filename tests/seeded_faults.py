@@ -19,13 +19,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.closing import close
+from tests.field_faults import CHANGE_FAULTS
 from tests.field_faults import FAULTS as FIELD_FAULTS
 from tests.journal_faults import FAULTS as JOURNAL_FAULTS
 from tests.powercut import ROOT, digest
 
-FAULTS = JOURNAL_FAULTS + FIELD_FAULTS
+FAULTS = JOURNAL_FAULTS + FIELD_FAULTS + CHANGE_FAULTS
 _MOST_S = 300
-_COPIED = ("agent", "drivers", "tests/fakes", "tests/system", "host_tools/shim")
+_COPIED = ("agent", "drivers", "firmware", "tests/fakes", "tests/system", "tests/vectors")
+_COPIED += ("host_tools/shim",)
 # Days until the fault is found: world, seed, one operation in so many. Files first, for most.
 _EXPLORE = """
 import sys
@@ -55,12 +57,17 @@ def judged(name, world, verdict):
         if found:
             print(name, kind, found[0])
             sys.exit(0)
+    if getattr(world, "broken", None):
+        print(name, "broken", world.broken[0])
+        sys.exit(0)
     if world.broker.changed:
         print(name, "changed", world.broker.changed[0])
         sys.exit(0)
 for seed in range(1, {lives} + 1):
-    world = explore(seed, 8)
+    world = explore(seed, {days})
     judged("days", world, world.verdict)
+    if {days} > 8:
+        continue
     site = Site(seed, dict(TREE, block={{"flush_s": 1800, "size": 128}}))
     site.run(3 * 3600_000, trouble=True)
     site.settle()
@@ -87,9 +94,13 @@ def seed(folder: Path, row: tuple[str, ...]) -> None:
 def _codes(row: tuple[str, ...] | None) -> tuple[str, ...]:
     """Return what looks for a fault; None: what must find nothing."""
     if row is None:  # tests/powercut.py and tests/years.py do more than this
-        return _EXPLORE.format(worlds=_FILES + _RINGS, days=1, every=25), _LIVE.format(lives=1)
+        return _EXPLORE.format(worlds=_FILES + _RINGS, days=1, every=25), _LIVE.format(
+            lives=1, days=8
+        )
     if row in FIELD_FAULTS:
-        return (_LIVE.format(lives=10),)
+        return (_LIVE.format(lives=10, days=8),)
+    if row in CHANGE_FAULTS:
+        return (_LIVE.format(lives=12, days=40),)
     is_ring = row[1] in {"agent/ring.py", "agent/heads.py", "agent/pages.py"}
     worlds = _RINGS if is_ring else _FILES + _RINGS
     return (_EXPLORE.format(worlds=worlds, days=3, every=5),)
@@ -135,7 +146,7 @@ def _look(folder: Path, code: str) -> str:
 def sample(count: int) -> list[tuple[str, ...]]:
     """Return so many rows, others for other sources."""
     step = max(1, len(FAULTS) // count)
-    first = int(digest(), 16) % len(FAULTS)
+    first = int(digest("journal"), 16) % len(FAULTS)
     return [FAULTS[(first + i * step) % len(FAULTS)] for i in range(min(count, len(FAULTS)))]
 
 

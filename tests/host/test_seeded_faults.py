@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.field_faults import CHANGE_FAULTS
 from tests.field_faults import FAULTS as FIELD_FAULTS
 from tests.journal_faults import FAULTS as JOURNAL_FAULTS
 
@@ -15,9 +16,10 @@ seeded_faults = importlib.import_module("tests.seeded_faults")
 
 def test_every_fault_can_be_seeded():
     assert len(JOURNAL_FAULTS) >= 20 and len(FIELD_FAULTS) >= 25
-    names = [row[0] for row in JOURNAL_FAULTS + FIELD_FAULTS]
+    assert len(CHANGE_FAULTS) >= 6
+    names = [row[0] for row in JOURNAL_FAULTS + FIELD_FAULTS + CHANGE_FAULTS]
     assert len(names) == len(set(names))
-    for row in JOURNAL_FAULTS + FIELD_FAULTS:
+    for row in JOURNAL_FAULTS + FIELD_FAULTS + CHANGE_FAULTS:
         for file, old, new in zip(row[1::3], row[2::3], row[3::3], strict=True):
             assert (ROOT / file).read_text().count(old) == 1, (row[0], old)
             assert old != new, row[0]

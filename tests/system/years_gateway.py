@@ -25,8 +25,8 @@ from tests.fakes.virtual_releases import (
     behaviour,
     boot,
     power_on,
+    public_key,
 )
-from tests.vectors.virtual_release import MODULUS
 
 KEY = bytes(range(32))
 BROKER = "broker.example"
@@ -115,7 +115,7 @@ class ChangingSite(Site):
     def _equip(self, app):
         ground = self._grounds[1]
         if KEYS not in ground.slots:
-            ground.slots[KEYS] = MODULUS
+            ground.slots[KEYS] = public_key()
         slots, settings = self._slots, self.settings
 
         def make():
