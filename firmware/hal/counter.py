@@ -64,7 +64,7 @@ class Counted(Inputs):
         for index in range(len(self._counters)):
             self.note(index, self._pins[index].value(), now_ms)
             edges = self._counters[index].value(0)
-            if edges >= 2 and stall_ms >= _SHORTEST_MS:
+            if edges >= 2:
                 self._reveal(index, edges // 2, stall_ms, now_ms)
             self._changed[index] = 0
         machine.enable_irq(state)
