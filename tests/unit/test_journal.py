@@ -792,3 +792,48 @@ def test_a_tail_that_loses_more_than_was_durable_has_nothing_durable():
     tail.solid = tail.base = 80
     tail.drop(80)
     assert (tail.fill, tail.cut, tail.solid, tail.base, tail.first) == (0, 0, 0, 0, 0)
+    for seq in range(1, 7):
+        tail.add(EVENT, seq, 5, b"x" * 34, 0, 34)
+    assert tail.cut == 100
+    tail.drop(100)
+    assert (tail.fill, tail.cut, tail.first) == (200, 100, 3), "two whole ones make a segment"
+
+
+def test_damage_is_counted_and_costs_no_number_more_than_it_may_hide():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    for i in range(5):
+        _put(journal, "record %d" % i)  # 24 bytes each
+    journal.sync()
+    rotten = bytearray(ground.slots["base"])
+    at = len(rotten) - 3 * 24  # of record 3
+    rotten[at + 14] ^= 1
+    ground.slots["base"] = bytes(rotten)
+    again, recovery = _journal(ground.cut())
+    assert (recovery.torn, again.damaged_places, recovery.next) == (1, 1, 7)
+    assert [row[:2] for row in _all(again)][:5] == [
+        (1, b"record 0"),
+        (2, b"record 1"),
+        (3, 3),
+        (4, b"record 3"),
+        (5, b"record 4"),
+    ]
+    rotten = bytearray(ground.slots["base"])
+    rotten[-3] ^= 1  # and the last one: one number at most is in 24 bytes
+    ground.slots["base"] = bytes(rotten)
+    again, recovery = _journal(ground.cut())
+    assert (recovery.torn, again.damaged_places, recovery.next) == (2, 2, 8)
+
+
+def test_damage_in_a_segment_is_counted_when_it_is_read():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    for _ in range(30):
+        _put(journal, b"x" * 500)
+    journal.sync()
+    rotten = bytearray(ground.files[1])
+    rotten[700] ^= 1
+    ground.files[1] = bytes(rotten)
+    assert journal.damaged_places == 0
+    _all(journal)
+    assert journal.damaged_places >= 1

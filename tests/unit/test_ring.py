@@ -368,3 +368,7 @@ def test_a_ring_that_is_opened_again_goes_on_where_its_round_was():
     while ring.scrub():
         pass
     assert ring.erased - erased == free == _BLOCKS - 3
+
+
+def test_what_one_call_may_erase_is_said():
+    assert Ring.erases == 1 and not Ring.is_estimate

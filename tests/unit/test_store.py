@@ -291,6 +291,8 @@ def test_room_is_counted_in_what_is_free():
     store.os = Disk()
     try:
         assert ground.free_segments() == 41 * 512 // 8188 and ground.blocks == 900
+        ground.note_wear(6000)
+        assert ground.hottest == 110  # half as much again as others, and a directory's 100
     finally:
         store.os = kept
 
@@ -340,3 +342,13 @@ def test_a_directory_that_is_there_is_no_error_whatever_the_file_system_says():
         assert _raised(ground._make, "/flash")
     finally:
         store.os = kept
+
+
+def test_what_a_scrub_left_behind_goes_at_the_next_start():
+    ground = _fresh("left")
+    for name in ("~0", "~fill"):
+        with open(ground.root + "/" + name, "w") as file:
+            file.write("fills the free space")
+    ground.open()
+    assert os.listdir(ground.root) == ["segments"]
+    assert Files.erases == 4 and Files.is_estimate
