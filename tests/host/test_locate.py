@@ -62,7 +62,8 @@ def test_by_cable_it_stops_blinks_and_starts(monkeypatch, capsys, has_led):
 class FakeServer:
     answer: dict[str, object] | None = {"ok": True}
 
-    def __init__(self, host, port, data, keys):
+    def __init__(self, host, port, data, keys, context):
+        assert context is None  # without TLS, as asked
         self.address = (host, port)
         self.heard = {gateway: Heard() for gateway in keys}
 

@@ -2,13 +2,22 @@
 
 import pytest
 
+from agent.codec_read import Decoded
+from agent.codec_rows import Rows
 from tests.years import _BROKEN, live, live_on_micropython
+
+
+@pytest.fixture(autouse=True)
+def _codec(monkeypatch):
+    """What is compiled for these years is not what other tests decode by."""
+    monkeypatch.setattr(Rows, "kernel", Rows.kernel)
+    monkeypatch.setattr(Decoded, "reader", Decoded.reader)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_weeks_of_trouble_loses_nothing_silently(seed):
     found = live(seed, 15)
-    assert [found[name] for name in _BROKEN] == [0, 0, 0], found["wrong"]
+    assert not any(found[name] for name in _BROKEN), found["wrong"]
     assert found["troubles"] > 20 and found["starts"] > 8 and found["declared"] > 8
     whole = found["stored"] + found["superseded"] + found["declared"]
     assert found["answered"] == whole > 1500
