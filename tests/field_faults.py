@@ -16,12 +16,7 @@ SCHEDULE, CLOCK, REPORT = "agent/schedule.py", "agent/clock.py", "agent/report.p
 FLIGHT, SESSION, UPLINK = "agent/flight.py", "agent/session.py", "agent/uplink.py"
 CODEC, LEVEL = "agent/codec.py", "drivers/level.py"
 FRAME, MODBUS = "drivers/modbus_frame.py", "drivers/modbus.py"
-BOOT, TRIAL, SETTINGS, UPGRADE = (
-    "firmware/boot.py",
-    "agent/trial.py",
-    "agent/settings.py",
-    "agent/upgrade.py",
-)
+BOOT, TRIAL, SETTINGS = "firmware/boot.py", "agent/trial.py", "agent/settings.py"
 
 FAULTS: tuple[tuple[str, ...], ...] = (
     # --- drivers
@@ -250,12 +245,6 @@ CHANGE_FAULTS: tuple[tuple[str, ...], ...] = (
         SETTINGS,
         "        state = [good or active, NO_TRIAL",
         "        state = [good or trial, NO_TRIAL",
-    ),
-    (
-        "a trial that fails does not restart",
-        UPGRADE,
-        "            self._trial = None  # decided, once\n            return True\n",
-        "            self._trial = None  # decided, once\n            return False\n",
     ),
     (
         "a clock that was set back is not believed",
