@@ -16,7 +16,7 @@ SCHEDULE, CLOCK, REPORT = "agent/schedule.py", "agent/clock.py", "agent/report.p
 FLIGHT, SESSION, UPLINK = "agent/flight.py", "agent/session.py", "agent/uplink.py"
 CODEC, LEVEL = "agent/codec.py", "drivers/level.py"
 FRAME, MODBUS = "drivers/modbus_frame.py", "drivers/modbus.py"
-BOOT, TRIAL, SETTINGS = "firmware/boot.py", "agent/trial.py", "agent/settings.py"
+BOOT, TRIAL = "firmware/boot.py", "agent/trial.py"
 
 FAULTS: tuple[tuple[str, ...], ...] = (
     # --- drivers
@@ -239,17 +239,5 @@ CHANGE_FAULTS: tuple[tuple[str, ...], ...] = (
         TRIAL,
         "        if 2 * meters < self._meters:\n",
         "        if meters < 0:\n",
-    ),
-    (
-        "a configuration whose trial is over stays",
-        SETTINGS,
-        "        state = [good or active, NO_TRIAL",
-        "        state = [good or trial, NO_TRIAL",
-    ),
-    (
-        "a clock that was set back is not believed",
-        "agent/recovery.py",
-        "if seq > found.alive_seq or (seq == found.alive_seq and ",
-        "if (",
     ),
 )

@@ -384,6 +384,6 @@ class Site:
         config = self.config
         every_ms = config["meters"][len(self.meters)]["interval_s"] * 1000
         reach_ms = config["journal"]["max_loss_s"] * 1000
-        read = Read(records, self.ledger, self.meters, self.begun_ms, self.wall_ms, reach_ms)
-        read.offs = self.lines[0].offs
+        span = (self.begun_ms, self.wall_ms)
+        read = Read(records, self.ledger, self.meters, *span, reach_ms, self.lines[0].offs)
         return judge(read, self.ledger, self.meters, self.sensor, every_ms, self.set_ms)

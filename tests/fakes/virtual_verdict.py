@@ -82,23 +82,26 @@ class Read:
     records   whole records in the order of their numbers
     ledger    (meter, number, ms) of each intact answer, in time; ms: as the gateway's clock was
     meters    those that are asked; one more pushes
-    reach_ms  what a power cut costs at most, where a start does not know when it was
+    reach_ms  what a power cut costs at most, where a start cannot know when it was
+    offs      {(meter, number): ms} that the clock was ahead when a meter gave that answer
     """
 
-    def __init__(self, records, ledger, meters, begun_ms, now_ms, reach_ms):
+    def __init__(self, records, ledger, meters, begun_ms, now_ms, reach_ms, offs):
         asked = len(meters)
         self._meters = meters
         self.rows = []
         self.counts: list = [[] for _ in meters]  # of each counter, as the records have them
         self.spans = [_Spans() for _ in range(asked + 1)]
         self._asked = asked
-        self.offs: dict = {}  # {(meter, number): ms} that the clock was ahead then
+        self.offs = offs
+        self._reach_ms = reach_ms
+        self._cuts: list = []  # since when each start says that something may be missing
         self._sensor: dict = {}
         for meter, number, at_ms in ledger:
             if meter == asked:
                 self._sensor.setdefault(at_ms // _BUCKET_MS, []).append((at_ms, number))
         blocks, holes, boots, starts = self._sort(records)
-        self._take_boots(boots, starts, begun_ms, reach_ms)
+        self._take_boots(boots, starts, begun_ms)
         for block in blocks:
             base_ms = _base_ms(block, starts)
             if base_ms is None:
@@ -108,9 +111,23 @@ class Read:
         for at in holes:
             self._take_hole(blocks, at, starts, begun_ms, now_ms)
 
-    def declares(self, meter, at_ms):
-        """Tell whether the records say that something may be missing then."""
-        return self.spans[meter].meets(at_ms - NEAR_MS, at_ms + NEAR_MS)
+    def declares(self, meter, number, at_ms):
+        """Tell whether the records say that this answer may be missing.
+
+        Under a wrong clock its time may be said as it was, or as it truly was; and a start after
+        a cut that has unset that clock can say since when something is missing, not until when.
+        """
+        off_ms = self.offs.get((meter, number), 0)
+        spans = self.spans[meter]
+        if spans.meets(at_ms - NEAR_MS, at_ms + NEAR_MS):
+            return True
+        if not off_ms:
+            return False
+        true_ms = at_ms - off_ms
+        if spans.meets(true_ms - NEAR_MS, true_ms + NEAR_MS):
+            return True
+        at = _after(self._cuts, at_ms + NEAR_MS)
+        return at > 0 and at_ms - self._cuts[at - 1] <= self._reach_ms
 
     def _sort(self, records):
         blocks, holes, boots = [], [], []
@@ -129,14 +146,16 @@ class Read:
                 holes.append(len(blocks))
         return blocks, holes, boots, starts
 
-    def _take_boots(self, boots, starts, before_ms, reach_ms):
+    def _take_boots(self, boots, starts, before_ms):
         for tree in boots:
             began_ms = tree["to_ms"] or starts.get(tree["boot"], before_ms)
             from_ms = tree["from_ms"] or before_ms
-            for spans in self.spans:
-                # A clock that was ahead, and unset by the cut: nobody can say when that was.
-                spans.add(from_ms, began_ms if from_ms <= began_ms else from_ms + reach_ms)
+            self._cuts.append(from_ms)
+            if from_ms <= began_ms:
+                for spans in self.spans:
+                    spans.add(from_ms, began_ms)
             before_ms = began_ms
+        self._cuts.sort()
 
     def _take(self, meter, at_ms, values, quality):
         if values[0] is None:
@@ -158,18 +177,24 @@ class Read:
         return -1
 
     def _take_hole(self, blocks, at, starts, begun_ms, now_ms):
-        """A LOST record declares, for each meter, what lies between its blocks on both sides."""
+        """A LOST record declares, for each meter, what lies between its blocks on both sides.
+
+        In the true time, where the clock was wrong on one side.
+        """
         for meter in range(self._asked + 1):
-            from_ms, to_ms = begun_ms, now_ms
-            for i in range(at - 1, -1, -1):
-                if blocks[i].meter == meter and _base_ms(blocks[i], starts) is not None:
-                    from_ms = _base_ms(blocks[i], starts) + blocks[i].rows[-1][0]
-                    break
-            for i in range(at, len(blocks)):
-                if blocks[i].meter == meter and _base_ms(blocks[i], starts) is not None:
-                    to_ms = _base_ms(blocks[i], starts) + blocks[i].rows[0][0]
-                    break
-            self.spans[meter].add(from_ms, to_ms)
+            ends = [(begun_ms, 0), (now_ms, 0)]
+            for side, way in ((0, range(at - 1, -1, -1)), (1, range(at, len(blocks)))):
+                for i in way:
+                    base_ms = _base_ms(blocks[i], starts)
+                    if blocks[i].meter == meter and base_ms is not None:
+                        at_ms, values, _ = blocks[i].rows[side - 1]
+                        off_ms = self.offs.get((meter, values[0]), 0)
+                        ends[side] = (base_ms + at_ms, off_ms)
+                        break
+            (from_ms, from_off_ms), (to_ms, to_off_ms) = ends
+            for a, b in ((from_ms, to_ms), (from_ms - from_off_ms, to_ms - to_off_ms)):
+                if a <= b:
+                    self.spans[meter].add(a, b)
 
 
 def judge(read, ledger, meters, sensor, every_ms, set_ms):
@@ -196,12 +221,11 @@ def judge(read, ledger, meters, sensor, every_ms, set_ms):
         if meter == asked:
             continue
         verdict.answered += 1
-        off_ms = read.offs.get((meter, number), 0)
         if (meter, number) in seen:
             verdict.stored += 1
         elif _has_near(times[meter], at_ms):
             verdict.superseded += 1
-        elif read.declares(meter, at_ms) or read.declares(meter, at_ms - off_ms):
+        elif read.declares(meter, number, at_ms):
             verdict.declared += 1
         else:
             verdict.lost.append((meter, number, at_ms))

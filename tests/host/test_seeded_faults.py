@@ -16,7 +16,7 @@ seeded_faults = importlib.import_module("tests.seeded_faults")
 
 def test_every_fault_can_be_seeded():
     assert len(JOURNAL_FAULTS) >= 20 and len(FIELD_FAULTS) >= 25
-    assert len(CHANGE_FAULTS) >= 6
+    assert len(CHANGE_FAULTS) >= 5
     names = [row[0] for row in JOURNAL_FAULTS + FIELD_FAULTS + CHANGE_FAULTS]
     assert len(names) == len(set(names))
     for row in JOURNAL_FAULTS + FIELD_FAULTS + CHANGE_FAULTS:
