@@ -403,7 +403,7 @@ def test_an_unreadable_slot_file_runs_the_newest_whole_slot():
             place.close()
 
 
-def test_a_board_with_the_firmware_frozen_in_has_nothing_to_tell_of_slots_it_never_had():
+def test_a_board_with_the_firmware_frozen_in_has_nothing_to_tell_of_slots():
     place = Place()
     assert boot.choose(place.root)[:2] == ("", ["-", "-", 0, 0, 0, ""])
     place.put("b", b"junk")  # there was one: what became of it is told
