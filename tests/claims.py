@@ -46,7 +46,7 @@ CLAIMS = (
                 "years",
                 r"(?P<years>[\d,]+) gateway-years .*?(?P<troubles>[\d,]+) troubles,"
                 r" (?P<starts>[\d,]+) starts.* (?P<lost>[\d,]+) lost;"
-                r" doubled (?P<doubled>[\d,]+), altered (?P<altered>[\d,]+)",
+                r" doubled (?P<doubled>[\d,]+), altered (?P<altered>[\d,]*\d)",
             ),
         ),
     ),
