@@ -48,8 +48,8 @@ def rotate(
 ) -> str:
     """Replace a gateway's key; return the name of the one in force, 8 hex digits.
 
-    path   the file that eclor collect --keys follows
-    renew  False: only bring a change to its end that was interrupted, or begun by cable
+    path     the file that eclor collect --keys follows
+    renew    False: only bring a change to its end that was interrupted, or begun by cable
     context  of broker_at.py; None: without TLS
 
     A Problem when the gateway does not answer or refuses; the file then holds whatever key it may

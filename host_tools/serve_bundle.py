@@ -22,6 +22,7 @@ import paho.mqtt.client as mqtt
 from agent.commands import seal
 from agent.mac import TAG_BYTES, Mac
 from host_tools.bundle import OFFER_BYTES
+from host_tools.permissions import ANSWERS
 from host_tools.problems import NETWORK, Problem
 
 CHUNK_BYTES = 2048
@@ -140,13 +141,13 @@ class BundleServer:
     def _on_connect(
         self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
     ) -> None:
-        with self._came:
+        for gateway in self._keys:
+            for leaf in ANSWERS:
+                client.subscribe(_TOPIC % (gateway, leaf), 1)
+        with self._came:  # only now: whoever orders at once is to hear the answer
             self._refused = str(reason) if reason.is_failure else ""
             self._has_met |= not reason.is_failure
             self._came.notify_all()
-        for gateway in self._keys:
-            for leaf in ("result", "state", "birth"):
-                client.subscribe(_TOPIC % (gateway, leaf), 1)
 
     def _on_message(self, client: mqtt.Client, _: Any, message: mqtt.MQTTMessage) -> None:
         _, _, gateway, leaf = message.topic.split("/")
