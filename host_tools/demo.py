@@ -162,6 +162,8 @@ class Demo:
         self._ending = threading.Event()
         self._calm = threading.Event()  # no more chaos
         self._cutting = threading.Lock()
+        self._looking = threading.Lock()
+        self._is_final = False  # what was found last stands
         self._loop = asyncio.new_event_loop()
         self._loop_thread = threading.Thread(target=self._loop.run_forever, name="lines")
         self._watch_thread = threading.Thread(target=self._watch, name="watch")
@@ -419,6 +421,12 @@ class Demo:
             self._try("collector", self._start_collector)
 
     def _look(self, *, final: bool) -> None:
+        with self._looking:
+            if not self._is_final:
+                self._is_final = final
+                self._see(final=final)
+
+    def _see(self, *, final: bool) -> None:
         stored = Stored()
         gateway: dict[str, Any] = {}
         if self._collector:
@@ -428,6 +436,8 @@ class Demo:
                 gateway = read_gateway(self.database, self.gateway)
             except sqlite3.OperationalError as error:
                 self._parts["collector"] = f"absent: {error}"
+        if final:  # by the rows that are judged: a gateway goes on telling of silent meters
+            self._call(self._simulated.end_frames, _newest_ms(stored))
         verdict = self._judge(stored, final=final)
         state = gateway.get("state") or {}
         self._note_parts(gateway or self._kept.gateway)
@@ -516,16 +526,13 @@ class Demo:
         silent_ms = time.time_ns() // 1_000_000 + NEAR_MS
         self._line("demo: meters off, waiting for what is on its way")
         settled = False
-        newest_ms: dict[str, int] = {}
         while not settled and time.monotonic() < deadline_s and not self._ending.wait(0.5):
             if any(sentence.startswith("absent") for sentence in self._parts.values()):
                 break  # nothing more can come
             stored = Stored()
             if self._collector:
                 stored = read_database(self.database, self.gateway, silent_ms)
-            newest_ms = {row.meter: row.at_ms for row in stored.rows if row.in_order}
-            settled = set(self._simulated.rules) <= set(newest_ms)
-        self._call(self._simulated.end_frames, newest_ms)
+            settled = set(self._simulated.rules) <= set(_newest_ms(stored))
         self._look(final=True)
         return settled
 
@@ -555,6 +562,11 @@ class Demo:
             "parts": figures.parts,
             "examples": verdict.examples,
         }
+
+
+def _newest_ms(stored: Stored) -> dict[str, int]:
+    """Return the time of each meter's newest row that misses no record before it."""
+    return {row.meter: row.at_ms for row in stored.rows if row.in_order}
 
 
 def _rounded(number: float | None) -> float | None:

@@ -15,6 +15,7 @@ import pytest
 from host_tools.broker import Broker
 from host_tools.collect.collector import Collector
 from host_tools.demo import Demo, load_site
+from host_tools.oracle import NEAR_MS, read_database
 from host_tools.problems import INPUT, NETWORK, Problem
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -84,6 +85,39 @@ def test_under_tls_the_same_and_nobody_without_a_certificate_gets_in(tmp_path, s
     _assert_whole(result)
     assert result["tls"] and result["stored"] > 0, result
     assert result["runtime"].startswith("micropython")
+
+
+def test_what_is_stored_behind_the_last_look_is_neither_owed_nor_altered(tmp_path, mocker):
+    """A gateway goes on telling the level of inputs after the meters are off."""
+    site = load_site(_SITES[0].parent / "house.yaml")
+    gateway = site.gateway
+    gateway["ports"] = [port for port in gateway["ports"] if port["name"] == "inputs"]
+    gateway["meters"] = [m | {"interval_s": 1} for m in gateway["meters"] if m["name"] == "cellar"]
+    gateway["block"] = {"flush_s": 1, "size": 1024}
+
+    def late(path, gateway, since_ms=0):
+        stored = read_database(path, gateway, since_ms)
+        if since_ms and stored.rows:
+            newest_ms = max(row.at_ms for row in stored.rows)
+            _until(lambda: read_database(path, gateway, newest_ms + NEAR_MS + 1).rows)
+        return stored
+
+    with Demo(site, tmp_path / "demo") as demo:
+        _until(_grown(demo, 2))
+        mocker.patch("host_tools.demo.read_database", late)
+        assert demo.settle(90)
+        result = demo.result()
+        _until(_grown_database(demo, 2))
+        demo._look(final=False)  # as the page's thread does at any time
+        assert demo.result() == result
+    _assert_whole(result)
+    assert result["stored"] > 2
+
+
+def _grown_database(demo, count):
+    """Return a condition: so many more readings are in the database than now."""
+    before = read_database(demo.database, demo.gateway).readings
+    return lambda: read_database(demo.database, demo.gateway).readings >= before + count
 
 
 def _until(holds, seconds=60.0):
