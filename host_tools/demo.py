@@ -436,7 +436,8 @@ class Demo:
                 gateway = read_gateway(self.database, self.gateway)
             except sqlite3.OperationalError as error:
                 self._parts["collector"] = f"absent: {error}"
-        if final:  # by the rows that are judged: a gateway goes on telling of silent meters
+        if final:  # a gateway goes on telling of silent meters: what is on its way is left out
+            stored.rows = [row for row in stored.rows if row.in_order]
             self._call(self._simulated.end_frames, _newest_ms(stored))
         verdict = self._judge(stored, final=final)
         state = gateway.get("state") or {}
@@ -532,7 +533,8 @@ class Demo:
             stored = Stored()
             if self._collector:
                 stored = read_database(self.database, self.gateway, silent_ms)
-            settled = set(self._simulated.rules) <= set(_newest_ms(stored))
+            in_order = [row.meter for row in stored.rows if row.in_order]
+            settled = set(self._simulated.rules) <= set(in_order)
         self._look(final=True)
         return settled
 
@@ -565,8 +567,8 @@ class Demo:
 
 
 def _newest_ms(stored: Stored) -> dict[str, int]:
-    """Return the time of each meter's newest row that misses no record before it."""
-    return {row.meter: row.at_ms for row in stored.rows if row.in_order}
+    """Return the time of each meter's newest row."""
+    return {row.meter: row.at_ms for row in stored.rows}
 
 
 def _rounded(number: float | None) -> float | None:
