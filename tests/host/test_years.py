@@ -1,29 +1,48 @@
 """Weeks of field life on CPython, days of it on MicroPython too: the same blocks, none lost."""
 
+import shutil
+
 import pytest
 
-from agent.codec_read import Decoded
-from agent.codec_rows import Rows
-from tests.years import _BROKEN, live, live_on_micropython
+from tests.years import _BROKEN, YearServer, interpreter_for, live_on_micropython
 
 
-@pytest.fixture(autouse=True)
-def _codec(monkeypatch):
-    """What is compiled for these years is not what other tests decode by."""
-    monkeypatch.setattr(Rows, "kernel", Rows.kernel)
-    monkeypatch.setattr(Decoded, "reader", Decoded.reader)
+@pytest.fixture(scope="module")
+def server():
+    server = YearServer()
+    yield server
+    server.close()
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_weeks_of_trouble_loses_nothing_silently(seed):
-    found = live(seed, 15)
+def test_weeks_of_trouble_loses_nothing_silently(server, seed):
+    found = server.live(seed, 15)
     assert not any(found[name] for name in _BROKEN), found["wrong"]
     assert found["troubles"] > 20 and found["starts"] > 8 and found["declared"] > 8
     whole = found["stored"] + found["superseded"] + found["declared"]
     assert found["answered"] == whole > 1500
 
 
-def test_both_runtimes_give_the_same_blocks():
-    ours, theirs = live(3, 6), live_on_micropython(3, 6)
+def test_both_runtimes_give_the_same_blocks(server):
+    ours, theirs = server.live(3, 6), live_on_micropython(3, 6)
     assert theirs["wrong"] == [] and ours["digest"] == theirs["digest"]
     assert ours["answered"] == theirs["answered"] > 500
+
+
+def test_a_process_that_ends_is_a_broken_promise_and_the_next_year_is_lived(server):
+    server._process.kill()
+    assert server.live(1, 1)["broken"] == 1
+    assert server.live(1, 1)["broken"] == 0
+
+
+def test_few_years_are_not_worth_a_slow_start():
+    assert interpreter_for(10)[1] == "CPython"
+
+
+@pytest.mark.skipif(not shutil.which("pypy3"), reason="no pypy3 on this computer")
+def test_pypy_gives_the_same_blocks(server):
+    python, name = interpreter_for(1000)
+    other = YearServer(python)
+    found = other.live(3, 6)
+    other.close()
+    assert name == "PyPy" and found == server.live(3, 6)
