@@ -78,6 +78,7 @@ class BundleServer:
         self._refused = ""  # why, in the broker's words
         self._has_met = False
         self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
 
     def __enter__(self) -> "BundleServer":
@@ -147,6 +148,12 @@ class BundleServer:
         with self._came:  # only now: whoever orders at once is to hear the answer
             self._refused = str(reason) if reason.is_failure else ""
             self._has_met |= not reason.is_failure
+            self._came.notify_all()
+
+    def _on_disconnect(self, *_of_paho: Any) -> None:
+        with self._came:
+            if not self._has_met and not self._refused:
+                self._refused = "it hung up"
             self._came.notify_all()
 
     def _on_message(self, client: mqtt.Client, _: Any, message: mqtt.MQTTMessage) -> None:

@@ -95,13 +95,13 @@ def test_the_office_orders_hears_answers_and_may_do_nothing_else(port, tmp_path,
 def test_a_broker_that_refuses_us_is_said(port, tmp_path, authority):
     keys = {"gw-1": KEY}
     with (
-        pytest.raises(Problem, match="the broker") as no_papers,
+        pytest.raises(Problem, match="the broker: it hung up") as no_papers,
         BundleServer("localhost", port, b"", keys, context_of(tmp_path / "ca" / "ca.pem", None)),
     ):
         pass
     assert no_papers.value.code == NETWORK
     with (
-        pytest.raises(Problem, match="the broker") as plain,
+        pytest.raises(Problem, match="the broker: it hung up") as plain,
         BundleServer("localhost", port, b"", keys),
     ):
         pass
