@@ -29,3 +29,10 @@ def test_every_fault_can_be_seeded():
 @pytest.mark.parametrize("row", seeded_faults.sample(3), ids=lambda row: row[0].replace(" ", "-"))
 def test_a_seeded_fault_is_found(row):
     assert seeded_faults.explore(row)
+
+
+def test_no_end_is_a_find_and_a_busy_computer_is_none(monkeypatch, tmp_path):
+    monkeypatch.setattr(seeded_faults, "_MOST_CPU_S", 1)
+    assert seeded_faults._look(tmp_path, "bound()\nwhile True: pass") == "no end"
+    monkeypatch.setattr(seeded_faults, "_MOST_S", 1)
+    assert seeded_faults._look(tmp_path, "bound()\nimport time\ntime.sleep(60)") == ""
