@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from host_tools.broker_at import context_of, day_context
+from host_tools.broker_at import context_of, day_context, host_and_port
 from host_tools.permissions import SHOWS, VISITOR
 from host_tools.provision import Plan
 
@@ -23,13 +23,15 @@ Listen = Callable[[str, str, int, Take], Close]
 
 
 def address(plan: Plan, given: str = "") -> tuple[str, int]:
-    """Return host and port of the broker: as given, HOST:PORT, or of the settings."""
+    """Return host and port of the broker: as given, or of the settings.
+
+    given: HOST:PORT, or "". A Problem for anything else.
+    """
+    if given:
+        return host_and_port(given)
     uplink = plan.config.get("uplink", {})
-    host, _, number = given.rpartition(":")
-    if not host:
-        host = str(uplink.get("host", "127.0.0.1"))
-        number = str(uplink.get("port") or (8883 if uplink.get("tls") else 1883))
-    return host, int(number)
+    port = uplink.get("port") or (8883 if uplink.get("tls") else 1883)
+    return str(uplink.get("host", "127.0.0.1")), int(port)
 
 
 def listen(

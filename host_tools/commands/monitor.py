@@ -115,12 +115,12 @@ class _Plain:
 
 
 def _listen(address: str, gateway: str, picture: "Picture", listen: "Listen") -> "Close":
-    host, _, number = address.rpartition(":")
-    if not host or not number.isdigit():
-        host, number = address, "1883"
+    from host_tools.broker_at import host_and_port
+
+    host, number = host_and_port(address)
     try:
         return listen(
-            gateway, host, int(number), lambda topic, payload, _: picture.take(topic, payload)
+            gateway, host, number, lambda topic, payload, _: picture.take(topic, payload)
         )
     except (OSError, ValueError) as error:
         raise Problem(

@@ -5,8 +5,10 @@ import queue
 import paho.mqtt.client as mqtt
 import pytest
 
-from host_tools.listener import listen
+from host_tools.listener import address, listen
 from host_tools.permissions import SHOWS
+from host_tools.problems import USAGE, Problem
+from host_tools.provision import Plan
 from tests.fakes.broker_process import BrokerProcess
 
 WAIT_S = 10
@@ -78,3 +80,24 @@ def test_what_the_broker_had_kept_is_told_apart(port, teller):
     found = _heard(port, teller, "gw-b")
     assert ("eclor/1/gw-b/birth", b"old", True) in found
     assert ("eclor/1/gw-b/birth", b"{}", False) in found
+
+
+@pytest.mark.parametrize(
+    ("given", "uplink", "found"),
+    [
+        ("", {"host": "broker.example", "tls": True}, ("broker.example", 8883)),
+        ("", {"host": "broker.example", "port": 99}, ("broker.example", 99)),
+        ("10.0.0.9:1884", {"host": "broker.example"}, ("10.0.0.9", 1884)),
+        (":1884", {}, ("127.0.0.1", 1884)),
+    ],
+)
+def test_the_broker_is_the_one_given_or_that_of_the_settings(given, uplink, found, mocker):
+    plan = mocker.Mock(spec=Plan, config={"uplink": uplink})
+    assert address(plan, given) == found
+
+
+@pytest.mark.parametrize("given", ["10.0.0.9", "broker.example:mqtt"])
+def test_half_an_address_is_not_passed_over(given, mocker):
+    with pytest.raises(Problem, match="is not HOST:PORT") as wrong:
+        address(mocker.Mock(spec=Plan, config={}), given)
+    assert wrong.value.code == USAGE
