@@ -135,10 +135,10 @@ FAULTS: tuple[tuple[str, ...], ...] = (
         "        if length or True:\n            journal",
     ),
     (
-        "a segment is named by the number behind its first",
+        "a segment is named by the number before its first",
         JOURNAL,
         "        number = tail.first\n",
-        "        number = tail.first + 1\n",
+        "        number = tail.first - 1\n",
     ),
     (
         "after a start nothing of the tail is readable",
