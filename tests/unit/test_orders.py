@@ -83,3 +83,17 @@ def test_a_command_is_not_repeated_after_a_restart_and_a_damaged_counter_refuses
     orders = Orders(_App(), Mac(KEY), ground)
     last = json.loads(orders.take(_command(COUNTER_MAX, "reboot", {}), 0))
     assert last["why"] == "old" and orders.report()["why"] == "the command counter is damaged"
+
+
+def test_a_counter_that_the_flash_did_not_give_at_the_start_is_read_again_when_it_is_wanted():
+    ground = MemoryGround()
+    payload = _command(7, "locate", {"seconds": 5})
+    Orders(_App(), Mac(KEY), ground).take(payload, 0)
+    ground.fail = 2
+    orders = Orders(_App(), Mac(KEY), ground)
+    assert "cannot be read" in orders.report()["why"]
+    again = _command(8, "locate", {"seconds": 5})
+    assert json.loads(orders.take(again, 0))["why"] == "old"  # not yet: everything is refused
+    assert json.loads(orders.take(payload, 0))["why"] == "old"  # it was taken once
+    assert json.loads(orders.take(again, 0))["why"] == "this board has no LED"
+    assert "why" not in orders.report()
