@@ -46,8 +46,8 @@ _AGAIN_MAX_MS = const(600000)
 _WORK_BYTES = const(2048)  # copied or hashed in one step
 _LISTING_MAX = const(65536)
 _CONTENT_MAX = const(4194304)
-_IDLE, _LISTING, _CONTENT, _VERIFY, _READY = range(5)
-_PHASES = ("idle", "listing", "content", "verify", "ready")
+_IDLE, _LISTING, _CONTENT, _VERIFY, _HEARING, _READY = range(6)
+_PHASES = ("idle", "listing", "content", "verify", "hearing", "ready")
 
 
 class Updater:
@@ -56,7 +56,8 @@ class Updater:
 
     slots: agent/slots.Slots. keys: up to two moduli, one after the other, as bytes.
     board: this board's name. mac: agent/mac.Mac of the gateway; context: b"chunk" + its name.
-    say(payload): publishes. meters(): how many answer now.
+    say(payload): publishes. meters(): how many answer now, None: too soon to tell; then it waits:
+    a trial that begins without knowing that accepts a firmware that hears none.
     """
 
     def __init__(self, slots, keys, board, mac, context, say, meters):
@@ -212,6 +213,8 @@ class Updater:
                 self._bring(now_ms)
             elif self._phase == _VERIFY:
                 self._verify()
+            elif self._phase == _HEARING:
+                self._note_trial()
         except (OSError, ValueError) as error:
             self._fail(str(error))
 
@@ -325,7 +328,7 @@ class Updater:
         self._say(json.dumps(want).encode())
 
     def _verify(self):
-        """Hash what is read back; the last step makes it the trial of the next start."""
+        """Hash what is read back."""
         if self._verified < self._size:
             piece = self._slots.read(self._slots.target, self._verified, _WORK_BYTES)
             if not piece:
@@ -335,7 +338,15 @@ class Updater:
             return
         if self._verified != self._size or self._digest.digest() != self._hash:
             raise ValueError("what was read back is not what was signed")
-        note = "meters %d" % self._meters()
+        self._phase = _HEARING
+        self._note_trial()
+
+    def _note_trial(self):
+        """Make it the trial of the next start, once it is known how many meters answer."""
+        count = self._meters()
+        if count is None:
+            return
+        note = "meters %d" % count
         self._slots.write([self._slots.own, self._slots.target, self._slots.TRIES, 0, 0, note])
         self._phase = _READY
 

@@ -4,12 +4,15 @@ Not here: the trial's rules (agent/trial.py) and the fetch (agent/update.py): bo
 when there is a trial or an offer, because a gateway at rest has no memory to spare for them.
 """
 
+from agent.meter import WAITING
 from agent.orders import TRIED, CannotDo
 
 KEYS = "keys"  # the slot of agent/store.Files with one or two release keys
 _KEYS_BYTES = 768
 _KEY = 384
 _CALM_S = 600
+_TURN_S = 60  # what is due is asked within
+_HEARD_S = 7200  # nobody waits longer for a meter that has not been heard
 _NEXT_AT = 192  # of a bundle: the next release key
 
 
@@ -186,6 +189,15 @@ class Upgrade:
             return {"trial": self._trial.missing, "of": self._trial.what}
         return None
 
+    def _known_answering(self):
+        """Return how many meters answer, None while one may do so for the first time."""
+        app = self._app
+        waits_s = [m.config["interval_s"] for m in app.meters if m.state == WAITING]
+        if waits_s and not app.sleep:  # which reads all of them when it wakes
+            if app.clock.uptime_ms < 1000 * min(max(waits_s) + _TURN_S, _HEARD_S):
+                return None
+        return self._answering()
+
     def _answering(self):
         return sum([1 for m in self._app.meters if m.answers and not m.failures])
 
@@ -201,7 +213,7 @@ class Upgrade:
                 self,
                 b"chunk" + name.encode(),
                 self._app.uplink.publish_result,
-                self._answering,
+                self._known_answering,
             )
         return self._updater
 

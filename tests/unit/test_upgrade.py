@@ -5,6 +5,7 @@ import json
 import os
 
 from agent.mac import Mac
+from agent.meter import OK, WAITING
 from agent.orders import TRIED, CannotDo
 from agent.settings import Settings
 from agent.slots import Slots
@@ -19,6 +20,10 @@ OLDER = bytes([0x80]) + bytes(383)  # a release key that signed nothing
 class Meter:
     answers = 3
     failures = 0
+
+    def __init__(self):
+        self.state = OK
+        self.config = {"interval_s": 900}
 
 
 class App:
@@ -265,6 +270,44 @@ def test_half_an_update_is_gone_on_with_after_a_restart_only_when_it_is_believed
     bench.upgrade._load = lambda: loaded.append(1)
     bench.upgrade.start("power", 1)
     assert loaded == []
+    bench.close()
+
+
+def test_what_is_fetched_is_tried_once_it_is_known_how_many_meters_answer():
+    bench = Bench()
+    waiting = bench.app.meters[1]
+    waiting.state, waiting.answers = WAITING, 0  # the gateway has only just started
+    bench.unsigned()
+    bench.upgrade.offered(NEW[:960])
+    bench.app.uptime_ms = 959999  # an interval, and what a turn takes
+    assert not bench.bring() and not bench.upgrade.is_busy
+    assert bench.upgrade.report()["phase"] == "hearing"
+    bench.app.uptime_ms = 960000  # it will not answer
+    assert bench.upgrade.step(0) and bench.slots.state[5] == "meters 1"
+    bench.close()
+
+
+def test_a_meter_that_is_read_once_a_day_holds_up_an_update_for_two_hours():
+    bench = Bench()
+    bench.app.meters[0].state = WAITING
+    bench.app.meters[0].config = {"interval_s": 86400}
+    bench.unsigned()
+    bench.upgrade.offered(NEW[:960])
+    bench.app.uptime_ms = 7199999
+    assert not bench.bring()
+    bench.app.sleep = bench  # it reads all of them when it wakes, and is up for seconds
+    assert bench.upgrade.step(0)
+    bench.close()
+
+
+def test_a_meter_that_is_heard_ends_the_wait():
+    bench = Bench()
+    bench.app.meters[0].state = WAITING
+    bench.unsigned()
+    bench.upgrade.offered(NEW[:960])
+    assert not bench.bring()
+    bench.app.meters[0].state = OK
+    assert bench.upgrade.step(0)
     bench.close()
 
 
