@@ -168,7 +168,10 @@ class Collector(CarefulBroker):
         for first, last in self._forgotten:
             out = bytearray(256)
             length = pack_lost(out, self._journal_id, first, last, "forgotten")
-            found.setdefault(last, bytes(out[:length]))
+            # Before what the gateway gave one of these numbers later.
+            free = [seq for seq in range(first, last + 1) if seq not in found]
+            if free:
+                found[free[-1]] = bytes(out[:length])
         return [found[seq] for seq in sorted(found)]
 
     # --- what comes and goes

@@ -120,6 +120,8 @@ class Site:
         self.configure(tree)
         self.begun_ms = self.wall_ms = begun_ms
         self.off_ms = 0  # what the gateway's clock is wrong by, once it was set
+        self.eras = [(begun_ms, 0)]  # since when it was wrong by how much
+        self.lives = {}  # boot: wall ms of its start
         self.ledger: list = []
         self.meters = self._make_meters()
         self.sensor = SpeakingSensor()
@@ -175,6 +177,7 @@ class Site:
         # The tick begins where the last power cut left it nowhere: anywhere, also before a wrap.
         self.now_ms = ticks_add(0, -self.random(100000))
         clock = Clock(self.starts)
+        self.lives[self.starts] = self.wall_ms
         clock.tick(self.now_ms)
         sleep = None
         if self.config["power"]["sleep"]:
@@ -215,6 +218,8 @@ class Site:
 
     def set_off(self, off_ms):
         """What tells the time is wrong by so much from now on; the ledger has the gateway's."""
+        if off_ms != self.off_ms:
+            self.eras.append((self.wall_ms, off_ms))
         self.off_ms = off_ms
         for line in self.lines:
             line.off_ms = off_ms
@@ -383,7 +388,7 @@ class Site:
         records = self.broker.records()
         config = self.config
         every_ms = config["meters"][len(self.meters)]["interval_s"] * 1000
-        reach_ms = config["journal"]["max_loss_s"] * 1000
         span = (self.begun_ms, self.wall_ms)
-        read = Read(records, self.ledger, self.meters, *span, reach_ms, self.lines[0].offs)
+        told = (self.lines[0].offs, self.lives, self.eras)
+        read = Read(records, self.ledger, self.meters, *span, *told)
         return judge(read, self.ledger, self.meters, self.sensor, every_ms, self.set_ms)

@@ -1,6 +1,6 @@
 """What became of every answer of virtual meters: stored, superseded, declared, or lost.
 
-    read = Read(records, ledger, meters, begun_ms, now_ms, reach_ms)
+    read = Read(records, ledger, meters, begun_ms, now_ms, offs, lives, eras)
     verdict = judge(read, ledger, meters, sensor, every_ms, set_ms)
 
 Portable. Not here: the demonstration's oracle (host_tools/oracle.py), which reads a database.
@@ -15,6 +15,7 @@ from tests.fakes.virtual_meters import sensor_value
 
 NEAR_MS = 3000
 _NULL_MS = 30000  # a row of nulls speaks for what was asked so long before
+_LATE_MS = 3000  # and for the answer that came when its turn was given up
 _BUCKET_MS = 10000
 
 
@@ -82,11 +83,16 @@ class Read:
     records   whole records in the order of their numbers
     ledger    (meter, number, ms) of each intact answer, in time; ms: as the gateway's clock was
     meters    those that are asked; one more pushes
-    reach_ms  what a power cut costs at most, where a start cannot know when it was
     offs      {(meter, number): ms} that the clock was ahead when a meter gave that answer
+    lives     {boot: true ms at which it began}
+    eras      (true ms, ms that the clock was ahead from then on), in time
+
+    spans     of each meter, declared as the gateway's clock was
+    gone      declared by its starts, in true time: `from_ms` is told by the clock of the readings
+              before, `to_ms` by that of the readings behind it
     """
 
-    def __init__(self, records, ledger, meters, begun_ms, now_ms, reach_ms, offs):
+    def __init__(self, records, ledger, meters, begun_ms, now_ms, offs, lives, eras):
         asked = len(meters)
         self._meters = meters
         self.rows = []
@@ -94,14 +100,15 @@ class Read:
         self.spans = [_Spans() for _ in range(asked + 1)]
         self._asked = asked
         self.offs = offs
-        self._reach_ms = reach_ms
-        self._cuts: list = []  # since when each start says that something may be missing
+        self.gone = _Spans()
+        self._lives = lives
+        self._eras = eras
         self._sensor: dict = {}
         for meter, number, at_ms in ledger:
             if meter == asked:
                 self._sensor.setdefault(at_ms // _BUCKET_MS, []).append((at_ms, number))
         blocks, holes, boots, starts = self._sort(records)
-        self._take_boots(boots, starts, begun_ms)
+        self._take_boots(boots, begun_ms)
         for block in blocks:
             base_ms = _base_ms(block, starts)
             if base_ms is None:
@@ -114,20 +121,13 @@ class Read:
     def declares(self, meter, number, at_ms):
         """Tell whether the records say that this answer may be missing.
 
-        Under a wrong clock its time may be said as it was, or as it truly was; and a start after
-        a cut that has unset that clock can say since when something is missing, not until when.
+        Under a wrong clock its time may be said as it was, or as it truly was.
         """
-        off_ms = self.offs.get((meter, number), 0)
-        spans = self.spans[meter]
-        if spans.meets(at_ms - NEAR_MS, at_ms + NEAR_MS):
-            return True
-        if not off_ms:
-            return False
-        true_ms = at_ms - off_ms
-        if spans.meets(true_ms - NEAR_MS, true_ms + NEAR_MS):
-            return True
-        at = _after(self._cuts, at_ms + NEAR_MS)
-        return at > 0 and at_ms - self._cuts[at - 1] <= self._reach_ms
+        true_ms = at_ms - self.offs.get((meter, number), 0)
+        for label_ms in (at_ms, true_ms):
+            if self.spans[meter].meets(label_ms - NEAR_MS, label_ms + NEAR_MS):
+                return True
+        return self.gone.meets(true_ms - NEAR_MS, true_ms + NEAR_MS)
 
     def _sort(self, records):
         blocks, holes, boots = [], [], []
@@ -146,20 +146,29 @@ class Read:
                 holes.append(len(blocks))
         return blocks, holes, boots, starts
 
-    def _take_boots(self, boots, starts, before_ms):
+    def _take_boots(self, boots, before_ms):
         for tree in boots:
-            began_ms = tree["to_ms"] or starts.get(tree["boot"], before_ms)
-            from_ms = tree["from_ms"] or before_ms
-            self._cuts.append(from_ms)
-            if from_ms <= began_ms:
-                for spans in self.spans:
-                    spans.add(from_ms, began_ms)
+            began_ms = self._lives[tree["boot"]]
+            self.gone.add(self._true_ms(tree["from_ms"], before_ms, began_ms), began_ms)
             before_ms = began_ms
-        self._cuts.sort()
+
+    def _true_ms(self, from_ms, before_ms, began_ms):
+        """Return the first instant between two starts that a gateway may mean by `from_ms`.
+
+        By any clock that it had meanwhile: when the clock is set, it takes what it knows along.
+        0, not known, is since the first of these starts; so is what no such clock said.
+        """
+        found_ms = began_ms + 1
+        for i, (since_ms, off_ms) in enumerate(self._eras):
+            is_over = i + 1 < len(self._eras) and self._eras[i + 1][0] < before_ms
+            true_ms = from_ms - off_ms
+            if not is_over and since_ms <= began_ms and before_ms - NEAR_MS <= true_ms < found_ms:
+                found_ms = true_ms
+        return found_ms if found_ms <= began_ms else before_ms
 
     def _take(self, meter, at_ms, values, quality):
         if values[0] is None:
-            self.spans[meter].add(at_ms - _NULL_MS, at_ms)
+            self.spans[meter].add(at_ms - _NULL_MS, at_ms + _LATE_MS)
         elif meter == self._asked:
             self.rows.append((meter, at_ms, self._number_of(at_ms, values[0])))
         else:
@@ -286,7 +295,8 @@ def _judge_pushed(read, sensor, asked, every_ms, set_ms, verdict):
         if next_ms - true_ms > every_ms * 3 // 2:
             verdict.answered += 1
             set_at = _after(set_ms, next_ms)
-            if read.spans[asked].meets(label_ms, next_label_ms):
+            is_gone = read.gone.meets(true_ms, next_ms)
+            if is_gone or read.spans[asked].meets(label_ms, next_label_ms):
                 verdict.declared += 1
             elif set_at and set_ms[set_at - 1] >= true_ms:
                 verdict.superseded += 1  # its period was cut when the clock was set
