@@ -114,8 +114,9 @@ def picture(samples: list[Sample], path: Path, title: str) -> None:
         values = [getattr(row, name) for row in samples]
         most = max((value for value in values if value is not None), default=0) * 1.15 or 1
         first, last = thirds(samples, name)
-        said = f"{words}: median {first:,.0f} in the first third, {last:,.0f} in the last {unit}"
-        parts.append(f'<text x="{left}" y="{top + 12}">{said.rstrip()}</text>')
+        of = f"{words}, {unit}" if unit else words
+        said = f"{of}: median {first:,.0f} in the first third, {last:,.0f} in the last"
+        parts.append(f'<text x="{left}" y="{top + 12}">{said}</text>')
         base = top + 18 + height
         line = ""
         pen = "M"
