@@ -149,7 +149,11 @@ class Read:
     def _take_boots(self, boots, before_ms):
         for tree in boots:
             began_ms = self._lives[tree["boot"]]
-            self.gone.add(self._true_ms(tree["from_ms"], before_ms, began_ms), began_ms)
+            until_ms = began_ms
+            if tree["to_ms"]:  # else a TIME record tells it
+                offs = [off_ms for since_ms, off_ms in self._eras if since_ms <= began_ms]
+                until_ms = tree["to_ms"] - offs[-1]
+            self.gone.add(self._true_ms(tree["from_ms"], before_ms, began_ms), until_ms)
             before_ms = began_ms
 
     def _true_ms(self, from_ms, before_ms, began_ms):
