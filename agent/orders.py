@@ -40,7 +40,6 @@ class Orders:
         self.why = ""  # why no command can be taken
         self._counts = {"unsigned": 0}  # unsigned: came while no key is provisioned
         self._last = 0
-        self._is_unread = False
         self._restart_at = self._locate_until = None
         self._maintenance_until_ms = 0  # uptime
         if keys:
@@ -61,7 +60,7 @@ class Orders:
         from agent.commands import Commands
 
         forget("commands")
-        if self._is_unread:  # at the start the flash did not answer: it may now
+        if self._last == COUNTER_MAX:  # the flash did not give it, and may now
             self._last = self._load()
         clock, do = self.app.clock, self.table()
         commands = Commands(name, self.mac, clock, self._last, self._save, do, self._counts)
@@ -143,7 +142,6 @@ class Orders:
     def _load(self):
         """Return the last counter; the highest there is when it cannot be read, to refuse all."""
         data = bytearray(64)
-        self._is_unread = False
         self.why = ""
         try:
             length = 0
@@ -152,7 +150,6 @@ class Orders:
                 length = self.ground.load(SLOT, data)
         except OSError as error:
             self.why = "the command counter cannot be read: %s" % error
-            self._is_unread = True
             return COUNTER_MAX
         if length == 0:
             return 0
