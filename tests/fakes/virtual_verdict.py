@@ -147,26 +147,29 @@ class Read:
         return blocks, holes, boots, starts
 
     def _take_boots(self, boots, before_ms):
+        alive_ms = before_ms
         for tree in boots:
             began_ms = self._lives[tree["boot"]]
             until_ms = began_ms
             if tree["to_ms"]:  # else a TIME record tells it
                 offs = [off_ms for since_ms, off_ms in self._eras if since_ms <= began_ms]
                 until_ms = tree["to_ms"] - offs[-1]
-            self.gone.add(self._true_ms(tree["from_ms"], before_ms, began_ms), until_ms)
+            # A life that saved nothing leaves what the one before it knew.
+            alive_ms = self._true_ms(tree["from_ms"], alive_ms, before_ms, began_ms)
+            self.gone.add(max(alive_ms, before_ms), until_ms)
             before_ms = began_ms
 
-    def _true_ms(self, from_ms, before_ms, began_ms):
-        """Return the first instant between two starts that a gateway may mean by `from_ms`.
+    def _true_ms(self, from_ms, alive_ms, before_ms, began_ms):
+        """Return the first instant from alive_ms on that a gateway may mean by `from_ms`.
 
         By any clock that it had meanwhile: when the clock is set, it takes what it knows along.
-        0, not known, is since the first of these starts; so is what no such clock said.
+        0, not known, is since the start before; so is what no such clock said.
         """
         found_ms = began_ms + 1
         for i, (since_ms, off_ms) in enumerate(self._eras):
-            is_over = i + 1 < len(self._eras) and self._eras[i + 1][0] < before_ms
+            is_over = i + 1 < len(self._eras) and self._eras[i + 1][0] < alive_ms
             true_ms = from_ms - off_ms
-            if not is_over and since_ms <= began_ms and before_ms - NEAR_MS <= true_ms < found_ms:
+            if not is_over and since_ms <= began_ms and alive_ms - NEAR_MS <= true_ms < found_ms:
                 found_ms = true_ms
         return found_ms if found_ms <= began_ms else before_ms
 
