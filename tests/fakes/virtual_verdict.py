@@ -14,6 +14,7 @@ from drivers.reading import GOOD
 from tests.fakes.virtual_meters import sensor_value
 
 NEAR_MS = 3000
+_LATEST_MS = 3500  # after its request an answer may come, behind that to another try
 _NULL_MS = 30000  # a row of nulls speaks for what was asked so long before
 _LATE_MS = 3000  # and for the answer that came when its turn was given up
 _BUCKET_MS = 10000
@@ -74,7 +75,7 @@ def _after(items, item):
 
 def _has_near(times, at_ms):
     at = _after(times, at_ms + NEAR_MS)
-    return at > 0 and times[at - 1] >= at_ms - NEAR_MS
+    return at > 0 and times[at - 1] >= at_ms - _LATEST_MS
 
 
 class Read:
