@@ -438,7 +438,8 @@ class Demo:
                 self._parts["collector"] = f"absent: {error}"
         if final:  # a gateway goes on telling of silent meters: what is on its way is left out
             stored.rows = [row for row in stored.rows if row.in_order]
-            self._call(self._simulated.end_frames, _newest_ms(stored))
+            newest_ms = {row.meter: row.at_ms for row in stored.rows}
+            self._call(self._simulated.end_frames, newest_ms)
         verdict = self._judge(stored, final=final)
         state = gateway.get("state") or {}
         self._note_parts(gateway or self._kept.gateway)
@@ -533,8 +534,7 @@ class Demo:
             stored = Stored()
             if self._collector:
                 stored = read_database(self.database, self.gateway, silent_ms)
-            in_order = [row.meter for row in stored.rows if row.in_order]
-            settled = set(self._simulated.rules) <= set(in_order)
+            settled = set(self._simulated.rules) <= {r.meter for r in stored.rows if r.in_order}
         self._look(final=True)
         return settled
 
@@ -564,11 +564,6 @@ class Demo:
             "parts": figures.parts,
             "examples": verdict.examples,
         }
-
-
-def _newest_ms(stored: Stored) -> dict[str, int]:
-    """Return the time of each meter's newest row."""
-    return {row.meter: row.at_ms for row in stored.rows}
 
 
 def _rounded(number: float | None) -> float | None:
