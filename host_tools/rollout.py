@@ -27,6 +27,7 @@ GOING, DONE, STOPPED = "going", "done", "stopped"
 WAITING, OFFERED, TRIAL = "waiting", "offered", "trial"
 CONFIRMED, FAILED = "confirmed", "failed"
 _FINAL = (CONFIRMED, FAILED)
+_OFFERS = 3  # to one that answers "old"
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Member:
     meters_before: int = 0  # that answered when it was offered
     boot: int = 0  # the start that was offered it
     states_before: int = 0  # that had been heard when its trial began
-    offered: bool = False  # in this run of the program
+    offers: int = 0  # in this run of the program
 
 
 class Rollout:
@@ -112,12 +113,12 @@ class Rollout:
     def _look(self, member: Member, heard: Heard, now_s: float) -> bool:
         """Bring one member up to date; tell whether it is to be offered the bundle."""
         version, wanted = heard.birth.get("version"), self.bundle.version
-        if member.status == WAITING or (member.status == OFFERED and not member.offered):
+        if member.status == WAITING or (member.status == OFFERED and not member.offers):
             if version is None or not heard.states:
                 return False  # it is not there, or how it is was not heard yet
             if version != wanted:
                 member.boot = heard.birth.get("boot", 0)
-                member.status, member.since_s, member.offered = OFFERED, now_s, True
+                member.status, member.since_s, member.offers = OFFERED, now_s, 1
                 member.meters_before = max(member.meters_before, _answering(heard))
                 heard.answer = None
                 return True
@@ -126,11 +127,16 @@ class Rollout:
         elif now_s - member.since_s > self._limit_s:
             self._fail(member, f"not confirmed within {self._limit_s / 3600:.0f} h")
         elif member.status == OFFERED:
-            if heard.answer is not None and not heard.answer.get("ok"):
-                self._fail(member, str(heard.answer.get("why")))
-            elif version == wanted:
+            answer = heard.answer
+            if version == wanted:
                 member.status, member.states_before = TRIAL, heard.states
-            elif heard.answer is not None:
+            elif answer and answer.get("why") == "old" and member.offers < _OFFERS:
+                member.offers += 1  # it took an order before whose answer was lost
+                heard.answer = None
+                return True
+            elif answer and not answer.get("ok"):
+                self._fail(member, str(answer.get("why")))
+            elif answer:
                 self._look_at_fetch(member, heard)
         elif version != wanted:
             self._fail(member, "it went back to " + str(version))
@@ -165,7 +171,7 @@ class Rollout:
     def _keep(self) -> None:
         if not self._kept:
             return
-        rows = [{k: v for k, v in asdict(m).items() if k != "offered"} for m in self.members]
+        rows = [{k: v for k, v in asdict(m).items() if k != "offers"} for m in self.members]
         fresh = self._kept.with_name(self._kept.name + ".new")
         fresh.write_text(json.dumps({"bundle": self._name, "members": rows}, indent=1))
         fresh.replace(self._kept)

@@ -36,7 +36,7 @@ class Heard:
     """What a gateway has said since the server began."""
 
     answer: dict[str, Any] | None = None  # to the offer
-    answers: dict[str, dict[str, Any]] = field(default_factory=dict)  # to commands, by their id
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)  # the first to each id
     state: dict[str, Any] = field(default_factory=dict)
     birth: dict[str, Any] = field(default_factory=dict)
     births: int = 0
@@ -185,9 +185,10 @@ class BundleServer:
                 self._give(gateway, heard, tree)
             else:
                 name = str(tree.get("id", ""))
-                heard.answers[name] = tree
+                # An order can come twice, when its gateway takes leave: "old" says the second.
+                first = heard.answers.setdefault(name, tree)
                 if name.startswith("update-"):
-                    heard.answer = tree
+                    heard.answer = first
                     client.publish(_TOPIC % (gateway, "cmd"), b"", qos=1, retain=True)
             self._came.notify_all()
 

@@ -68,10 +68,12 @@ def command(
     context = context_for(OFFICE, tls, broker_ca, broker_papers)
     rollout = Rollout(data, sorted(known), shares, state, bad_percent=bad, limit_s=hours * 3600)
     shown: dict[str, str] = {}
+    counter = 0
     with BundleServer(host, number, data, known, context) as server:
         while rollout.state == GOING:
             for gateway in rollout.step(server.heard, time.time()):
-                server.offer(gateway, int(time.time()))
+                counter = max(counter + 1, int(time.time()))  # above that of every offer before
+                server.offer(gateway, counter)
             for member in rollout.members:
                 if shown.get(member.gateway, "waiting") != member.status:
                     shown[member.gateway] = member.status

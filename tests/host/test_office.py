@@ -80,6 +80,11 @@ def test_the_office_orders_hears_answers_and_may_do_nothing_else(port, tmp_path,
         assert topic == "eclor/1/gw-1/cmd" and _tree(sealed)["do"] == "locate"
         gateway.publish("eclor/1/gw-1/result", json.dumps({"id": "locate-7", "ok": True}).encode())
         assert server.wait(lambda: server.heard["gw-1"].answers, _WAIT_S)
+        # The order came twice: what was done is said by the first answer.
+        for answer in ({"id": "locate-7", "ok": False, "why": "old"}, {"id": "last", "ok": True}):
+            gateway.publish("eclor/1/gw-1/result", json.dumps(answer).encode())
+        assert server.wait(lambda: "last" in server.heard["gw-1"].answers, _WAIT_S)
+        assert server.heard["gw-1"].answers["locate-7"]["ok"]
     other = _peer(port, tmp_path, OFFICE)
     visitor = _peer(port, tmp_path, VISITOR)
     for leaf in ("rec", "ack", "birth", "state"):

@@ -48,6 +48,10 @@ class Fleet:
             self.boots[name] = 6
             self.says(name, "1.0", 3, {"phase": "content"})
             self.bad[name] = ""
+        elif how.startswith("old"):  # it took the offer, and was cut before it answered
+            self.heard[name].answer = {"ok": False, "why": "old"}
+            if how == "old once":
+                self.bad[name] = ""
         elif how != "silent":
             self.heard[name].answer = {"ok": True}
             self.says(name, "2.0", 3, {"trial": "settling"})
@@ -117,6 +121,15 @@ def test_some_may_fail_where_that_was_allowed():
     rollout = Rollout(DATA, NAMES, [50, 100], bad_percent=10)
     waves = Fleet(bad=bad).run(rollout)
     assert rollout.state == STOPPED and len(waves) == 1
+
+
+def test_one_that_has_had_the_order_is_offered_it_anew_three_times_in_all():
+    fleet = Fleet(["a"], {"a": "old once"})
+    rollout = Rollout(DATA, ["a"], [100])
+    assert fleet.run(rollout) == [["a"], ["a"]] and rollout.state == DONE
+    fleet = Fleet(["a"], {"a": "old for ever"})
+    rollout = Rollout(DATA, ["a"], [100])
+    assert fleet.run(rollout) == [["a"]] * 3 and rollout.why.endswith("a: old")
 
 
 def test_who_is_not_there_is_waited_for_and_who_has_it_already_is_not_offered_it():
