@@ -43,7 +43,7 @@ class Platform(Uplink):
         self._parts.clear()
 
     def _owes(self):
-        return self._parts or self._is_pinging
+        return self._parts or self._is_pinging or self._result_id
 
     def _welcome(self):
         """No birth: its reader would be our collector."""
@@ -74,8 +74,7 @@ class Platform(Uplink):
                 continue
             packet_id = self._take_id()
             self._parts[packet_id] = self._record_id
-            if self._asked_at is None:
-                self._asked_at = self._now
+            self._ask()
             return self._put(self._topic, pack, packet_id)
         return 0
 

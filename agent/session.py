@@ -108,6 +108,11 @@ class Session:
         return self._flight.waiting
 
     @property
+    def owes_results(self):
+        """Tell whether a command's result is not with the peer yet."""
+        return bool(self._results)
+
+    @property
     def acked(self):
         """The last seq that the collector has stored."""
         return self._journal.acked
@@ -194,9 +199,9 @@ class Session:
         self._state = payload if self._step == ONLINE else None
 
     def publish_result(self, payload):
-        """Send the result of a command in this session, in order."""
+        """Send the result of a command, in order, until the peer has it: the newest eight."""
         self._results.append(payload)
-        del self._results[:-8]
+        del self._results[1:-7]  # the first one may be on its way
 
     # -- what goes out -------------------------------------------------------------------------
 

@@ -173,7 +173,8 @@ class Sleep:
         """Return for how many ms to sleep from now on, 0: there is something to do."""
         wait_ms = app.schedule.wait_ms(now_ms, _MOST_MS) - self._lead_ms
         if wait_ms < _LEAST_MS or not self._is_done(app, now_ms):
-            if self._left_ms is not None and app.orders.keeps_awake():
+            is_wanted = app.orders.keeps_awake() or app.uplink.owes_results
+            if self._left_ms is not None and is_wanted:
                 self._left_ms = None  # the order came while it took leave
                 app.uplink.stay()
             return 0
@@ -227,6 +228,8 @@ class Sleep:
             return False
         if app.upgrade and app.upgrade.is_fetching and awake_ms < _FETCH_MS:
             return False
+        if app.uplink.owes_results and awake_ms < 2 * self._awake_ms:
+            return False  # who gave an order would take it for one that was not heard
         if is_late:
             return True
         if not app.uplink.counters["sessions"]:

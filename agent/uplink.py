@@ -57,6 +57,7 @@ class Uplink(Session):
         self._last_id = 0
         self._todo = []  # what writes the session's next packets
         self._is_pinging = False
+        self._result_id = 0  # of the packet that bears the first result, 0: it is not on its way
         self._asleep_s = 0
         self._forget_session(0)
 
@@ -64,11 +65,12 @@ class Uplink(Session):
         self._todo.append(self._put_connect)
 
     def _owes(self):
-        return self._flight.waiting or self._is_pinging
+        return self._flight.waiting or self._is_pinging or self._result_id
 
     def _forget(self):
         self._reader.reset()
         self._is_pinging = False
+        self._result_id = 0
         self._todo.clear()
 
     # -- what goes out -------------------------------------------------------------------------
@@ -82,8 +84,8 @@ class Uplink(Session):
         """Session packets first, then commands' results, live values, and records last."""
         if self._todo:
             return self._todo.pop(0)()
-        if self._results:
-            return self._whole(self._topics.result, self._results.pop(0), False)
+        if self._results and not self._result_id:
+            return self._put_result()
         budget = self.budget
         if self._state is not None:
             payload = self._state
@@ -125,9 +127,19 @@ class Uplink(Session):
     def _put_goodbye(self):
         return mqtt.bare(self.out, mqtt.DISCONNECT)
 
-    def _put_ping(self):
+    def _put_result(self):
+        """Publish the first result; it is repeated in the next session unless a PUBACK comes."""
+        self._result_id = self._take_id()
+        self._ask()
+        return self._put(self._topics.result, self._results[0], self._result_id)
+
+    def _ask(self):
+        """Note that the peer owes an answer."""
         if self._asked_at is None:
             self._asked_at = self._now
+
+    def _put_ping(self):
+        self._ask()
         return mqtt.bare(self.out, mqtt.PINGREQ)
 
     def _whole(self, topic, payload, retain):
@@ -146,8 +158,7 @@ class Uplink(Session):
         length = self._flight.read(self._record, packet_id, self._now)
         if not length:
             return 0
-        if self._asked_at is None:
-            self._asked_at = self._now
+        self._ask()
         if self.mac:
             tag = self.mac.tag(b"rec" + self._client, self._record[:length])
             self._record[length : length + TAG_BYTES] = tag
@@ -167,7 +178,7 @@ class Uplink(Session):
                 return self._last_id
 
     def _is_taken(self, packet_id):
-        return self._flight.has(packet_id)
+        return packet_id == self._result_id or self._flight.has(packet_id)
 
     # -- what comes in -------------------------------------------------------------------------
 
@@ -224,7 +235,10 @@ class Uplink(Session):
             self.on_command(bytes(memoryview(data)[topic_end:end]))
 
     def _on_puback(self, packet_id):
-        if self._flight.on_puback(packet_id, self._now):
+        if packet_id and packet_id == self._result_id:
+            self._result_id = 0
+            self._results.pop(0)
+        elif self._flight.on_puback(packet_id, self._now):
             self.counters["pubacks"] += 1
 
     # -- watching ------------------------------------------------------------------------------

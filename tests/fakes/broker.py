@@ -42,7 +42,7 @@ class Broker:
     def take(self, data):
         """Bytes from the gateway; answers collect in `out`."""
         self._in += data
-        while not self.mute:
+        while not self.mute and not self.hang_up:
             packet = self._cut()
             if packet is None:
                 return
@@ -97,6 +97,8 @@ class Broker:
             self.out += b"\x90\x04" + body[:2] + b"\x00\x00"
         elif kind == 12:
             self.out += b"\xd0\x00"
+        elif kind == 14:  # DISCONNECT: what comes behind it is not looked at
+            self.hang_up = True
         elif kind == 3:
             self._publish(first, body)
 

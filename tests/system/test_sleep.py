@@ -116,11 +116,37 @@ def test_an_order_that_comes_while_it_takes_leave_finds_it_on_line_again():
         site.app.orders.maintain(30)
 
     uplink.leave = leave_late
-    site.run(_MINUTE)
-    uplink.closed(site.app.now_ms, "the far end closed")  # as a broker does that heard it
-    site.run(10 * _MINUTE)
+    site.run(11 * _MINUTE)
     assert site.slept == [] and site.app.uplink is uplink
     assert uplink.state == "online" and uplink.counters["sessions"] == 2
+
+
+def test_what_an_order_gave_while_it_takes_leave_is_said_before_it_sleeps():
+    site = _site()
+    uplink = site.app.uplink
+    leave = uplink.leave
+
+    def leave_late(seconds):
+        leave(seconds)
+        if not site.broker.topics.count(b"result"):
+            uplink.publish_result(b"done")  # of an order that keeps nobody awake
+
+    uplink.leave = leave_late
+    site.run(2 * _MINUTE)
+    assert site.broker.topics.count(b"result") == 1 and len(site.slept) == 1
+
+
+def test_no_result_keeps_it_awake_for_ever():
+    site = _site(power={"sleep": True, "uplink_every": 3, "awake_s": 120})
+    site.network = False
+    uplink = site.app.uplink
+    site.run(_MINUTE)
+    assert not site.slept
+    uplink.publish_result(b"done")
+    site.run(2 * _MINUTE)
+    assert not site.slept, "as long again"
+    site.run(2 * _MINUTE)
+    assert len(site.slept) == 1
 
 
 def test_another_configuration_begins_its_own_blocks():

@@ -37,6 +37,12 @@ def _online(uplink, now_ms=0):
     return hello, asked, _packets(uplink)
 
 
+def _puback(uplink, packet, now_ms=0):
+    """Let the broker have a packet that was published under `result`."""
+    at = packet.index(b"result") + 6
+    uplink.received(b"\x40\x02" + packet[at : at + 2], 0, 4, now_ms)
+
+
 def test_a_new_session_has_said_and_counted_nothing():
     uplink, _, _ = _make()
     assert uplink.state == "offline" and uplink.is_gone and uplink.action == NOTHING
@@ -79,6 +85,7 @@ def test_the_last_payload_that_goes_in_one_write():
         uplink.publish_result(b"r" * size)
         said = _packets(uplink)
         assert len(said) == parts and sum([len(part) for part in said]) == size + 3 + 2 + 17 + 2
+        _puback(uplink, said[0])
 
 
 def test_a_peer_that_accepts_has_thirty_seconds():
@@ -226,12 +233,51 @@ def test_live_values_wait_for_one_and_only_on_line():
         assert said[0] == 0x30 and said.endswith(b"state" + b"x" * size)
 
 
-def test_eight_results_are_kept_the_newest():
+def test_eight_results_are_kept_the_first_which_may_be_on_its_way_and_the_newest():
     uplink, _, _ = _make()
+    assert not uplink.owes_results
     for number in range(10):
         uplink.publish_result(b"%d" % number)
-    _, _, said = _online(uplink)
-    assert [packet[-1:] for packet in said[2:]] == [b"%d" % number for number in range(2, 10)]
+    said = _online(uplink)[2][2:]
+    heard = b""
+    while said:
+        assert uplink.owes_results and len(said) == 1, "one after the other"
+        heard += said[0][-1:]
+        _puback(uplink, said[0])
+        said = _packets(uplink)
+    assert heard == b"03456789" and not uplink.owes_results
+
+
+def test_a_result_is_said_again_until_the_broker_has_it():
+    uplink, _, _ = _make(8)
+    _online(uplink)
+    uplink.received(b"\x40\x02\x00\x00", 0, 4, 0)  # of a packet that never was
+    uplink.publish_result(b"done")
+    first = _packets(uplink)
+    assert len(first) == 1 and first[0][0] == 0x32 and first[0].endswith(b"done")
+    uplink._last_id = first[0][-5] - 1
+    assert uplink._take_id() == first[0][-5] + 1, "its identifier is taken"
+    uplink.closed(1000, "the far end closed")
+    again = _online(uplink, 5000)[2]
+    assert again[2].endswith(b"done") and len(again) == 3 + 8
+    _puback(uplink, again[2], 5000)
+    uplink.closed(6000, "the far end closed")
+    assert [p for p in _online(uplink, 90000)[2] if b"result" in p] == []
+    uplink.publish_result(b"lost")
+    for packet in _packets(uplink):
+        assert packet.endswith(b"lost")
+
+
+def test_a_broker_that_does_not_take_a_result_is_left():
+    uplink, _, _ = _make()
+    _online(uplink)
+    uplink.publish_result(b"done")
+    _packets(uplink)
+    uplink.received(b"\xd0\x00", 0, 2, 500)  # it speaks of something else
+    for now_ms in range(0, 20500, 500):
+        assert uplink.step(now_ms) == 1000
+    uplink.step(20500)
+    assert uplink.action == CLOSE and uplink.why == "no answer for 20 s"
 
 
 def test_bytes_are_counted_both_ways_and_a_number_is_read_whole():
