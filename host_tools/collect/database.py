@@ -30,6 +30,7 @@ _STEPS = {
         "CREATE INDEX IF NOT EXISTS boot_by_gateway ON boot (gateway_id, record_id)",
         "CREATE INDEX IF NOT EXISTS event_by_gateway ON event (gateway_id, record_id)",
     ),
+    6: (),  # a view mended
 }
 
 # Numbers of a record and its rows in one chunk of a TimescaleDB hypertable: 50,000 records.

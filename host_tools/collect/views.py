@@ -17,6 +17,16 @@ def _names(column: str, names: tuple[str, ...]) -> str:
     )
 
 
+def _span(table: str) -> str:
+    """A gateway's clock may have been set back between the two; 0 is not known, and stays."""
+    early, late = f"{table}.from_ms", f"{table}.to_ms"
+    is_turned = f"{late} > 0 AND {early} > {late}"
+    return (
+        f"CASE WHEN {is_turned} THEN {late} ELSE {early} END AS from_ms,"
+        f" CASE WHEN {is_turned} THEN {early} ELSE {late} END AS to_ms"
+    )
+
+
 def views(dialect: str) -> dict[str, str]:
     """Return {name: SELECT} in the words of "sqlite" or "postgresql"."""
     at = (
@@ -78,10 +88,10 @@ def views(dialect: str) -> dict[str, str]:
             GROUP BY g.name, m.name, r.id, r.at_ms
             HAVING COUNT(v.value) = 0
             UNION ALL
-            SELECT g.name, '', h.from_ms, h.to_ms, 'lost: ' || h.why, NULL
+            SELECT g.name, '', {_span("h")}, 'lost: ' || h.why, NULL
             FROM hole h JOIN gateway g ON g.id = h.gateway_id
             UNION ALL
-            SELECT g.name, '', b.from_ms, b.to_ms, 'restart: ' || b.cause, NULL
+            SELECT g.name, '', {_span("b")}, 'restart: ' || b.cause, NULL
             FROM boot b JOIN gateway g ON g.id = b.gateway_id""",
         "consumption": f"""
             SELECT g.site, g.name AS gateway, m.name AS meter, p.name AS point, s.step_s,

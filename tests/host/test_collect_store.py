@@ -159,6 +159,21 @@ def test_a_null_row_is_a_declared_gap_with_its_cause(store):
     assert (gap.meter, gap.from_ms, gap.why) == ("main", START_MS, "no_reply")
 
 
+def test_a_gap_ends_after_it_began_also_where_the_clock_was_set_back_meanwhile(store):
+    spans = [(START_MS, START_MS + 9), (START_MS + 9, START_MS), (START_MS, 0), (0, START_MS)]
+    messages = [birth()]
+    for from_ms, to_ms in spans:
+        seq, told = 2 * len(messages), {"from_ms": from_ms, "to_ms": to_ms}
+        messages.append(record(BOOT, seq - 1, BOOTED | {"boot": seq} | told))
+        messages.append(record(LOST, seq, {"first": seq, "last": seq, "why": "full"} | told))
+    store.take(messages)
+    with store.engine.connect() as connection:
+        gaps = connection.execute(sa.text("SELECT from_ms, to_ms, why FROM gaps")).all()
+    expected = [spans[0], spans[0], spans[2], spans[3]]
+    for why in ("restart: power", "lost: full"):
+        assert [(gap.from_ms, gap.to_ms) for gap in gaps if gap.why == why] == expected
+
+
 def test_the_view_shows_unit_quality_and_time(store):
     store.take([birth(), record(BLOCK, 1, readings(1))])
     with store.engine.connect() as connection:
