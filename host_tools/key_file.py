@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from agent.mac import KEY_BYTES
-from host_tools.problems import INPUT, Problem
+from host_tools.problems import INPUT, USAGE, Problem
 from host_tools.secret_words import write_secret
 
 log = logging.getLogger("eclor.keys")
@@ -35,6 +35,14 @@ def read_keys(path: Path) -> dict[str, bytes]:
         remedy = "give 64 hex digits, or 128: the new key and the one before"
         raise Problem(f"{path}: the key of {wrong[0]} is not 32 bytes", remedy, code=INPUT)
     return found
+
+
+def read_keys_of(path: Path, gateway: str) -> bytes:
+    """Return what the file has of one gateway: its key, or the new one and the one before."""
+    known = read_keys(path)
+    if gateway not in known:
+        raise Problem(f"{path} has no key of {gateway}", "give its name as in birth", code=USAGE)
+    return known[gateway]
 
 
 def write_keys(path: Path, keys: Mapping[str, bytes]) -> None:

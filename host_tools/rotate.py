@@ -28,8 +28,8 @@ from typing import Any
 
 from agent.keys import following, name_of
 from agent.mac import KEY_BYTES
-from host_tools.key_file import read_keys, write_keys
-from host_tools.problems import FAILED, NETWORK, USAGE, Problem
+from host_tools.key_file import read_keys, read_keys_of, write_keys
+from host_tools.problems import FAILED, NETWORK, Problem
 from host_tools.serve_bundle import BundleServer
 
 _WAIT_S = 20.0
@@ -110,12 +110,10 @@ def _talking(
     context: ssl.SSLContext | None,
 ) -> Iterator[tuple["_Office", bytes]]:
     """Talk to a gateway by the first of its keys; give what the file knows of it as well."""
-    known = read_keys(path)
-    if gateway not in known:
-        raise Problem(f"{path} has no key of {gateway}", "give its name as in birth", code=USAGE)
-    keys = {gateway: known[gateway][:KEY_BYTES]}
+    known = read_keys_of(path, gateway)
+    keys = {gateway: known[:KEY_BYTES]}
     with BundleServer(host, port, bytes(960), keys, context) as server:
-        yield _Office(gateway, path, server, keys, wait_s), known[gateway]
+        yield _Office(gateway, path, server, keys, wait_s), known
 
 
 class _Office:

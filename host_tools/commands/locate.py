@@ -75,15 +75,13 @@ def _ask(
     context: "ssl.SSLContext | None",
 ) -> dict[str, object]:
     """Send the order and wait for its answer; a Problem when none comes."""
-    from host_tools.key_file import read_keys
+    from agent.mac import KEY_BYTES
+    from host_tools.key_file import read_keys_of
     from host_tools.problems import NETWORK
     from host_tools.serve_bundle import BundleServer
 
-    known = read_keys(keys)
-    if gateway not in known:
-        raise Problem(f"{keys} has no key of {gateway}", "give its name as in birth", code=USAGE)
+    mine = {gateway: read_keys_of(keys, gateway)[:KEY_BYTES]}
     counter = int(time.time())
-    mine = {gateway: known[gateway][:32]}
     with BundleServer(*broker, bytes(960), mine, context) as server:
         heard = server.heard[gateway]
         server.command(gateway, counter, "locate", {"seconds": seconds})
