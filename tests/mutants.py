@@ -74,6 +74,7 @@ GROUPS = (
         (
             *_agent("codec", "codec_write", "codec_rows", "codec_plain", "codec_read"),
             *_agent("codec_two", "codec_habits", "codec_odds", "codec_old"),
+            *_agent("codec_packed", "codec_unpack"),
         ),
         (
             *_unit("codec_bytes", "codec", "small_ints"),

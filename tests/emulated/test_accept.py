@@ -38,8 +38,8 @@ gateways:
     board: host
     ports: [{name: rs485, uart: uart1, baud: 9600}]
     meters:
-      - {name: kitchen, port: rs485, protocol: modbus, map: sdm120, options: {unit: 7},
-         points: [voltage]}
+      - {name: kitchen, port: rs485, protocol: modbus, map: sdm120, points: [voltage],
+         options: {unit: 7, reply_ms: 3000}}
       - {name: gone, port: rs485, protocol: modbus, map: sdm120, options: {unit: 9},
          points: [voltage]}
     network: {wifi: [{ssid: mairie}, {ssid: cave}]}
