@@ -78,6 +78,7 @@ GROUPS = (
         ),
         (
             *_unit("codec_bytes", "codec", "small_ints"),
+            "tests/host/test_codec_storms.py",
             "tests/host/test_codec_naive.py",
             "tests/host/test_codec_bound.py",
         ),

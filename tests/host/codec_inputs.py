@@ -106,3 +106,49 @@ def _changing(dice, count):
             kinds = (noise, start, at, start + (i & 1) * ((1 << bits) - 1), gaps, None)
             column.append(kinds[kind])
     return column[:count]
+
+
+def storm(seed):
+    """Return rows: points 1 .. 36, rows 1 .. 1000, any kinds side by side, some with gaps."""
+    dice = random.Random(seed)
+    points = dice.choice((1, 1, 2, 2, 3, 4, 8, dice.randint(1, 36)))
+    count = min(dice.choice((1, 2, 5, 30, 120, dice.randint(1, 1000))), 6000 // points)
+    columns = [_column(dice, count) for _ in range(points)]
+    if dice.random() < 0.4:
+        columns = [[dice.getrandbits(1 + seed % 64) for _ in range(count)] for _ in columns]
+    rows = series_of(*columns, step_ms=dice.choice((10_000, 60_000, 500)))
+    if dice.random() < 0.3:
+        share = dice.choice((0.02, 0.5))
+        for _, values, _ in rows:
+            for point in range(points):
+                values[point] = None if dice.random() < share else values[point]
+        rows = [
+            (at + dice.randrange(3), values, bytes(4 * (value is None) for value in values))
+            for at, values, _ in rows
+        ]
+    return rows
+
+
+def _column(dice, count):
+    """Return a column of one kind, of any width, from anywhere."""
+    bits = dice.randint(1, 64)
+    start = dice.choice((0, 0, 2305, -(1 << bits - 1), MOST - (1 << bits) + 1, LEAST))
+    most = (1 << bits) - 1
+    kind = dice.randrange(7)
+    if kind == 0:
+        found = [dice.getrandbits(bits) for _ in range(count)]
+    elif kind == 1:
+        found = [i % 2 * most for i in range(count)]
+    elif kind == 2:
+        found = [dice.choice((0, most)) for _ in range(count)]
+    elif kind == 3:
+        found = [most // 2] * count
+    elif kind == 4:
+        steps = (dice.randint(-most, most) // 512 for _ in range(count))
+        found = [max(0, min(most, most // 2 + each)) for each in itertools.accumulate(steps)]
+    elif kind == 5:
+        found = [dice.getrandbits(bits) if dice.random() < 0.06 else 0 for _ in range(count)]
+    else:
+        held = [dice.getrandbits(bits) for _ in range(1 + count // 40)]
+        found = [held[i * len(held) // count] for i in range(count)]
+    return [max(LEAST, min(MOST, start + each)) for each in found]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.codec_inputs import LEAST, MOST, adversaries, packed_bytes, series_of
+from tests.host.codec_inputs import LEAST, MOST, adversaries, packed_bytes, series_of, storm
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -135,54 +135,8 @@ def test_long_blocks_of_little_or_no_change_cost_little_more():
     _check(series)
 
 
-def _column(dice, count):
-    """Return a column of one kind, of any width, from anywhere."""
-    bits = dice.randint(1, 64)
-    start = dice.choice((0, 0, 2305, -(1 << bits - 1), MOST - (1 << bits) + 1, LEAST))
-    most = (1 << bits) - 1
-    kind = dice.randrange(7)
-    if kind == 0:
-        found = [dice.getrandbits(bits) for _ in range(count)]
-    elif kind == 1:
-        found = [i % 2 * most for i in range(count)]
-    elif kind == 2:
-        found = [dice.choice((0, most)) for _ in range(count)]
-    elif kind == 3:
-        found = [most // 2] * count
-    elif kind == 4:
-        steps = (dice.randint(-most, most) // 512 for _ in range(count))
-        found = [max(0, min(most, most // 2 + each)) for each in itertools.accumulate(steps)]
-    elif kind == 5:
-        found = [dice.getrandbits(bits) if dice.random() < 0.06 else 0 for _ in range(count)]
-    else:
-        held = [dice.getrandbits(bits) for _ in range(1 + count // 40)]
-        found = [held[i * len(held) // count] for i in range(count)]
-    return [max(LEAST, min(MOST, start + each)) for each in found]
-
-
-def _storm(seed):
-    """Return rows: points 1 .. 36, rows 1 .. 1000, any kinds side by side, some with gaps."""
-    dice = random.Random(seed)
-    points = dice.choice((1, 1, 2, 2, 3, 4, 8, dice.randint(1, 36)))
-    count = min(dice.choice((1, 2, 5, 30, 120, dice.randint(1, 1000))), 6000 // points)
-    columns = [_column(dice, count) for _ in range(points)]
-    if dice.random() < 0.4:
-        columns = [[dice.getrandbits(1 + seed % 64) for _ in range(count)] for _ in columns]
-    rows = series_of(*columns, step_ms=dice.choice((10_000, 60_000, 500)))
-    if dice.random() < 0.3:
-        share = dice.choice((0.02, 0.5))
-        for _, values, _ in rows:
-            for point in range(points):
-                values[point] = None if dice.random() < share else values[point]
-        rows = [
-            (at + dice.randrange(3), values, bytes(4 * (value is None) for value in values))
-            for at, values, _ in rows
-        ]
-    return rows
-
-
 def test_any_kinds_side_by_side_cost_little_more_than_packed_bits():
-    versions = _check([(f"storm {seed}", _storm(seed)) for seed in range(150)])
+    versions = _check([(f"storm {seed}", storm(seed)) for seed in range(150)])
     assert min(versions.values()) > 20, versions
 
 

@@ -12,7 +12,7 @@ import sys
 from binascii import crc32
 from hashlib import sha256
 
-from agent.codec import BadBlock, Block, decode
+from agent.codec import BadBlock, Block, clock_of, decode
 from tests.fakes.codec_vectors import HASH, Dice, day, even, noise
 
 
@@ -483,6 +483,26 @@ def _refused(data):
     except BadBlock as why:
         return str(why)
     raise AssertionError("accepted")
+
+
+def test_the_clock_and_the_boot_of_a_block_are_found_without_reading_it():
+    for clock, boot in ((0, 0x01020304), (1, 0), (2, 0)):
+        data = bytearray(_version_1([(5, [1], bytes(1))], 1, clock))
+        data[7:11] = b"\1\2\3\4"
+        assert clock_of(data) == (clock, boot)
+        block = Block(1, 200)
+        block.open(HASH, 1, clock, 0x01020304)
+        block.add(5, [1], bytes(1))
+        assert clock_of(bytes(block.data[: block.seal()])) == (clock, boot)
+
+
+def test_what_is_no_block_is_told_by_its_bytes():
+    body = b"\x65\x77" + bytes(20)
+    assert _refused(_closed(body)) == "version byte 65, known are 01 and 20 to 5f"
+    assert _refused(bytes(9)) == "9 bytes, a block has at least 11"
+    good = _version_1([(5, [1], bytes(1))], 1)
+    told = "crc %08x, computed %08x" % (1, crc32(good[:-4]) & 0xFFFFFFFF)
+    assert _refused(good[:-4] + b"\0\0\0\1") == told
 
 
 def test_version_1_gives_its_rows_or_says_what_is_wrong():
