@@ -268,15 +268,16 @@ def test_a_clock_that_was_set_back_is_believed_by_the_next_start():
 
 def test_a_sealed_block_makes_its_saved_open_block_stale():
     for acknowledged in (False, True):
-        for big in (False, True):
+        for big in (0, 9, 20):  # a block in the tail, in the last segment, in the one before
             ground = MemoryGround()
             journal, _ = _journal(ground)
             journal.save_open(0, [(1, b"one", 0, 3), (2, b"two", 0, 3)])
             _put(journal, _block(1), BLOCK)
             if big:  # the block leaves the tail in a segment, no slot is written after it
-                for _ in range(20):
+                for _ in range(big):
                     _put(journal, b"e" * 500)
                 journal.housekeep(0, True)
+                assert len(journal.segments) == big // 8
             else:
                 journal.sync()
             if acknowledged:
@@ -305,18 +306,22 @@ def test_a_stale_open_block_stays_stale_after_further_starts():
 
 
 def test_what_was_acknowledged_in_ram_is_not_declared_lost_behind_a_segment():
-    ground = MemoryGround()
-    journal, _ = _journal(ground)
-    for _i in range(5):
-        _put(journal, b"a" * 500)
-    journal.sync()
-    journal.trim_through(journal.journal_id, 5)
-    for _i in range(9):
-        _put(journal, b"b" * 500)
-    journal.housekeep(0, True)  # a segment that begins at 6; no slot has said that 5 is acked
-    journal, _ = _journal(ground.cut())
-    held = _all(journal)
-    assert not [entry for entry in held if len(entry) == 3], held
+    for count, behind in ((1, 9), (2, 9), (5, 9), (1, 40), (5, 40)):
+        ground = MemoryGround()
+        journal, _ = _journal(ground)
+        for _i in range(count):
+            _put(journal, b"a" * 500)
+        journal.sync()
+        journal.trim_through(journal.journal_id, count)
+        for _i in range(behind):  # 9: a segment in a quiet moment; 40: the tail is full before
+            _put(journal, b"b" * 500)
+        while not journal.segments:
+            before = ground.writes
+            journal.housekeep(0, True)
+            assert ground.writes - before <= 2, "one thing at a time: the mark, then the segment"
+        journal, _ = _journal(ground.cut())
+        held = _all(journal)
+        assert held and not [entry for entry in held if len(entry) == 3], held
 
 
 def test_a_block_that_was_not_durable_leaves_its_open_block_good():
@@ -387,6 +392,18 @@ def test_a_flash_that_cannot_be_read_at_start_is_not_overwritten():
     assert _all(_journal(ground.cut())[0]) == [(1, b"kept")]
 
 
+def test_one_error_at_the_start_is_counted_and_overcome():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    _put(journal, "kept")
+    journal.sync()
+    ground = ground.cut()
+    ground.fail = 1
+    journal, _ = _journal(ground)
+    assert not journal.degraded and _all(journal) == [(1, b"kept")]
+    assert journal.errors == 1 and ground.recovered == 1
+
+
 class _Brittle(MemoryGround):
     """A ground on which room ends, and what makes room fails `breaks` times."""
 
@@ -455,6 +472,23 @@ def test_a_file_system_that_cannot_be_mounted_anew_degrades():
     assert journal.degraded and journal.errors == 4, "two writes and two mounts"
 
 
+def test_after_an_error_what_was_read_before_it_is_read_again():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    for _ in range(30):
+        _put(journal, b"x" * 500)
+    journal.sync()
+    assert _get(journal, 1)[2] == b"x" * 500
+    rotten = bytearray(ground.files[1])
+    rotten[20] ^= 1
+    ground.files[1] = bytes(rotten)
+    assert _get(journal, 1)[0] == EVENT, "as it is remembered"
+    _put(journal, "more")
+    ground.fail = 1
+    journal.sync()
+    assert not journal.degraded and _get(journal, 1)[0] == LOST
+
+
 def test_a_segment_that_cannot_be_read_is_declared_and_may_come_back():
     ground = _Brittle()
     journal, _ = _journal(ground)
@@ -515,8 +549,30 @@ def test_damage_among_older_segments_puts_the_open_blocks_in_doubt():
     again_ground = ground.cut()
     again_ground.files[number] = bytes(data)
     assert _journal(ground.cut())[1].opens == [(1, b"open")]
-    _, found = _journal(again_ground)
+    again, found = _journal(again_ground)
     assert found.opens == [] and found.in_doubt
+    again.sync()  # from now on they are stale, also for whoever finds no damage any more
+    healed = again_ground.cut()
+    healed.files[number] = ground.files[number]
+    assert _journal(healed)[1].opens == []
+
+
+def test_what_a_segment_has_is_not_in_the_tail_as_well():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    for _ in range(7):
+        _put(journal, b"e" * 500)
+    journal.sync()
+    slots = dict(ground.slots)
+    assert not ground.files and b"e" * 500 in slots["base"]
+    for _ in range(2):
+        _put(journal, b"e" * 500)
+    journal.housekeep(0, True)
+    assert len(ground.files) == 1
+    again = ground.cut()
+    again.slots = slots  # power went before they were written anew
+    journal, _ = _journal(again)
+    assert journal.tail.first == 0 and len(_all(journal)) == 7
 
 
 def _random(state):
@@ -728,7 +784,9 @@ def test_a_renewed_save_is_what_later_ones_are_added_to():
     _put(journal, b"old words")
     journal.sync()
     _put(journal, b"more words")
-    assert journal.renew()
+    renewed = []
+    ground.renew = lambda: renewed.append(1)
+    assert journal.renew() and renewed == [1]
     assert b"old words" in ground.slots["base"] and b"more words" in ground.slots["base"]
     assert b"words" not in ground.slots["delta"]
     _put(journal, b"new")
@@ -781,6 +839,24 @@ def test_a_block_too_short_for_its_meters_number_says_of_none():
         assert _journal(ground.cut())[1].opens == opens
 
 
+def test_a_tail_takes_what_fills_it_to_its_last_byte():
+    tail = Tail(4096)
+    room = len(tail.data)
+    assert tail.fits(room) and not tail.fits(room + 1)
+    tail.fill = 100
+    assert tail.fits(room - 100) and not tail.fits(room - 99)
+
+
+def test_a_tail_is_heavy_when_each_save_would_carry_more_than_two_kilobytes():
+    tail = Tail(4096)
+    tail.base = 100
+    for fill, is_heavy in ((100, False), (2148, False), (2149, True)):
+        tail.fill = fill
+        assert tail.is_heavy == is_heavy
+    tail.fill, tail.cut = 200, 150
+    assert tail.is_heavy
+
+
 def test_a_tail_that_loses_more_than_was_durable_has_nothing_durable():
     tail = Tail(100)
     for seq in (1, 2, 3, 4):
@@ -823,6 +899,21 @@ def test_damage_is_counted_and_costs_no_number_more_than_it_may_hide():
     ground.slots["base"] = bytes(rotten)
     again, recovery = _journal(ground.cut())
     assert (recovery.torn, again.damaged_places, recovery.next) == (2, 2, 8)
+
+
+def test_a_byte_too_many_hides_no_record():
+    ground = MemoryGround()
+    journal, _ = _journal(ground)
+    _put(journal, "one")
+    _put(journal, "two")
+    journal.sync()
+    base = ground.slots["base"]
+    for at in (len(base), len(base) - 19, len(base) - 38):  # 16 + 3 bytes each
+        for stray in (b"\0", b"\xff", b"\xe5"):
+            ground.slots["base"] = base[:at] + stray + base[at:]
+            again, recovery = _journal(ground.cut())
+            assert [row[:2] for row in _all(again)][:2] == [(1, b"one"), (2, b"two")]
+            assert (recovery.torn, recovery.next) == (1, 3), (at, stray)
 
 
 def test_damage_in_a_segment_is_counted_when_it_is_read():

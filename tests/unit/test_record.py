@@ -34,12 +34,13 @@ def test_a_record_comes_back_as_it_went():
         assert bytes(out[start:end]) == payload
 
 
-def test_a_payload_that_is_too_long_is_refused():
-    try:
-        pack_record(bytearray(5000), 1, 1, 1, bytes(4001), 0, 4001)
-    except ValueError:
-        return
-    raise AssertionError("packed")
+def test_a_payload_that_is_too_long_or_less_than_nothing_is_refused():
+    for start, end in ((0, 4001), (1, 0)):
+        try:
+            pack_record(bytearray(5000), 1, 1, 1, bytes(4001), start, end)
+        except ValueError:
+            continue
+        raise AssertionError("packed")
 
 
 def test_every_flipped_bit_is_found():
@@ -81,6 +82,17 @@ def test_a_search_begins_at_the_first_byte():
     assert find_record(out, end, 9, 5) == find_record(out, end, 1, 6) == (0, 0, 0, 0)
     out[0] = 0
     assert find_record(out, end, 1, 5) == (8, length, end - length, 1)
+    strayed = b"\0" + bytes(out[length:end])
+    assert find_record(strayed, len(strayed), 1, 5) == (8, 1, end - length, 1)
+
+
+def test_a_search_passes_over_what_the_journal_keeps_for_itself():
+    out = bytearray(128)
+    at = 0
+    for kind in (record.MARK, record.OPEN, record.WEAR):
+        at += pack_record(out, kind, 7, 5, b"a", 0, 1, at)
+    end = at + pack_record(out, record.SCHEMA, 7, 5, b"b", 0, 1, at)
+    assert find_record(out, end, 7, 5) == (7, at, end - at, 0)
 
 
 def test_kinds_are_never_renumbered():

@@ -43,6 +43,16 @@ def test_segments_are_listed_by_number_and_foreign_files_left_alone():
     assert ground.segments() == [300, 0xFFFFFFFF]
 
 
+def test_its_folders_are_made_wherever_the_root_is():
+    for root in (_ROOT + "/made/here", os.getcwd() + "/" + _ROOT + "/made/there"):
+        ground = Files(root)
+        ground.open()
+        ground.segments()
+        assert sorted(os.listdir(root)) == ["segments"]
+        for folder in (root + "/segments", root, root[: root.rindex("/")]):
+            os.rmdir(folder)
+
+
 def test_segments_of_an_older_firmware_are_found():
     ground = _fresh("older")
     ground.write_segment(9, b"nine", 0, 4)
@@ -226,6 +236,17 @@ def test_a_file_without_room_is_closed_and_is_no_wreck():
     assert _raised(ground.commit) and not ground._files and ground.wrecks == 0
 
 
+def test_what_was_being_written_when_the_flash_failed_is_not_finished():
+    ground = _fresh("recovered")
+    ground.begin("base")
+    ground.recover()
+    assert ground.wrecks == 1 and not ground._files
+    store._WRECKS.pop().close()
+    ground.recover()
+    assert ground.wrecks == 1, "nothing was open"
+    assert Files("elsewhere").segment_size == 4096
+
+
 class _Full(Files):
     """A file system without room, on a flash that fails."""
 
@@ -234,6 +255,35 @@ class _Full(Files):
 
     def put(self, data, start, end):
         raise OSError(5, "EIO")
+
+
+class _Small(Files):
+    """A file system of which little is free: its last file has no room."""
+
+    def begin(self, slot, length=0, mode="wb"):
+        self.is_last = mode == "ab"
+        super().begin(slot, length, mode)
+
+    def put(self, data, start, end):
+        if self.is_last:
+            self._files.pop().close()
+            raise OSError(28, "ENOSPC")
+        super().put(data, start, end)
+
+    def free_segments(self):
+        return 0
+
+
+def test_a_scrub_is_many_pieces_and_leaves_nothing():
+    ground = _Small(_ROOT + "/scrubbed")
+    ground.open()
+    ground.segments()
+    for _ in range(2):
+        pieces = 0
+        while ground.scrub():
+            pieces += 1
+        assert pieces > 10
+        assert sorted(os.listdir(ground.root)) == ["segments"]
 
 
 def test_a_scrub_on_a_failing_flash_says_so():
