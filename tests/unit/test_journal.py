@@ -53,6 +53,7 @@ def test_a_number_is_readable_only_when_it_is_durable():
     journal, _ = _journal(MemoryGround())
     assert _put(journal, "a") == 1
     assert _get(journal, 1) is None and journal.durable == 0
+    assert journal.read_from(1, _OUT) == journal.read_from(2, _OUT) == (0, 0)
     journal.sync()
     assert _get(journal, 1) == (EVENT, 1, b"a") and journal.durable == 1
 

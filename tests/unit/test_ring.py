@@ -95,7 +95,8 @@ def test_a_long_slot_is_read_from_any_byte_on():
     _save(ring, "open", text)
     for at in (0, 1, 4031, 4032, 4033, 6999, 7000):
         out = bytearray(500)
-        assert bytes(out[: ring.load("open", out, at)]) == text[at : at + 500]
+        count = ring.load("open", out, at)
+        assert count == min(500, 7000 - at) and bytes(out[:count]) == text[at : at + 500]
 
 
 def test_a_save_that_was_not_committed_changes_nothing():
@@ -412,6 +413,19 @@ def test_a_save_behind_one_that_rotted_is_found():
         for index in range(block * 4096 + at - 32, block * 4096 + at + 64):
             flash.data[index] &= 0x55  # the second one's head, content and foot
         assert _load(_ring(flash), "mark") == b"third"
+
+
+def test_a_save_that_fills_its_block_to_the_last_byte_goes_there():
+    for unit in (32, 256):
+        ring = _ring(_flash(unit=unit))
+        _save(ring, "mark", b"first")
+        block, at = ring._next["mark"]
+        _save(ring, "mark", _text(1, 4096 - at - 64))
+        assert ring._saved["mark"][0][0] == block and ring._next["mark"] == (block, 4096)
+        ring = _ring(_flash(unit=unit))
+        _save(ring, "mark", b"first")
+        _save(ring, "mark", _text(1, 4096 - at - 63))
+        assert ring._saved["mark"][0][0] != block
 
 
 def test_an_empty_save_is_one():
