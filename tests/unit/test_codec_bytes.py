@@ -12,7 +12,8 @@ import sys
 from binascii import crc32
 from hashlib import sha256
 
-from agent.codec import BadBlock, Block, clock_of, decode
+from agent.codec import BadBlock, Block, _carry, clock_of, decode
+from agent.codec_write import _borrow
 from tests.fakes.codec_vectors import HASH, Dice, day, even, noise
 
 
@@ -483,6 +484,15 @@ def _refused(data):
     except BadBlock as why:
         return str(why)
     raise AssertionError("accepted")
+
+
+def test_a_carry_goes_through_bytes_that_are_full_and_comes_back():
+    for before, after in ((b"\7\0\xff", b"\7\1\xff"), (b"\7\xff\xff\xff", b"\x08\0\0\xff")):
+        data = bytearray(before)
+        _carry(data, len(data) - 1)
+        assert data == after
+        _borrow(data, len(data) - 1)
+        assert data == before
 
 
 def test_the_clock_and_the_boot_of_a_block_are_found_without_reading_it():
