@@ -139,7 +139,7 @@ class Rollout:
             elif answer:
                 self._look_at_fetch(member, heard)
         elif version != wanted:
-            self._fail(member, "it went back to " + str(version))
+            self._fail(member, f"it went back to {version}")
         elif heard.states > member.states_before and not heard.state.get("update"):
             answering = _answering(heard)
             if answering < member.meters_before:
@@ -155,7 +155,7 @@ class Rollout:
         if update.get("phase") == "idle" and update.get("why"):
             self._fail(member, str(update["why"]))
         elif has_restarted and heard.states > heard.states_at_birth and not update:
-            self._fail(member, "it went back to " + str(heard.birth.get("version")))
+            self._fail(member, f"it went back to {heard.birth.get('version')}")
 
     def _fail(self, member: Member, why: str) -> None:
         member.status, member.why = FAILED, why

@@ -30,7 +30,7 @@ from agent.keys import following, name_of
 from agent.mac import KEY_BYTES
 from host_tools.key_file import read_keys, read_keys_of, write_keys
 from host_tools.problems import FAILED, NETWORK, Problem
-from host_tools.serve_bundle import BundleServer
+from host_tools.serve_bundle import BundleServer, refusal
 
 _WAIT_S = 20.0
 _TRIES = 10  # of a number, where others gave orders within the same second
@@ -162,7 +162,7 @@ class _Office:
             raise self._silent()
         found = answer.get("result", {}).get("trial") if answer.get("ok") else None
         if found != trial:
-            why = answer.get("why") or f"it has the key {found} on trial, not {trial}"
+            why = refusal(answer.get("why", "")) or f"it has the key {found} on trial, not {trial}"
             raise Problem(
                 f"{self._gateway} keeps its key: {why}",
                 "both keys are in the file: the same command again goes on",
@@ -178,7 +178,7 @@ class _Office:
             )
         if not answer.get("ok"):
             raise Problem(
-                f"{self._gateway} refuses: {answer.get('why')}",
+                f"{self._gateway} refuses: {refusal(answer.get('why', ''))}",
                 "it keeps the certificates that it has",
                 code=FAILED,
             )

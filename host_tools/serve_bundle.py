@@ -29,6 +29,13 @@ CHUNK_BYTES = 2048
 VALID_S = 86_400
 _MEET_S = 15.0  # for the broker to take us
 _TOPIC = "eclor/1/%s/%s"
+_REFUSALS = {
+    "old": "it has had a later order: is this computer's clock right?",
+    "expired": "the order is more than a day old: is this computer's clock right?",
+    "clock_unset": "its clock is not set yet: try again in a minute",
+    "foreign": "the order was for another gateway",
+    "malformed": "it does not understand the order: is its firmware older than this computer's?",
+}
 
 
 @dataclass
@@ -44,6 +51,11 @@ class Heard:
     states: int = 0
     wants: int = 0
     sent_bytes: int = 0
+
+
+def refusal(why: str) -> str:
+    """Return why an order was refused as a sentence: gateways have a word for some reasons."""
+    return _REFUSALS.get(why, why)
 
 
 def chunk(key: bytes, gateway: str, bundle: bytes, at: int, count: int) -> bytes:

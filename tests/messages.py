@@ -3,8 +3,9 @@
     python -m tests.messages           # entries that locale/fr.po lacks, ready to fill
     python -m tests.messages --all     # of every module, not only of those that are translated yet
 
-Found are: help texts, the first two words of Problem(...) and Note(...), say(...), and the rules
-of agent/config.py. A sentence that is put together has {0}, {1} ... where its parts go.
+Found are: help texts, the first two words of Problem(...) and Note(...), say(...), the rules of
+agent/config.py, and what a gateway says to whoever ordered something: CannotDo(...). A sentence
+that is put together has {0}, {1} ... where its parts go.
 """
 
 import argparse
@@ -19,9 +20,16 @@ from host_tools import language
 ROOT = Path(__file__).resolve().parent.parent
 # Every verb, and what stands below those of a technician; a module is added with its words.
 TRANSLATED = (
+    "agent/certificates.py",
     "agent/config.py",
+    "agent/handlers.py",
+    "agent/keys.py",
     "agent/privacy.py",
+    "agent/reconfigure.py",
     "agent/thin.py",
+    "agent/update.py",
+    "agent/upgrade.py",
+    "firmware/repair.py",
     "host_tools/__main__.py",
     "host_tools/acceptance/__init__.py",
     "host_tools/acceptance/cable.py",
@@ -118,8 +126,26 @@ PRIVACY = (
     (1, "{0}: personal, as {1}, one reading a day"),
     (1, "{0}: personal, as {1}, one reading a day; every {2} s by consent {3} until {4}"),
 )
-_SAYS = {"_card": 1, "_press": 1, "_secret": 1, "say": 1, "Note": 3, "Step": 3, "Problem": 2}
-_TABLES = {"WORDS", "_REMEDIES", "_KIND_NAMES", "NOTHING", "ONE_VALUE", "NO_TEXT"}
+_SAYS = {
+    "CannotDo": 1,
+    "_card": 1,
+    "_press": 1,
+    "_secret": 1,
+    "say": 1,
+    "Note": 3,
+    "Step": 3,
+    "Problem": 2,
+}
+_TABLES = {
+    "WORDS",
+    "_REFUSALS",
+    "_STATUSES",
+    "_REMEDIES",
+    "_KIND_NAMES",
+    "NOTHING",
+    "ONE_VALUE",
+    "NO_TEXT",
+}
 _TURNED = re.compile(r"%[-0-9]*[srdx]")
 
 
@@ -129,7 +155,8 @@ def messages(path: Path) -> Iterator[tuple[int, str]]:
     is_command = path.parent.name == "commands" or path.name == "__main__.py"
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            yield from _of_call(node)
+            # In a rollout the state of a gateway says what became of its fetch.
+            yield from _of_call(node, {"ValueError": 1} if path.name == "update.py" else {})
         elif is_command and isinstance(node, ast.FunctionDef) and _is_verb(node):
             for part in (ast.get_docstring(node) or "").split("\n\n"):
                 yield node.lineno, " ".join(part.split())
@@ -148,16 +175,18 @@ def _is_verb(node: ast.FunctionDef) -> bool:
     )
 
 
-def _of_call(node: ast.Call) -> Iterator[tuple[int, str]]:
+def _of_call(node: ast.Call, more: dict[str, int]) -> Iterator[tuple[int, str]]:
     name = str(getattr(node.func, "id", "") or getattr(node.func, "attr", ""))
     for keyword in node.keywords:
         if name in ("Option", "Argument", "Typer") and keyword.arg in ("help", "epilog"):
             yield node.lineno, _sentence(keyword.value)
-    if name in ("add", "_say", "append") and len(node.args) > 1:
+    if name in ("add", "_say", "_fail", "append") and len(node.args) > 1:
         for argument in node.args[1:]:
             yield node.lineno, _sentence(argument)
     first = 1 if name in ("Note", "Step") else 0
-    for argument in node.args[first : _SAYS.get(name, 0)]:
+    for argument in node.args[first : {**_SAYS, **more}.get(name, 0)]:
+        if isinstance(argument, ast.BinOp) and isinstance(argument.op, ast.Mod):  # of the device
+            yield node.lineno, _turned(_sentence(argument.left))
         if isinstance(argument, ast.IfExp):
             yield node.lineno, _sentence(argument.body)
             argument = argument.orelse  # noqa: PLW2901
@@ -175,9 +204,7 @@ def _of_rules(tree: ast.Module) -> Iterator[tuple[int, str]]:
             text = rule if colon else node.value
             if text.endswith(("].", "]")) or text.startswith("[%d]"):
                 continue  # a part of a path
-            text = re.sub(r"^(%[srd]|the value) (?=is |has )", "", text)
-            counter = iter(range(20))
-            yield node.lineno, _TURNED.sub(lambda _, c=counter: "{%d}" % next(c), text)  # type: ignore[misc]
+            yield node.lineno, _turned(re.sub(r"^(%[srd]|the value) (?=is |has )", "", text))
         elif isinstance(node, ast.Return) and isinstance(node.value, ast.Constant):
             if isinstance(node.value.value, str):
                 yield node.lineno, node.value.value
@@ -207,6 +234,12 @@ def _of_tables(tree: ast.Module) -> Iterator[tuple[int, str]]:
         if names & _TABLES and isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
             for value in node.value.values:
                 yield value.lineno, _sentence(value)
+
+
+def _turned(text: str) -> str:
+    """Return "%d of %s" as "{0} of {1}"."""
+    counter = iter(range(20))
+    return _TURNED.sub(lambda _: "{%d}" % next(counter), text)
 
 
 def _sentence(node: ast.expr) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from host_tools import options
-from host_tools.language import say
+from host_tools.language import say, translated
 from host_tools.problems import FAILED, OK, USAGE, Problem
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def command(
     """
     from host_tools.broker_at import context_for, host_and_port
     from host_tools.permissions import OFFICE
+    from host_tools.serve_bundle import refusal
 
     if gateway:
         if not broker or keys is None:
@@ -63,7 +64,8 @@ def command(
         name = gateway or told["port"]
         print(say("{name}: its LED blinks quickly, for {seconds} s", name=name, seconds=seconds))
     else:
-        print(say("{name}: no: {why}", name=gateway or told["port"], why=told["why"]))
+        why = translated(refusal(str(told["why"])))
+        print(say("{name}: no: {why}", name=gateway or told["port"], why=why))
     raise typer.Exit(OK if told["ok"] else FAILED)
 
 

@@ -3,17 +3,26 @@
 import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from host_tools import options
-from host_tools.language import say
+from host_tools.language import say, translated
 from host_tools.problems import FAILED as NO
 from host_tools.problems import OK, USAGE, Problem
 
+if TYPE_CHECKING:
+    from host_tools.rollout import Rollout
+
 NAME = "rollout"
 _LOOK_S = 1.0
+_STATUSES = {
+    "offered": "it is offered",
+    "trial": "it runs on trial",
+    "confirmed": "it runs for good",
+    "failed": "it failed",
+}
 
 
 def command(
@@ -84,14 +93,30 @@ def command(
                 time.sleep(_LOOK_S)
     if as_json:
         print(json.dumps({"state": rollout.state, "why": rollout.why}))
-    elif rollout.state == DONE:
-        print(say("done: every gateway runs {version}", version=rollout.bundle.version))
     else:
-        print(say("stopped: {why}", why=rollout.why))
+        print(_last_words(rollout))
     raise typer.Exit(OK if rollout.state == DONE else NO)
 
 
+def _last_words(rollout: "Rollout") -> str:
+    from host_tools.rollout import DONE, FAILED
+
+    if rollout.state == DONE:
+        return say("done: every gateway runs {version}", version=rollout.bundle.version)
+    failed = [member for member in rollout.members if member.status == FAILED]
+    wave = max(member.wave for member in failed)
+    return say(
+        "stopped: {failed} of {count} in wave {number} failed, as said above",
+        failed=sum(member.wave == wave for member in failed),
+        count=sum(member.wave == wave for member in rollout.members),
+        number=wave + 1,
+    )
+
+
 def _words(row: dict[str, object]) -> str:
-    why = f": {row['why']}" if row["why"] else ""
-    wave = say("wave {number}", number=row["wave"])
-    return f"{wave}  {row['gateway']:20} {row['status']}{why}"
+    from host_tools.serve_bundle import refusal
+
+    said = translated(_STATUSES.get(str(row["status"]), str(row["status"])))
+    if row["why"]:
+        said = say("{status}: {why}", status=said, why=translated(refusal(str(row["why"]))))
+    return f"{say('wave {number}', number=row['wave'])}  {row['gateway']:20} {said}"

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 import host_tools.ports
 import host_tools.prompt
 import host_tools.serve_bundle
+from host_tools import language
 from host_tools.commands import locate
 from host_tools.problems import FAILED, OK, Problem
 from host_tools.serve_bundle import Heard
@@ -94,6 +95,13 @@ def test_by_the_broker_its_answer_counts(monkeypatch, tmp_path, capsys):
         with pytest.raises(typer.Exit) as ended:
             locate.command("gw-a", "10.0.0.1:1883", keys, seconds=60, as_json=False)
         assert ended.value.exit_code == code and words in capsys.readouterr().out
+    monkeypatch.setattr(FakeServer, "answer", {"ok": False, "why": "clock_unset"})
+    language.use("fr")
+    for as_json, words in ((False, "non : son horloge n'est pas encore"), (True, '"clock_unset"')):
+        with pytest.raises(typer.Exit):
+            locate.command("gw-a", "10.0.0.1:1883", keys, seconds=60, as_json=as_json)
+        assert words in capsys.readouterr().out
+    language.use("en")
     monkeypatch.setattr(FakeServer, "answer", None)
     for words, args in (
         ("does not answer", ("gw-a", "10.0.0.1:1883", keys)),

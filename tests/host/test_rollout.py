@@ -5,7 +5,8 @@ from itertools import chain
 
 import pytest
 
-from host_tools import bundle
+from host_tools import bundle, language
+from host_tools.commands import rollout as verb
 from host_tools.problems import Problem
 from host_tools.rollout import CONFIRMED, DONE, FAILED, GOING, STOPPED, Rollout
 from host_tools.serve_bundle import Heard
@@ -121,6 +122,32 @@ def test_some_may_fail_where_that_was_allowed():
     rollout = Rollout(DATA, NAMES, [50, 100], bad_percent=10)
     waves = Fleet(bad=bad).run(rollout)
     assert rollout.state == STOPPED and len(waves) == 1
+
+
+def test_what_became_of_each_is_said_in_words(monkeypatch):
+    monkeypatch.setitem(language._state, "language", "fr")
+    first, second = Rollout(DATA, NAMES, [10, 100]).members[:2]
+    rollout = Rollout(DATA, NAMES, [10, 100])
+    rollout.members[0].status, rollout.members[0].why = FAILED, "old"
+    rollout.members[1].status = CONFIRMED
+    rows = [
+        {"wave": 1, "gateway": m.gateway, "status": m.status, "why": m.why}
+        for m in rollout.members
+    ]
+    assert verb._words(rows[0]) == (
+        f"vague 1  {first.gateway:20} a échoué : elle a déjà reçu un ordre plus récent :"
+        " l'horloge de cet ordinateur est-elle juste ?"
+    )
+    assert verb._words(rows[1]).endswith(f"{second.gateway:20} tourne pour de bon")
+    rows[0]["why"] = "1 of 3 meters answer"
+    assert "1 compteurs sur 3 répondent" in verb._words(rows[0])
+    assert (
+        verb._last_words(rollout)
+        == "arrêté : 1 sur 2 de la vague 1 ont échoué, comme dit plus haut"
+    )
+    for member in rollout.members:
+        member.status = CONFIRMED
+    assert verb._last_words(rollout) == "terminé : chaque passerelle exécute 2.0"
 
 
 def test_one_that_has_had_the_order_is_offered_it_anew_three_times_in_all():

@@ -25,6 +25,7 @@ from host_tools.commands import (
 )
 from host_tools.commands import doctor as doctor_
 from host_tools.problems import DEVICE, FAILED, INTERRUPTED, MISSING, NETWORK
+from host_tools.rollout import Member
 from tests.messages import ROOT
 
 # Who produces it: a test below, or one elsewhere.
@@ -179,7 +180,8 @@ def test_rollout(mocker, tmp_path, state, code):
     mocker.patch("host_tools.release.verify")
     mocker.patch("host_tools.serve_bundle.BundleServer")
     made = mocker.patch("host_tools.rollout.Rollout").return_value
-    made.state, made.why, made.bundle.version, made.members = state, "one failed", "1", []
+    made.state, made.why, made.bundle.version = state, "one failed", "1"
+    made.members = [Member("gw-a", 0, "failed", "old")] if code else []
     places = {"broker": "127.0.0.1:1", "keys": tmp_path / "keys.json"}
     places |= {"public": tmp_path / "x.pub", "state": tmp_path / "state.json"}
     assert _code(rollout.command, tmp_path / "x.ecl", **places) == code
