@@ -26,6 +26,7 @@ import importlib.util
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -284,6 +285,8 @@ def _fork(place: Path, work: Callable[[], object], seconds: float, done: Any) ->
     """Run work() in a fork, in that folder, for so many seconds of CPU; its result is JSON."""
     said = place / "said.json"
     said.unlink(missing_ok=True)
+    shutil.rmtree(place / "build", ignore_errors=True)  # a test that was ended has left its files
+    (place / "build").mkdir()
     pid = os.fork()
     if pid:
         return _Fork(pid, said, time.monotonic() + 20 + 10 * seconds, done)
@@ -324,7 +327,7 @@ def _places(root: Path, count: int) -> list[Path]:
     places = []
     for number in range(count):
         place = BUILD / f"worker-{os.getpid()}-{number}"
-        (place / "build").mkdir(parents=True, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
         for name in _LINKED:
             if (root / name).exists() and not (place / name).is_symlink():
                 (place / name).symlink_to(root / name)
@@ -545,8 +548,6 @@ def _start(
 
 
 def _leave(places: list[Path]) -> None:
-    import shutil
-
     for place in places:
         for name in _LINKED:
             (place / name).unlink(missing_ok=True)

@@ -92,6 +92,8 @@ def grown(value):
     return value
 """
 TESTS = """
+from pathlib import Path
+
 from grower import grown
 
 def test_it_grows():
@@ -99,6 +101,11 @@ def test_it_grows():
 
 def test_it_knows_its_limit():
     assert grown(4) == 4
+
+def test_no_other_mutant_has_left_a_file():
+    left = Path("build/left")
+    assert grown(4) == 4 and not left.exists()
+    left.touch()
 """
 
 
