@@ -19,6 +19,7 @@ from host_tools.sim.workbench import SerialBench
 
 ROOT = Path(__file__).resolve().parents[2]
 _FAST = LineSettings(9600, 8, "E", 1)
+_WAIT_MS = 80  # for an answer, on a busy computer
 
 
 class Wire(SerialWire):
@@ -51,7 +52,7 @@ def test_meters_are_found_by_address_and_those_that_share_one_by_identification(
     shown: list[str] = []
     with SerialBench(_meters(), _FAST) as bench:
         wire = Wire(bench, line_at(9600))
-        scan = MBusScan(wire, (2400, 9600), (0, 1, 3), wait_ms=30, on_progress=shown.append)
+        scan = MBusScan(wire, (2400, 9600), (0, 1, 3), wait_ms=_WAIT_MS, on_progress=shown.append)
         hits = list(scan.run())
         wire.close()
     assert [(hit.address, hit.secondary) for hit in hits] == [
@@ -72,7 +73,7 @@ def test_two_meters_of_one_identification_are_told_and_a_silent_line_finds_nothi
     twins = [_meter(1, "00000001C5140004"), _meter(2, "00000001A7320004")]
     with SerialBench(twins, _FAST) as bench:
         wire = Wire(bench, line_at(9600))
-        scan = MBusScan(wire, (9600,), (), wait_ms=30)
+        scan = MBusScan(wire, (9600,), (), wait_ms=_WAIT_MS)
         assert list(scan.run()) == []
         wire.close()
     assert scan.garbled == [((9600, 8, "E", 1), "identification 00000001")]

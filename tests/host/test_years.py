@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from tests.system.years_world import World
 from tests.years import _BROKEN, YearServer, interpreter_for, live_on_micropython
 
 
@@ -46,3 +47,15 @@ def test_pypy_gives_the_same_blocks(server):
     found = other.live(3, 6)
     other.close()
     assert name == "PyPy" and found == server.live(3, 6)
+
+
+def test_no_handshake_goes_by_unlooked_at():
+    world = World(1)
+    try:
+        world._refusal = lambda: "the far end closed"
+        world.app.uplink._backoff.wait_ms = lambda _hopeless: 0  # the next attempt comes at once
+        world.run(2000)
+        assert world.app.uplink.counters["sessions"] == 0
+        assert world.app.uplink.why == "the far end closed"
+    finally:
+        world.close()

@@ -179,6 +179,7 @@ class ChangingSite(Site):
             if why:
                 self.broker.disconnect()
                 uplink.closed(self.now_ms, why)
+                return 1  # each attempt is looked at, also one that comes at once
         return super()._carry()
 
     def _refusal(self):
