@@ -49,11 +49,11 @@ def test_pypy_gives_the_same_blocks(server):
     assert name == "PyPy" and found == server.live(3, 6)
 
 
-def test_no_handshake_goes_by_unlooked_at():
+def test_no_handshake_goes_by_unlooked_at(monkeypatch):
     world = World(1)
     try:
-        world._refusal = lambda: "the far end closed"
-        world.app.uplink._backoff.wait_ms = lambda _hopeless: 0  # the next attempt comes at once
+        monkeypatch.setattr(world, "_refusal", lambda: "the far end closed")
+        monkeypatch.setattr(world.app.uplink._backoff, "wait_ms", lambda _hopeless: 0)
         world.run(2000)
         assert world.app.uplink.counters["sessions"] == 0
         assert world.app.uplink.why == "the far end closed"
