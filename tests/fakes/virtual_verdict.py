@@ -180,8 +180,11 @@ class Read:
         elif meter == self._asked:
             self.rows.append((meter, at_ms, self._number_of(at_ms, values[0])))
         else:
-            second = self._meters[meter].second(values[0])
-            whole = values[1] == second and bytes(quality) == bytes((GOOD, GOOD))
+            asked = self._meters[meter]
+            # Two requests are two answers: between them a counter may have gone on.
+            answers = (values[0], values[0] + 1) if asked.is_counter else (values[0],)
+            whole = values[1] in [asked.second(number) for number in answers]
+            whole = whole and bytes(quality) == bytes((GOOD, GOOD))
             self.rows.append((meter, at_ms, values[0] if whole else -1))
             self.counts[meter].append(values[1])
 

@@ -24,6 +24,11 @@ def test_weeks_of_trouble_loses_nothing_silently(server, seed):
     assert found["answered"] == whole > 1500
 
 
+def test_a_counter_that_goes_on_between_the_two_requests_of_a_turn_is_not_altered(server):
+    found = server.live(700, 10)
+    assert not any(found[name] for name in _BROKEN), found["wrong"]
+
+
 def test_both_runtimes_give_the_same_blocks(server):
     ours, theirs = server.live(3, 6), live_on_micropython(3, 6)
     assert theirs["wrong"] == [] and ours["digest"] == theirs["digest"]
