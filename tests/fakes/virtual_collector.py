@@ -57,10 +57,13 @@ class CarefulBroker(Broker):
             tree = json.loads(body[start:end])
             self._holes.append((tree["first"], tree["last"]))
         super()._publish(first, body)
-        if before is not None and self.stored[seq] != before:
-            if self.stored[seq][1] != LOST:
-                self.changed.append(seq)
-            self.stored[seq] = before  # whoever has the content keeps it
+        if before is None or self.stored[seq] == before:
+            return
+        if before[1] == LOST and self.stored[seq][1] != LOST:
+            return  # it could not be read, was declared, and came after all: it is stored
+        if self.stored[seq][1] != LOST:
+            self.changed.append(seq)
+        self.stored[seq] = before  # whoever has the content keeps it
 
 
 class Collector(CarefulBroker):

@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+from agent.record import EVENT, LOST, pack_record
+from tests.fakes.virtual_collector import CarefulBroker
 from tests.system.years_world import World
 from tests.years import _BROKEN, YearServer, interpreter_for, live_on_micropython
 
@@ -64,3 +66,22 @@ def test_no_handshake_goes_by_unlooked_at(monkeypatch):
         assert world.app.uplink.why == "the far end closed"
     finally:
         world.close()
+
+
+def test_what_was_declared_lost_may_come_after_all_and_nothing_else_changes():
+    broker = CarefulBroker(b"gw", 1)
+
+    def publish(kind, payload):
+        record = bytearray(200)
+        length = pack_record(record, kind, 5, 1, payload, 0, len(payload))
+        topic = b"eclor/1/gw/rec"
+        packet = len(topic).to_bytes(2, "big") + topic + b"\x00\x07" + bytes(record[:length])
+        broker._publish(0x32, packet)
+        return broker.stored[5]
+
+    lost = publish(LOST, b'{"first": 3, "last": 5}')
+    assert publish(LOST, b'{"first": 4, "last": 5}') == lost
+    event = publish(EVENT, b"it could be read again")
+    assert event != lost and broker.changed == []
+    assert publish(LOST, b'{"first": 3, "last": 5}') == event and broker.changed == []
+    assert publish(EVENT, b"something else") == event and broker.changed == [5]
