@@ -18,7 +18,7 @@ def _names(column: str, names: tuple[str, ...]) -> str:
 
 
 def _span(table: str) -> str:
-    """A gateway's clock may have been set back between the two; 0 is not known, and stays."""
+    """Return both ends in order: the clock may have been set back between. 0, not known, stays."""
     early, late = f"{table}.from_ms", f"{table}.to_ms"
     is_turned = f"{late} > 0 AND {early} > {late}"
     return (

@@ -106,16 +106,22 @@ def test_people_at_work_and_a_flash_that_fails_keep_it_awake():
     assert len(site.slept) == slept
 
 
-def test_an_order_that_comes_while_it_takes_leave_finds_it_on_line_again():
-    site = _site()
+def _at_leave(site, order):
+    """Let an order come whenever the gateway has just taken leave."""
     uplink = site.app.uplink
     leave = uplink.leave
 
     def leave_late(seconds):
         leave(seconds)
-        site.app.orders.maintain(30)
+        order()
 
     uplink.leave = leave_late
+
+
+def test_an_order_that_comes_while_it_takes_leave_finds_it_on_line_again():
+    site = _site()
+    uplink = site.app.uplink
+    _at_leave(site, lambda: site.app.orders.maintain(30))
     site.run(11 * _MINUTE)
     assert site.slept == [] and site.app.uplink is uplink
     assert uplink.state == "online" and uplink.counters["sessions"] == 2
@@ -123,15 +129,12 @@ def test_an_order_that_comes_while_it_takes_leave_finds_it_on_line_again():
 
 def test_what_an_order_gave_while_it_takes_leave_is_said_before_it_sleeps():
     site = _site()
-    uplink = site.app.uplink
-    leave = uplink.leave
 
-    def leave_late(seconds):
-        leave(seconds)
+    def answer():
         if not site.broker.topics.count(b"result"):
-            uplink.publish_result(b"done")  # of an order that keeps nobody awake
+            site.app.uplink.publish_result(b"done")  # of an order that keeps nobody awake
 
-    uplink.leave = leave_late
+    _at_leave(site, answer)
     site.run(2 * _MINUTE)
     assert site.broker.topics.count(b"result") == 1 and len(site.slept) == 1
 

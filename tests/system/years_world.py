@@ -102,6 +102,8 @@ def summary(world):
     for kind, found in zip(("lost", "doubled", "altered"), verdict.wrong):  # noqa: B905 - as there
         for meter, number, at_ms in found[:3]:
             wrong.append([kind, meter, number, at_ms - world.begun_ms, _near(world, at_ms)])
+    for seq in world.broker.changed[:3]:
+        wrong.append(["altered", "record %d came again with another content" % seq])
     for at_ms, what in world.broken[:3]:
         wrong.append(["broken", what, at_ms - world.begun_ms, _near(world, at_ms)])
     return {
