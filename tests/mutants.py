@@ -90,7 +90,8 @@ GROUPS = (
             "journal", "recovery", "tail", "saves", "store", "ring", "heads", "pages", "record"
         ),
         (
-            *_unit("journal_bytes", "journal", "ring", "record", "store", "forecast"),
+            *_unit("journal_bytes", "journal", "recovery", "tail", "ring", "heads"),
+            *_unit("record", "store", "forecast"),
             "tests/system/test_backlog.py",
         ),
     ),
