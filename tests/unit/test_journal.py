@@ -1,9 +1,11 @@
 """agent/journal.py on a ground in memory: numbers, losses, errors, a full journal."""
 
+import sys
+
 from agent.journal import Journal
-from agent.record import EVENT, LOST, find_record
+from agent.record import BLOCK, EVENT, LOST, find_record
 from tests.fakes.memory_ground import MemoryGround
-from tests.unit.journals import get, put, read_all, start_on
+from tests.unit.journals import block_of, get, put, read_all, start_on
 
 _OUT = bytearray(4096)
 
@@ -404,3 +406,145 @@ def test_damage_in_a_segment_is_counted_when_it_is_read():
     assert journal.damaged_places == 0
     read_all(journal)
     assert journal.damaged_places >= 1
+
+
+class _Counted(MemoryGround):
+    """A ground that counts how often a segment is read."""
+
+    reads = 0
+
+    def read_segment(self, number, out):
+        self.reads += 1
+        return super().read_segment(number, out)
+
+
+def test_what_is_in_ram_is_read_without_the_flash_and_a_segment_once():
+    ground = _Counted()
+    journal, _ = start_on(ground)
+    while len(journal.segments) < 3:
+        put(journal, b"x" * 500)
+        journal.sync()
+    ground.reads = 0
+    for seq in range(journal.tail.first, journal.next):
+        assert get(journal, seq)[1] == seq
+    assert ground.reads == 0
+    for seq in range(1, journal.tail.first):
+        assert get(journal, seq)[1] == seq
+    assert ground.reads == 3
+
+
+def test_saving_the_open_blocks_spoils_nothing_that_is_read_next():
+    journal, _ = start_on(MemoryGround())
+    while not journal.segments:
+        put(journal, b"x" * 500)
+        journal.sync()
+    assert get(journal, 1)[2] == b"x" * 500
+    journal.save_open(0, [(1, b"o" * 2000, 0, 2000)])
+    assert get(journal, 1)[2] == get(journal, 2)[2] == b"x" * 500
+    assert journal.damaged_places == 0
+
+
+def test_a_journal_that_cannot_be_read_is_empty_and_says_so():
+    ground = MemoryGround()
+    ground.fail = 1000
+    journal, found = start_on(ground)
+    assert journal.blind and journal.fill_permille == 0 and read_all(journal) == []
+    assert (found.opens, found.alive_ms, found.first, found.next) == ([], 0, 1, 1)
+
+
+def test_a_journal_has_four_segments_or_more_and_its_start_leaves_no_module_behind():
+    journal = Journal(MemoryGround(), lambda: 5, 1)
+    journal.start()
+    assert journal.segments_max == 4
+    assert "agent.recovery" not in sys.modules
+
+
+def test_a_record_is_counted_from_where_it_begins():
+    journal, _ = start_on(MemoryGround())
+    assert journal.append(EVENT, b"--payload", 2, 9) == 1 and journal.taken == 7 + 16
+    journal.append(BLOCK, b"------" + block_of(3)[:5], 6, 11)
+    assert not journal.sealed, "too short to say of which meter it is"
+    journal.append(BLOCK, b"------" + block_of(3), 6, 14)
+    assert journal.sealed == {3: 3}
+    journal.sync()
+    assert get(journal, 1)[2] == b"payload"
+
+
+def test_a_flash_that_came_back_is_asked_again_as_soon_as_the_first_time():
+    ground = MemoryGround()
+    journal, _ = start_on(ground)
+    now_ms = 0
+    for _ in range(3):
+        ground.fail = 1000000
+        put(journal, "in RAM")
+        journal.sync()
+        assert journal.degraded
+        journal.housekeep(now_ms, True)  # the outage begins
+        for _ in range(8):
+            now_ms += 400_000
+            journal.housekeep(now_ms, True)
+        ground.fail = 0
+        now_ms += 400_000
+        journal.housekeep(now_ms, True)
+        assert not journal.degraded
+    ground.fail = 1000000
+    put(journal, "in RAM")
+    journal.sync()
+    journal.housekeep(now_ms, True)
+    ground.fail = 0
+    journal.housekeep(now_ms + 4_999, True)
+    assert journal.degraded
+    journal.housekeep(now_ms + 5_000, True)
+    assert not journal.degraded
+
+
+def test_what_a_save_has_said_needs_no_mark_of_its_own():
+    ground = MemoryGround()
+    journal, _ = start_on(ground)
+    while not journal.segments:
+        put(journal, b"x" * 500)
+        journal.sync()
+    journal.trim_through(journal.journal_id, journal.durable)
+    put(journal, "more")
+    journal.sync()
+    before = ground.writes
+    journal.housekeep(0, True)
+    assert not journal.segments and ground.writes - before == 1, "the removal alone"
+
+
+def test_a_single_record_that_was_given_up_says_why():
+    journal, _ = start_on(MemoryGround(), 4)
+    while not journal.lost_last:
+        put(journal, b"x" * 4000)
+    assert journal.lost_first == journal.lost_last == 1
+    while journal.segments[0] == 1:
+        journal.housekeep(0, True)
+    assert read_all(journal)[0] == (1, 1, "full")
+
+
+def test_as_many_meters_as_there_are_numbers_may_seal_between_two_saves():
+    ground = MemoryGround()
+    journal, _ = start_on(ground)
+    journal.save_open(0, [(meter, b"open", 0, 4) for meter in (0, 100, 255)])
+    for meter in range(256):
+        put(journal, block_of(meter), BLOCK)
+    journal.sync()
+    again, found = start_on(ground.cut())
+    assert found.opens == [] and again.next == 257
+
+
+class _Filled(MemoryGround):
+    """A ground without room, and dead as soon as some was made."""
+
+    def remove_segment(self, number):
+        super().remove_segment(number)
+        self.fail = 1000000
+
+
+def test_an_error_is_tried_twice_whatever_was_given_up_for_room_before():
+    ground = _Filled(room=3)
+    journal, _ = start_on(ground, 100)
+    while not journal.degraded:
+        put(journal, b"z" * 500)
+        journal.sync()
+    assert journal.errors == 2

@@ -110,3 +110,31 @@ def test_behind_damage_a_record_of_any_journal_is_found_where_none_is_known():
         assert record.next_record(out, 0, 80, journal_id) == wanted
     assert record.next_record(out, 9, 9 + length, 0) == 9
     assert record.next_record(out, 10, 80, 0) == 80
+
+
+def test_a_record_of_another_format_is_refused_although_its_check_sum_is_right():
+    data = bytearray(_VECTOR)
+    data[0] = 2
+    data[-4:] = (crc32(bytes(data[:-4])) & 0xFFFFFFFF).to_bytes(4, "big")
+    try:
+        check_record(data, 0, len(data))
+    except BadRecord as why:
+        assert str(why) == "record format 2, 1 is known"
+    else:
+        raise AssertionError("taken")
+
+
+def test_what_is_too_much_is_counted_from_where_the_record_begins():
+    data = b"....." + _VECTOR + b"-" * 7
+    try:
+        check_record(data, 5, len(data))
+    except BadRecord as why:
+        assert str(why) == "7 bytes after a record of 18"
+    else:
+        raise AssertionError("taken")
+
+
+def test_the_shortest_record_is_found_in_the_last_bytes():
+    out = bytearray(record.OVERHEAD + 3)
+    pack_record(out, record.EVENT, 7, 5, b"", 0, 0, 3)
+    assert record.next_record(out, 0, len(out), 5) == 3

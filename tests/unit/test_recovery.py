@@ -1,7 +1,7 @@
 """agent/recovery.py on a ground in memory: what a start makes of what it finds."""
 
 from agent.journal import Journal
-from agent.record import BLOCK, EVENT, check_record, record_length
+from agent.record import BLOCK, EVENT, check_record, pack_record, record_length
 from tests.fakes.memory_ground import MemoryGround
 from tests.unit.journals import block_of, put, read_all, start_on
 
@@ -449,3 +449,145 @@ def test_a_byte_too_many_hides_no_record():
             again, recovery = start_on(ground.cut())
             assert [row[:2] for row in read_all(again)][:2] == [(1, b"one"), (2, b"two")]
             assert (recovery.torn, recovery.next) == (1, 3), (at, stray)
+
+
+def test_a_block_in_a_segment_makes_an_open_block_stale_without_any_mark():
+    for behind in (8, 20):  # it is in the last segment, in one before
+        ground = MemoryGround()
+        journal, _ = start_on(ground)
+        journal.save_open(0, [(7, b"seven", 0, 5), (9, b"nine", 0, 4)])
+        slots = dict(ground.slots)
+        for _ in range(5):
+            put(journal, b"e" * 500)
+        put(journal, block_of(9), BLOCK)
+        for _ in range(behind):
+            put(journal, b"e" * 500)
+            journal.housekeep(0, True)
+        assert len(ground.files) == (1 if behind == 8 else 3)
+        again = ground.cut()
+        again.slots = slots  # no slot was written since
+        assert start_on(again)[1].opens == [(7, b"seven")]
+
+
+def test_the_open_block_that_follows_a_sealed_one_at_once_is_good():
+    ground = MemoryGround()
+    journal, _ = start_on(ground)
+    put(journal, "event")
+    put(journal, block_of(9), BLOCK)
+    journal.save_open(0, [(9, b"newer", 0, 5)])
+    for _ in range(25):
+        put(journal, b"e" * 500)
+        journal.housekeep(0, True)
+    assert len(ground.files) > 2
+    assert start_on(ground.cut())[1].opens == [(9, b"newer")]
+
+
+def test_a_start_that_failed_half_way_begins_anew():
+    ground = MemoryGround()
+    journal, _ = start_on(ground)
+    for i in range(5):
+        put(journal, "record %d" % i)
+    journal.sync()
+    rotten = bytearray(ground.slots["base"])
+    rotten[-3] ^= 1
+    ground.slots["base"] = bytes(rotten)
+
+    class Once(MemoryGround):
+        is_broken = True
+
+        def load(self, slot, out, at=0):
+            if slot == "open" and self.is_broken:
+                self.is_broken = False
+                raise OSError(5, "EIO")
+            return super().load(slot, out, at)
+
+    wanted, found = start_on(ground.cut())
+    broken = Once()
+    broken.slots = dict(ground.slots)
+    again, found_again = start_on(broken)
+    assert not again.degraded and again.errors == 1
+    assert found_again.next == found.next and again.tail.fill == wanted.tail.fill
+    assert read_all(again) == read_all(wanted)
+
+
+def test_a_last_segment_of_which_nothing_is_good_keeps_its_number_from_being_used_again():
+    ground = MemoryGround()
+    journal, _ = start_on(ground)
+    while len(ground.files) < 6:
+        put(journal, b"x" * 900)
+        journal.housekeep(0, True)
+    last = journal.segments[-1]
+    again = ground.cut()
+    again.files[last] = b"\x5a" * 64
+    again.slots = {}
+    journal, found = start_on(again)
+    assert found.in_doubt and found.next > last
+    assert put(journal, "new") > last
+
+
+def test_the_tail_keeps_records_of_which_their_segment_lost_all():
+    ground = MemoryGround()
+    journal, _ = start_on(ground)
+    for i in range(7):
+        put(journal, b"%d" % i * 500)
+        journal.sync()
+    slots = dict(ground.slots)
+    for _ in range(2):
+        put(journal, b"e" * 500)
+    journal.housekeep(0, True)
+    assert list(ground.files) == [1]
+    again = ground.cut()
+    again.slots = slots
+    again.files[1] = b"\x5a" * len(ground.files[1])
+    journal, _ = start_on(again)
+    assert read_all(journal)[0] == (1, b"0" * 500)
+
+
+def test_what_is_behind_a_foreign_record_is_taken():
+    ground = MemoryGround()
+    journal, _ = start_on(ground)
+    put(journal, "one")
+    journal.sync()
+    put(journal, "two")
+    journal.sync()
+    out = bytearray(64)
+    length = pack_record(out, EVENT, 9, 99, b"theirs", 0, 6)
+    ground.slots["delta"] = bytes(out[:length]) + ground.slots["delta"]
+    again, found = start_on(ground.cut())
+    assert read_all(again) == [(1, b"one"), (2, b"two")] and found.torn == 0
+
+
+def test_what_two_slots_hold_is_taken_once_and_what_is_acknowledged_not_at_all():
+    ground = MemoryGround()
+    journal, _ = start_on(ground)
+    for text in ("one", "two", "three"):
+        put(journal, text)
+        journal.sync()
+    journal.save_open(0, [(1, b"open", 0, 4)])
+    held = b"".join([ground.slots[slot] for slot in ("base", "delta", "open")])
+    assert held.count(b"three") > 1
+    again, _ = start_on(ground.cut())
+    assert again.tail.fill == journal.tail.fill and again.tail.last_in(again.tail.fill) == 3
+    journal.trim_through(journal.journal_id, 3)
+    journal.save_open(0, [(1, b"open", 0, 4)])
+    assert start_on(ground.cut())[0].tail.fill == 0
+
+
+def test_of_two_times_last_alive_that_of_the_higher_number_counts_and_else_the_later():
+    ground = MemoryGround()
+    journal, _ = start_on(ground)
+    put(journal, "a")
+    journal.save_open(1700500000000, ())  # days ahead
+    put(journal, "b")
+    journal.sync()
+    older = ground.slots["base"]
+    journal.save_open(1700000000000, ())
+    put(journal, "c")
+    journal.renew()
+    ground.slots["base"] = older
+    del ground.slots["open"]
+    assert start_on(ground.cut())[1].alive_ms == 1700000000000
+    journal.save_open(1700500000000, ())
+    journal.renew()
+    journal.save_open(1700000000000, ())  # no number since
+    assert start_on(ground.cut())[1].alive_ms == 1700500000000

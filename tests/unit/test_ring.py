@@ -454,3 +454,69 @@ def test_a_ring_that_is_opened_again_goes_on_where_its_round_was():
 
 def test_what_one_call_may_erase_is_said():
     assert Ring.erases == 1 and not Ring.is_estimate
+
+
+def test_saves_that_are_left_for_a_segment_cost_no_block():
+    ring = _ring(_flash())
+    for number in range(3 * _BLOCKS):
+        ring.begin("open", 3000)
+        ring.put(_text(1, 2000), 0, 2000)
+        ring.write_segment(number + 1, b"x", 0, 1)
+        ring.remove_segment(number + 1)
+    for number in range(1, _BLOCKS + 1):
+        ring.write_segment(number, b"x", 0, 1)
+    assert ring.segments() == list(range(1, _BLOCKS + 1))
+
+
+def test_a_save_for_which_the_second_block_is_missing_says_enospc_and_goes_back():
+    ring = _ring(_flash())
+    for number in range(1, _BLOCKS):
+        ring.write_segment(number, b"x", 0, 1)
+    ring.begin("open", 6000)
+    assert _errno(ring.put, _text(1, 6000), 0, 6000) == 28
+    ring.recover()
+    ring.write_segment(99, b"x", 0, 1)
+    assert len(ring.segments()) == _BLOCKS
+
+
+def test_a_block_that_held_something_else_is_passed_over_until_all_have_been_tried():
+    flash = _flash()
+    flash.stuck[2 * 4096 + 40] = (0xFF, 0x55)
+    ring = _ring(flash)
+    failed = 0
+    for number in range(1, 3 * _BLOCKS):
+        failed += _errno(ring.write_segment, number, _text(1, 300), 0, 300) == EIO
+        ring.remove_segment(number)
+    assert failed == 1
+
+
+def test_the_first_block_is_as_good_as_any():
+    ring = _ring(_flash())
+    ring.begin("open", 100)
+    ring.put(_text(1, 50), 0, 50)
+    ring.recover()
+    for number in range(1, _BLOCKS + 1):
+        ring.write_segment(number, b"x", 0, 1)
+    for number in range(1, _BLOCKS + 1):
+        ring.remove_segment(number)
+    for _ in range(2):
+        pieces = 0
+        while ring.scrub():
+            pieces += 1
+        assert pieces == _BLOCKS
+
+
+def test_a_ring_that_is_opened_on_another_flash_knows_nothing_of_the_first():
+    flash = _flash()
+    ring = _ring(flash)
+    _save(ring, "mark", b"first")
+    flash.data[:] = b"\xff" * len(flash.data)
+    ring.open()
+    assert _load(ring, "mark") == b""
+    _save(ring, "mark", b"second")
+    assert _load(ring, "mark") == _load(_ring(flash), "mark") == b"second"
+
+
+def test_what_a_ring_has_room_for_is_said():
+    ring = Ring(_flash())
+    assert ring.room == _BLOCKS - 10 and ring.small == 1024 and ring.blocks == _BLOCKS

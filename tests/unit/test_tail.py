@@ -1,6 +1,6 @@
 """agent/tail.py: the newest records in RAM, and where a segment is cut from them."""
 
-from agent.record import EVENT
+from agent.record import EVENT, OVERHEAD, PAYLOAD_MAX, pack_record
 from agent.tail import Tail
 
 
@@ -38,3 +38,32 @@ def test_a_tail_that_loses_more_than_was_durable_has_nothing_durable():
     assert tail.cut == 100
     tail.drop(100)
     assert (tail.fill, tail.cut, tail.first) == (200, 100, 3), "two whole ones make a segment"
+
+
+def test_a_tail_of_just_one_segment_is_not_cut_and_takes_the_longest_record_yet():
+    out = bytearray(100)
+    length = pack_record(out, EVENT, 3, 5, b"x" * 24, 0, 24)
+    for add in (False, True):
+        tail = Tail(120)
+        for seq in (1, 2):
+            tail.add(EVENT, seq, 5, b"x" * 24, 0, 24)
+        if add:
+            tail.add(EVENT, 3, 5, b"x" * 24, 0, 24)
+        else:
+            tail.take(out, 0, length)
+        assert (tail.fill, tail.cut, tail.first) == (120, 0, 1)
+        assert tail.fits(PAYLOAD_MAX + OVERHEAD) and not tail.fits(PAYLOAD_MAX + OVERHEAD + 1)
+        tail.add(EVENT, 4, 5, bytes(PAYLOAD_MAX), 0, PAYLOAD_MAX)
+        assert tail.cut == 120 and tail.last_in(tail.cut) == 3
+
+
+def test_what_is_left_of_a_tail_is_cut_only_where_it_is_more_than_a_segment():
+    tail = Tail(80)
+    for seq in range(1, 5):
+        tail.add(EVENT, seq, 5, b"x" * 24, 0, 24)
+    tail.drop(tail.cut)
+    assert (tail.fill, tail.cut) == (80, 0)
+    for seq in range(5, 8):
+        tail.add(EVENT, seq, 5, b"x" * 24, 0, 24)
+    tail.drop(tail.cut)
+    assert (tail.fill, tail.cut) == (120, 80)
