@@ -5,8 +5,10 @@ authority and the gateway's own certificate run out; the key of the latter stays
 secret ever travels. New ones are staged beside the present ones, in DER. From the command to try
 them on, attempts take turns: new, present, new ... Whatever the collector acknowledges under
 decides: the new ones stay for good, or, when they have failed three times, go. So neither a
-wrong certificate nor a network that is down at the wrong hour locks a gateway out. When a
-configuration names other files than those that were replaced, its files are the present ones.
+wrong certificate nor a network that is down at the wrong hour locks a gateway out. How often
+they were tried outlives a restart, and what failed three times is not tried first in the next
+life: a battery site may have time for one handshake in each. When a configuration names other
+files than those that were replaced, its files are the present ones.
 
     {"do": "certificate", "args": {"part": "ca", "der": "<base64>"}}       # or part "cert"
     {"do": "certificate", "args": {"try": true}}                           # or {"drop": true}
@@ -25,6 +27,7 @@ from agent.orders import CannotDo
 SLOT = "certificates"
 PARTS = ("ca", "cert")
 _TRIES = const(3)
+_FAILED = "failed"
 _STATE_MAX = const(128)
 
 
@@ -43,7 +46,7 @@ class Certificates:
         self._staged = {}
         self._uses_trial = False
         self._acked = None  # the journal's, when this handshake began
-        self._failed = 0  # sessions of the trial that ended without an acknowledgement
+        self._failed = 0  # sessions of the trial that were begun and brought no acknowledgement
         if ground is not None:
             self._load()
 
@@ -54,11 +57,11 @@ class Certificates:
 
     def choose(self, settings, acked):
         """Return the uplink's settings with the paths for the handshake that begins now."""
-        if self._uses_trial and self._trial:
+        self._uses_trial = bool(self._trial) and not self._uses_trial
+        if self._uses_trial:
             self._failed += 1
-            self._uses_trial = False
-        else:
-            self._uses_trial = bool(self._trial)
+            if self._failed <= _TRIES:
+                self._keep(self._now, self._trial)
         self._acked = acked
         chosen = dict(settings)
         slots = dict(self._now)
@@ -125,8 +128,11 @@ class Certificates:
 
     def _keep(self, now, trial):
         """Make the choice durable in one step; return success."""
+        tried = dict(trial)
+        if tried:
+            tried[_FAILED] = self._failed  # where an older firmware passes over it
         try:
-            self._write(SLOT, json.dumps([now, trial, self._base]).encode())
+            self._write(SLOT, json.dumps([now, tried, self._base]).encode())
         except OSError:
             return False
         self._now = dict(now)
@@ -147,6 +153,8 @@ class Certificates:
                 now, trial, base = json.loads(bytes(data[:length]))
                 if base == self._base:
                     self._now, self._trial = _slots(now), _slots(trial)
+                    self._failed = int(trial.get(_FAILED, 0))
+                    self._uses_trial = self._failed >= _TRIES
         except (OSError, ValueError, TypeError, AttributeError):
             # The configuration's own files serve: what a technician gave still opens the door.
             self._now, self._trial = {}, {}

@@ -1,5 +1,6 @@
 """New certificates on trial: an acknowledgement decides, nobody is locked out."""
 
+import json
 from binascii import b2a_base64
 
 from agent.certificates import Certificates, is_der
@@ -108,6 +109,55 @@ def test_a_restart_goes_on_with_the_trial():
     assert again.is_on_trial and again.choose(OLD, 0)["ca"].endswith("/ca.a")
     again.step(1)
     assert events == ["certificates_changed"]
+
+
+def test_wrong_ones_go_also_where_each_life_has_time_for_one_handshake():
+    ground = MemoryGround()
+    certificates, _ = _make(ground)
+    _stage(certificates)
+    certificates.order({"try": True})
+    used = []
+    for _ in range(5):
+        ground = ground.cut()
+        certificates, events = _make(ground)
+        used.append(certificates.choose(OLD, 10)["ca"].endswith("/ca.a"))
+        certificates.step(10)
+        assert certificates.is_on_trial
+    assert used == [True] * 3 + [False] * 2
+    certificates.step(11)
+    assert not certificates.is_on_trial and events == ["certificates_refused"]
+    assert _make(ground.cut())[0].choose(OLD, 11) == OLD
+
+
+def test_a_trial_of_many_years_without_an_answer_writes_three_times():
+    ground = MemoryGround()
+    certificates, _ = _make(ground)
+    _stage(certificates)
+    certificates.order({"try": True})
+    before = ground.writes
+    for _ in range(100):
+        certificates.choose(OLD, 10)
+        certificates.step(10)
+    assert ground.writes - before == 6  # begin and commit
+    lives = [_make(ground.cut())[0] for _ in range(2)]
+    assert [life.choose(OLD, 10)["ca"] for life in lives] == [OLD["ca"]] * 2
+    assert lives[0].choose(OLD, 10)["ca"].endswith("/ca.a"), "and it is their turn again"
+
+
+def test_a_choice_is_kept_so_that_an_older_firmware_reads_it():
+    ground = MemoryGround()
+    certificates, _ = _make(ground)
+    _stage(certificates)
+    certificates.order({"try": True})
+    certificates.choose(OLD, 10)
+    now, trial, _ = json.loads(ground.slots["certificates"])
+    assert now == {} and trial == {"ca": "ca.a", "failed": 1}
+    certificates.step(11)
+    assert json.loads(ground.slots["certificates"])[:2] == [{"ca": "ca.a"}, {}]
+    kept = ground.slots["certificates"].replace(b"{}", b'{"cert": "cert.a"}')
+    ground.slots["certificates"] = kept  # and the other way round: by one that did not count
+    again, _ = _make(ground)
+    assert again.is_on_trial and again.choose(OLD, 0)["cert"].endswith("/cert.a")
 
 
 def test_nonsense_is_refused_and_changes_nothing():
