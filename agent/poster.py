@@ -54,8 +54,8 @@ class Poster(Session):
     def publish_state(self, payload):
         """Live values have no way out here; journaled ones lose nothing by it."""
 
-    def publish_result(self, payload):
-        """No command came in: it is an update that wants its next bytes."""
+    def publish_want(self, payload):
+        """Let what an update wants be fetched."""
         if self._fetch:
             self._fetch.want(payload)
 

@@ -70,7 +70,7 @@ class Session:
         key = bytes.fromhex(settings.get("key", ""))
         self.mac = mac.Mac(key) if key else None  # whoever checks: agent/keys.Keys in an App
         self._results = []
-        self._state = None
+        self._want = self._state = None
         self.out = bytearray(0)
         self._long = b""  # what the next writes carry, before anything else
         self._long_at = 0
@@ -202,6 +202,10 @@ class Session:
         """Send the result of a command, in order, until the peer has it: the newest eight."""
         self._results.append(payload)
         del self._results[1:-7]  # the first one may be on its way
+
+    def publish_want(self, payload):
+        """Say once what an update wants; a newer one replaces one that has not left yet."""
+        self._want = payload
 
     # -- what goes out -------------------------------------------------------------------------
 

@@ -212,7 +212,7 @@ class Upgrade:
                 self._app.identity["board"],
                 self,
                 b"chunk" + name.encode(),
-                self._app.uplink.publish_result,
+                self._app.uplink.publish_want,
                 self._known_answering,
             )
         return self._updater

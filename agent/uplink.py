@@ -81,11 +81,15 @@ class Uplink(Session):
         return self._todo.pop(0)() if self._todo else 0
 
     def _next_online(self):
-        """Session packets first, then commands' results, live values, and records last."""
+        """Session packets first, then results, an update's want, live values, records last."""
         if self._todo:
             return self._todo.pop(0)()
         if self._results and not self._result_id:
             return self._put_result()
+        if self._want is not None:
+            payload = self._want
+            self._want = None
+            return self._put(self._topics.result, payload, 0)
         budget = self.budget
         if self._state is not None:
             payload = self._state

@@ -167,7 +167,7 @@ class Repair:
             config["board"],
             self.keys,
             b"chunk" + config["gateway"].encode(),
-            self.uplink.publish_result,
+            self.uplink.publish_want,
             lambda: 0,
         )
         if self._is_unfinished(slots.goal):

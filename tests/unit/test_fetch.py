@@ -50,7 +50,7 @@ class World:
             "host",
             self.poster.mac,
             b"chunkgw",
-            self.poster.publish_result,
+            self.poster.publish_want,
             lambda: 3,
         )
         self.updater.signer = lambda offer: 1

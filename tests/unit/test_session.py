@@ -248,6 +248,26 @@ def test_eight_results_are_kept_the_first_which_may_be_on_its_way_and_the_newest
     assert heard == b"03456789" and not uplink.owes_results
 
 
+def test_what_an_update_wants_is_said_once_and_costs_no_result_its_place():
+    uplink, _, _ = _make(3)
+    uplink.publish_result(b"done")
+    for number in range(20):  # a long outage
+        uplink.publish_want(b"want %d" % number)
+    said = _online(uplink)[2]
+    assert said[2][0] == 0x32 and said[2].endswith(b"done")
+    assert said[3][0] == 0x30 and said[3].endswith(b"resultwant 19")
+    assert len(said) == 4 + 3, "and then the records"
+    uplink.closed(1000, "the far end closed")
+    again = _online(uplink, 5000)[2]
+    assert not [packet for packet in again if b"want" in packet]
+    _puback(uplink, again[2], 5000)
+    assert not uplink.owes_results
+    uplink.publish_want(b"more")
+    assert not uplink.owes_results, "nobody stays awake for it"
+    (more,) = _packets(uplink)
+    assert more.endswith(b"resultmore")
+
+
 def test_a_result_is_said_again_until_the_broker_has_it():
     uplink, _, _ = _make(8)
     _online(uplink)

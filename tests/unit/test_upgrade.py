@@ -42,7 +42,7 @@ class App:
         self.events = []
         self.said = []
         self.restarts = []
-        self.publish_result = self.said.append
+        self.publish_want = self.said.append
         self.restart = self.restarts.append
 
     def note_event(self, what, why):
