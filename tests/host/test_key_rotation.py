@@ -33,14 +33,15 @@ def _update(gateway, data, *, acknowledges=True):
     wanted = bundle.read(data).version
     for _ in range(3000):
         app = gateway.app
-        for said in app.uplink._results:
+        said = app.uplink._want
+        app.uplink._want = None
+        if said is not None:
             want = updating_fleet.json.loads(said)
             at = want["at"]
             while at < want["at"] + want["bytes"]:
                 count = min(2048, want["at"] + want["bytes"] - at)
                 app.upgrade.take(chunk(key_of(NAME), NAME, data, at, count), app.now_ms)
                 at += count
-        app.uplink._results.clear()
         if acknowledges:
             app.journal.trim_through(app.journal.journal_id, app.journal.durable)
         gateway.step()
