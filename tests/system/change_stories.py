@@ -392,7 +392,7 @@ def _read_certificates(life):
     certificates = _certificates(life)
     uplink = life.trees["old"][0]["uplink"]
     served = [_served(life, certificates.choose(uplink, 1)) for _ in range(2)]
-    return (served[1], served[0]) if certificates.is_on_trial else (served[0], served[0])
+    return (min(served), max(served))  # a trial is of a later number, and need not come first
 
 
 def _stage_certificates(life, before):
@@ -413,7 +413,10 @@ def _end_trial(life, before, is_good):
     uplink = life.trees["old"][0]["uplink"]
 
     def work():
-        for _ in range(1 if is_good else 8):
+        tries = 1 if is_good else 4
+        while tries:  # the present ones come first where the others have failed before
+            tries -= _served(life, certificates.choose(uplink, 1)) == before[1]
+        if not is_good:
             certificates.choose(uplink, 1)
         certificates.step(2)
 
