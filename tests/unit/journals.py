@@ -20,6 +20,13 @@ def put(journal, text, kind=EVENT):
     return journal.append(kind, data, 0, len(data))
 
 
+def fill(journal, segments, size):
+    """Append durable records of that size until there are so many segments."""
+    while len(journal.segments) < segments:
+        put(journal, b"x" * size)
+        journal.sync()
+
+
 def get(journal, seq):
     """Return (kind, number, payload) of what is read from a number on, None: nothing."""
     found, length = journal.read_from(seq, _OUT)

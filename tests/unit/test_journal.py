@@ -5,7 +5,7 @@ import sys
 from agent.journal import Journal
 from agent.record import BLOCK, EVENT, LOST, find_record
 from tests.fakes.memory_ground import MemoryGround
-from tests.unit.journals import block_of, get, put, read_all, start_on
+from tests.unit.journals import block_of, fill, get, put, read_all, start_on
 
 _OUT = bytearray(4096)
 
@@ -421,9 +421,7 @@ class _Counted(MemoryGround):
 def test_what_is_in_ram_is_read_without_the_flash_and_a_segment_once():
     ground = _Counted()
     journal, _ = start_on(ground)
-    while len(journal.segments) < 3:
-        put(journal, b"x" * 500)
-        journal.sync()
+    fill(journal, 3, 500)
     ground.reads = 0
     for seq in range(journal.tail.first, journal.next):
         assert get(journal, seq)[1] == seq
@@ -435,9 +433,7 @@ def test_what_is_in_ram_is_read_without_the_flash_and_a_segment_once():
 
 def test_saving_the_open_blocks_spoils_nothing_that_is_read_next():
     journal, _ = start_on(MemoryGround())
-    while not journal.segments:
-        put(journal, b"x" * 500)
-        journal.sync()
+    fill(journal, 1, 500)
     assert get(journal, 1)[2] == b"x" * 500
     journal.save_open(0, [(1, b"o" * 2000, 0, 2000)])
     assert get(journal, 1)[2] == get(journal, 2)[2] == b"x" * 500
@@ -501,9 +497,7 @@ def test_a_flash_that_came_back_is_asked_again_as_soon_as_the_first_time():
 def test_what_a_save_has_said_needs_no_mark_of_its_own():
     ground = MemoryGround()
     journal, _ = start_on(ground)
-    while not journal.segments:
-        put(journal, b"x" * 500)
-        journal.sync()
+    fill(journal, 1, 500)
     journal.trim_through(journal.journal_id, journal.durable)
     put(journal, "more")
     journal.sync()

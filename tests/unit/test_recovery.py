@@ -3,7 +3,7 @@
 from agent.journal import Journal
 from agent.record import BLOCK, EVENT, check_record, pack_record, record_length
 from tests.fakes.memory_ground import MemoryGround
-from tests.unit.journals import block_of, put, read_all, start_on
+from tests.unit.journals import block_of, fill, put, read_all, start_on
 
 
 def test_after_rot_in_the_last_save_no_number_is_used_again():
@@ -257,9 +257,7 @@ def test_what_a_segment_has_is_not_in_the_tail_as_well():
 def test_a_segment_that_power_left_empty_is_removed_and_its_number_used_again():
     ground = MemoryGround()
     journal, _ = start_on(ground)
-    while not ground.files:
-        put(journal, b"x" * 900)
-        journal.sync()
+    fill(journal, 1, 900)
     journal.sync()
     held = read_all(journal)
     ground = ground.cut()
@@ -316,9 +314,7 @@ def test_only_a_block_makes_an_open_block_stale():
 def test_the_last_segment_stays_when_the_slots_behind_it_are_gone():
     ground = MemoryGround()
     journal, _ = start_on(ground)
-    while not ground.files:
-        put(journal, b"x" * 900)
-        journal.sync()
+    fill(journal, 1, 900)
     ground = ground.cut()
     ground.slots = {"mark": ground.slots["mark"]}
     again, recovery = start_on(ground)
@@ -353,9 +349,7 @@ def test_a_journal_that_is_blind_stays_so_and_writes_nothing_until_the_next_star
 def test_rot_at_the_end_of_the_last_segment_is_declared_up_to_the_tail():
     ground = MemoryGround()
     journal, _ = start_on(ground)
-    while not ground.files:
-        put(journal, b"x" * 900)
-        journal.sync()
+    fill(journal, 1, 900)
     (number,) = ground.files
     assert number == 1 and journal.tail.first == 5
     rotten = bytearray(ground.files[1])
@@ -371,9 +365,7 @@ def test_rot_at_the_end_of_the_last_segment_is_declared_up_to_the_tail():
 def test_the_number_of_a_record_that_rotted_behind_all_others_is_not_used_again():
     ground = MemoryGround()
     journal, _ = start_on(ground)
-    while not ground.files:
-        put(journal, b"x" * 900)
-        journal.sync()
+    fill(journal, 1, 900)
     rotten = bytearray(ground.files[1])
     rotten[-3] ^= 4
     ground.files[1] = bytes(rotten)
