@@ -32,7 +32,7 @@ from drivers import load_map
 from host_tools import image
 from host_tools.board import EmulatedBoard
 from host_tools.broker import Broker
-from host_tools.collect import queries
+from host_tools.collect import queries, senml
 from host_tools.collect.collector import Collector
 from host_tools.collect.jetstream import JetStream
 from host_tools.demo_papers import HOST, make_papers
@@ -466,9 +466,7 @@ class Demo:
                 bytes_per_reading=(
                     stored.record_bytes / stored.readings if stored.readings else None
                 ),
-                senml_bytes_per_reading=(
-                    queries.senml_bytes_per_reading(engine) if engine else None
-                ),
+                senml_bytes_per_reading=(senml.bytes_per_reading(engine) if engine else None),
                 answered=verdict.answered,
                 lost=verdict.lost,
                 duplicated=verdict.duplicated + stored.doubled_records,

@@ -14,9 +14,9 @@ from agent.codec import BadBlock, decode
 from host_tools.codec_fast import Pace
 from host_tools.collect import tables as t
 from host_tools.collect.dates import CLOCK_UNSET, arrive, known_fixes, wall_ms
+from host_tools.collect.layouts import Layout, layouts
 from host_tools.collect.messages import Refused
 from host_tools.collect.numbers import split
-from host_tools.collect.schemas import Layout, layouts
 from host_tools.collect.transaction import PARKED, Transaction
 
 _pace = Pace()

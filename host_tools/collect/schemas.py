@@ -1,10 +1,8 @@
 """What blocks mean: schemas kept for ever, and the blocks that waited for theirs.
 
-Not the check of a schema's JSON (messages.py).
+Not the check of a schema's JSON (messages.py), nor what a known one says (layouts.py).
 
     learn(transaction, [("gw-ecole", read_schema(tree, "gw-ecole"))])
-    key = (gateway_id, "0a0b0c0d")
-    layouts(transaction, [key])[key]        # {0: (meter id, [point ids])}
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,11 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_tools.collect import tables as t
+from host_tools.collect.blocks import take_blocks
+from host_tools.collect.layouts import Key
 from host_tools.collect.messages import PointRow, Schema
 from host_tools.collect.transaction import STORED, Transaction
 
-Key = tuple[int, str]  # gateway's row, configuration
-Layout = dict[int, tuple[int, list[int]]]  # meter's place in blocks: (meter id, point ids)
 _MANY = 10_000  # numbers in one statement
 
 
@@ -27,8 +25,6 @@ def learn(to: Transaction, schemas: Sequence[tuple[str, Schema]]) -> list[str]:
     Returns for each why it is refused, "" where it is not: a schema may be known with other
     content. A few statements, whatever the number of schemas.
     """
-    from host_tools.collect.blocks import take_blocks
-
     wanted: dict[Key, tuple[str, Schema]] = {}
     for gateway, schema in schemas:
         wanted.setdefault((to.gateway_id(gateway), schema.hash), (gateway, schema))
@@ -156,23 +152,3 @@ def _unpark(to: Transaction, gateways: Mapping[Key, str]) -> list[tuple[int, str
     return [
         (row.record_id, gateways[row.gateway_id, row.hash], bytes(row.data)) for row in waiting
     ]
-
-
-def layouts(to: Transaction, keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], Layout]:
-    """Return what the columns of blocks are by (gateway's row, configuration), where known."""
-    c, place = t.configuration.c, t.layout.c
-    found: dict[tuple[int, str], Layout] = {}
-    rows = to.connection.execute(
-        sa.select(
-            c.gateway_id, c.hash, place.meter_index, place.column, place.meter_id, place.point_id
-        )
-        # A configuration may have no meter, and is known all the same.
-        .join_from(t.configuration, t.layout, place.configuration_id == c.id, isouter=True)
-        .where(sa.tuple_(c.gateway_id, c.hash).in_(keys))
-        .order_by(c.id, place.meter_index, place.column)
-    )
-    for row in rows:
-        meters = found.setdefault((row.gateway_id, row.hash), {})
-        if row.meter_id is not None:
-            meters.setdefault(row.meter_index, (row.meter_id, []))[1].append(row.point_id)
-    return found
