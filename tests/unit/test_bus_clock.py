@@ -470,3 +470,143 @@ def test_in_the_second_half_of_the_ticks_nothing_waits_for_what_was_never_asked(
     _send(bus, now_ms)
     assert bus.step(now_ms + 1, us(now_ms + 1)) == 200_000, "201 ms from the request on"
     assert bus.step(now_ms + 190, us(now_ms + 190)) == 11000, "the answer's time is over then"
+
+
+def test_a_port_shows_that_it_lives_whether_it_is_there_or_not():
+    bus = _bus(Driver(), opened=False)  # agent/watch.py wants it
+    bus.failed("unplugged", 500)
+    assert bus.alive_ms == 500
+    bus.step(900, us(900))
+    assert bus.alive_ms == 900
+
+
+def test_after_a_request_that_nobody_answers_the_gap_counts_from_its_end():
+    class Broadcaster(Driver):
+        def request(self, out):
+            length = Driver.request(self, out)
+            self.waiting = False
+            return length
+
+    bus = _bus(Broadcaster(2))
+    bus.ask(bus.meters[0], 0)
+    bus.step(0, us(0))
+    bus.sent(30, us(30))  # it took so long
+    assert bus.step(30, us(30)) == 4000 and bus.step(33, us(33)) == 1000
+    assert not bus.send_count
+    bus.step(34, us(34))
+    assert bus.send_count == 3
+
+
+def test_an_echo_of_the_request_is_no_silence_that_ends_an_answer():
+    driver = Driver()
+    bus = _bus(driver)
+    bus.ask(bus.meters[0], 0)
+    bus.step(0, us(0))
+    bus.received(3, 1, us(1))  # while it is being sent
+    bus.sent(3, us(3))
+    bus.step(8, us(8))
+    assert driver.ranges == []
+    _answer(bus, 20)
+    bus.step(24, us(24))
+    assert driver.ranges == [(0, 1, 20)] and bus.noise == 3
+
+
+def test_a_driver_without_a_settling_time_has_the_other_line_at_once():
+    driver = Driver()
+    bus = _bus(driver)
+
+    def sent(now_ms):
+        driver.line = (300, 7, "E", 1)
+
+    driver.sent = sent
+    _send(bus, 0)
+    assert bus.line == driver.line
+
+
+def test_a_byte_of_this_very_microsecond_has_its_gap_to_come():
+    bus = _bus(Driver())
+    bus.step(10, us(10))
+    bus.received(1, 10, us(10))
+    bus.ask(bus.meters[0], 10)
+    assert bus.step(10, us(10)) == 4000 and not bus.send_count
+    assert bus.step(14, us(14)) == 0 and bus.send_count == 3
+
+
+def test_the_end_of_a_turn_lets_the_next_one_begin_at_once():
+    bus = _bus(Driver(), Driver())
+    _send(bus, 0)
+    _answer(bus, 10)
+    bus.ask(bus.meters[1], 10)
+    assert bus.step(14, us(14)) == 0 and bus.send_count == 0
+    assert bus.step(14, us(14)) == 0 and bus.send_count == 3
+
+
+def test_a_turn_of_later_is_retried_whatever_an_earlier_one_took():
+    driver = Driver()
+    bus = _bus(driver)
+    _send(bus, 0)
+    _answer(bus, 10)
+    bus.step(14, us(14))
+    _send(bus, 60000)
+    bus.step(60201, us(60201))
+    assert driver.given_up == []
+    bus.step(60401, us(60401))
+    assert bus.send_count == 3, "once more"
+
+
+def test_those_who_wait_at_a_port_that_fails_are_told_in_their_order():
+    told = []
+    bus = _bus(Driver(), Driver(), Driver())
+    bus._on_turn = lambda meter: told.append(meter.index)
+    for meter in bus.meters:
+        bus.ask(meter, 0)
+    bus.failed("unplugged", 1)
+    assert told == [0, 1, 2]
+
+
+def test_a_listener_at_a_port_that_is_back_hears_no_silence_of_before():
+    driver = Driver(0)
+    bus = _bus(driver)
+    _answer(bus, 10)
+    bus.failed("unplugged", 11)
+    bus.opened(5000)
+    bus.step(5001, us(5001))
+    assert driver.ranges == [(0, 1, 10)] and bus.is_quiet()
+
+
+def test_a_refusal_ends_a_transaction_also_of_a_driver_that_goes_on_waiting():
+    class Refuser(Driver):
+        def feed(self, data, start, end, now_ms, emit):
+            if start == end:
+                return end
+            raise Refused("no such register", resume=end)
+
+    driver = Refuser(2)
+    bus = _bus(driver)
+    _send(bus, 0)
+    _answer(bus, 10)
+    assert bus.step(14, us(14)) == 0 and bus.send_count == 3
+
+
+def test_a_meter_is_made_as_it_is_configured():
+    from agent.meter import make_meters
+
+    port = {"name": "bus", "kind": "uart", "baud": 300, "bits": 8, "parity": "E", "stop": 1}
+    row = {"name": "m", "port": "bus", "protocol": "modbus", "map": "s0_counter4", "retries": 1}
+    row["options"] = {"unit": 1}
+    row["points"] = ["pulses_2"]
+    row["thin"] = [{"points": [], "resolution": "10", "deadband": "", "silence_s": 900}]
+    (meter,) = make_meters({"ports": [port], "meters": [row]})
+    assert [point.name for point in meter.driver.points] == ["pulses_2"]
+    assert meter.driver.gap_us > 100_000, "3.5 characters at its rate"
+    reading = Reading(meter.driver.points)
+    reading.set(0, 57)
+    meter.take(reading)
+    assert meter.values == [5], "in tens"
+    row["options"] = {"unit": 999}
+    try:
+        make_meters({"ports": [port], "meters": [row]})
+    except ValueError as error:
+        assert str(error).startswith("meters[0] (m): ")
+    else:
+        raise AssertionError("made")

@@ -449,3 +449,71 @@ def test_a_millisecond_is_a_pause_too():
     quiet.sync(10)
     quiet.step(11)
     assert app.journal.done == ["sync"] and quiet.forced == 1, "it never rests for long enough"
+
+
+def test_where_an_erase_is_as_long_as_the_fifo_holds_nothing_is_waited_for():
+    app = App(Speaker())
+    bus = app.buses[0]
+    for line, fifo, erase_ms, need_ms in (
+        ((9600, 8, "N", 1), 32, 29, 0),
+        ((9600, 8, "N", 1), 32, 30, 4 * 30 - 29 + 2),
+        ((9600, 8, "E", 1), 32, 35, 4 * 35 - 32 + 2),  # a parity bit is a bit
+        ((1200, 8, "N", 1), 128, 2000, 4 * 2000 - 1033 + 2),
+    ):
+        bus.line = line
+        assert Quiet(app, (fifo, erase_ms)).need_ms(bus) == need_ms, (line, erase_ms)
+
+
+def test_when_a_line_is_disturbed_to_the_millisecond():
+    app = App(Speaker())
+    bus = app.buses[0]
+    quiet = Quiet(app, (32, 45))
+    assert quiet.waited_ms == 0
+    for is_between, pause_ms, late_ms, is_disturbed in (
+        (True, 0, 4_999, False),  # its rhythm is not known
+        (True, 0, 5_000, True),
+        (True, 152, 1, True),  # no pause is ever long enough
+        (True, 153, 4_999, False),
+        (False, 152, 9_999, False),  # within a telegram
+        (False, 152, 10_000, True),
+    ):
+        bus.rhythm.is_between = is_between
+        bus.rhythm.pause_ms = pause_ms
+        assert quiet._is_bearable(bus, 153, late_ms) == is_disturbed, (pause_ms, late_ms)
+
+
+def test_after_an_erase_the_next_piece_looks_at_the_lines_anew():
+    app = App(Asker())
+    quiet = Quiet(app, (32, 45))
+    quiet.wants_sync = quiet.wants_save = True
+    assert quiet.step(0) == 20 and app.journal.done == ["sync"]
+    assert quiet.step(20) is None and app.journal.done == ["sync", "save"]
+
+
+def test_a_line_that_was_held_goes_on_when_the_work_went_away():
+    app = App(Asker())
+    bus = app.buses[0]
+    quiet = Quiet(app, (32, 45))
+    bus.silent_ms = lambda now_ms: 0
+    quiet.wants_sync = True
+    quiet.step(0)
+    quiet.step(300)
+    assert bus.is_held
+    quiet.wants_sync = False
+    quiet.step(310)
+    assert not bus.is_held and quiet.waited_ms == 310
+
+
+def test_what_has_to_be_purged_is_purged_when_the_flash_may_work():
+    class Purge:
+        def step(self, may):
+            said.append(may)
+
+    said = []
+    app = App(Asker())
+    app.purge = Purge()
+    quiet = Quiet(app, (32, 45))
+    quiet.step(0)
+    app.buses[0].silent_ms = lambda now_ms: 0
+    quiet.step(10)
+    assert said == [True, False]
