@@ -166,15 +166,20 @@ class Collector(CarefulBroker):
             seq = self.contiguous() + 1
 
     def records(self):
-        """As CarefulBroker.records(), with what it declares gone itself between."""
+        """As CarefulBroker.records(), with what it declares gone itself between.
+
+        Some of it may have come after all, from a gateway that had lost the acknowledgement.
+        """
         found = dict(self.stored)
         for first, last in self._forgotten:
-            out = bytearray(256)
-            length = pack_lost(out, self._journal_id, first, last, "forgotten")
-            # Before what the gateway gave one of these numbers later.
-            free = [seq for seq in range(first, last + 1) if seq not in found]
-            if free:
-                found[free[-1]] = bytes(out[:length])
+            begun = first
+            for seq in range(first, last + 1):
+                if seq not in self.stored and (seq == last or seq + 1 in self.stored):
+                    out = bytearray(256)
+                    length = pack_lost(out, self._journal_id, begun, seq, "forgotten")
+                    found[seq] = bytes(out[:length])
+                if seq in self.stored:
+                    begun = seq + 1
         return [found[seq] for seq in sorted(found)]
 
     # --- what comes and goes

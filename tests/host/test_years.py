@@ -1,11 +1,12 @@
 """Weeks of field life on CPython, days of it on MicroPython too: the same blocks, none lost."""
 
+import json
 import shutil
 
 import pytest
 
-from agent.record import EVENT, LOST, pack_record
-from tests.fakes.virtual_collector import CarefulBroker
+from agent.record import EVENT, LOST, check_record, pack_record
+from tests.fakes.virtual_collector import CarefulBroker, Collector
 from tests.system.years_world import World
 from tests.years import _BROKEN, YearServer, interpreter_for, live_on_micropython
 
@@ -68,20 +69,39 @@ def test_no_handshake_goes_by_unlooked_at(monkeypatch):
         world.close()
 
 
+def _publish(broker, seq, kind, payload):
+    """Let a gateway publish that record; return what is stored under its number."""
+    record = bytearray(200)
+    length = pack_record(record, kind, seq, 1, payload, 0, len(payload))
+    topic = b"eclor/1/gw/rec"
+    packet = len(topic).to_bytes(2, "big") + topic + b"\x00\x07" + bytes(record[:length])
+    broker._publish(0x32, packet)
+    return broker.stored[seq]
+
+
 def test_what_was_declared_lost_may_come_after_all_and_nothing_else_changes():
     broker = CarefulBroker(b"gw", 1)
-
-    def publish(kind, payload):
-        record = bytearray(200)
-        length = pack_record(record, kind, 5, 1, payload, 0, len(payload))
-        topic = b"eclor/1/gw/rec"
-        packet = len(topic).to_bytes(2, "big") + topic + b"\x00\x07" + bytes(record[:length])
-        broker._publish(0x32, packet)
-        return broker.stored[5]
-
-    lost = publish(LOST, b'{"first": 3, "last": 5}')
-    assert publish(LOST, b'{"first": 4, "last": 5}') == lost
-    event = publish(EVENT, b"it could be read again")
+    lost = _publish(broker, 5, LOST, b'{"first": 3, "last": 5}')
+    assert _publish(broker, 5, LOST, b'{"first": 4, "last": 5}') == lost
+    event = _publish(broker, 5, EVENT, b"it could be read again")
     assert event != lost and broker.changed == []
-    assert publish(LOST, b'{"first": 3, "last": 5}') == event and broker.changed == []
-    assert publish(EVENT, b"something else") == event and broker.changed == [5]
+    assert _publish(broker, 5, LOST, b'{"first": 3, "last": 5}') == event and broker.changed == []
+    assert _publish(broker, 5, EVENT, b"something else") == event and broker.changed == [5]
+
+
+def test_a_restored_collector_declares_what_is_gone_on_both_sides_of_what_came_after_all():
+    collector = Collector(b"gw", 1, bytes(32))
+    for seq in (1, 2):
+        _publish(collector, seq, EVENT, b"kept")
+    collector.back_up()
+    collector.restore()
+    collector._learn_first(10)
+    for seq in (5, 6, 10):  # its acknowledgement was lost with the flash
+        _publish(collector, seq, EVENT, b"again")
+    found = []
+    for row in collector.records():
+        kind, seq, _, start, end = check_record(row, 0, len(row))
+        tree = json.loads(row[start:end]) if kind == LOST else {"first": seq, "last": seq}
+        found.append((kind, tree["first"], tree["last"]))
+    kept = [(EVENT, seq, seq) for seq in (1, 2, 5, 6, 10)]
+    assert found == [*kept[:2], (LOST, 3, 4), *kept[2:4], (LOST, 7, 9), kept[4]]
