@@ -389,6 +389,9 @@ class Site:
         config = self.config
         every_ms = config["meters"][len(self.meters)]["interval_s"] * 1000
         span = (self.begun_ms, self.wall_ms)
-        told = (self.lines[0].offs, self.lives, self.eras)
+        offs: dict = {}
+        for line in self.lines:
+            offs.update(line.offs)
+        told = (offs, self.lives, self.eras)
         read = Read(records, self.ledger, self.meters, *span, *told)
         return judge(read, self.ledger, self.meters, self.sensor, every_ms, self.set_ms)

@@ -208,8 +208,10 @@ class Read:
                     base_ms = _base_ms(blocks[i], starts)
                     if blocks[i].meter == meter and base_ms is not None:
                         at_ms, values, _ = blocks[i].rows[side - 1]
-                        off_ms = self.offs.get((meter, values[0]), 0)
-                        ends[side] = (base_ms + at_ms, off_ms)
+                        number = values[0]
+                        if meter == self._asked:
+                            number = self._number_of(base_ms + at_ms, number)
+                        ends[side] = (base_ms + at_ms, self.offs.get((meter, number), 0))
                         break
             (from_ms, from_off_ms), (to_ms, to_off_ms) = ends
             for a, b in ((from_ms, to_ms), (from_ms - from_off_ms, to_ms - to_off_ms)):
@@ -307,7 +309,10 @@ def _judge_pushed(read, sensor, asked, every_ms, set_ms, verdict):
             verdict.answered += 1
             set_at = _after(set_ms, next_ms)
             is_gone = read.gone.meets(true_ms, next_ms)
-            if is_gone or read.spans[asked].meets(label_ms, next_label_ms):
+            spans = read.spans[asked]
+            # In the true time, where the clock was wrong on one side.
+            is_gone = is_gone or spans.meets(label_ms, next_label_ms)
+            if is_gone or spans.meets(true_ms, next_ms):
                 verdict.declared += 1
             elif set_at and set_ms[set_at - 1] >= true_ms:
                 verdict.superseded += 1  # its period was cut when the clock was set

@@ -2,11 +2,14 @@
 
 import json
 import shutil
+from typing import NamedTuple
 
 import pytest
 
 from agent.record import EVENT, LOST, check_record, pack_record
 from tests.fakes.virtual_collector import CarefulBroker, Collector
+from tests.fakes.virtual_meters import sensor_value
+from tests.fakes.virtual_verdict import Read, judge
 from tests.system.years_world import World
 from tests.years import _BROKEN, YearServer, interpreter_for, live_on_micropython
 
@@ -105,3 +108,37 @@ def test_a_restored_collector_declares_what_is_gone_on_both_sides_of_what_came_a
         found.append((kind, tree["first"], tree["last"]))
     kept = [(EVENT, seq, seq) for seq in (1, 2, 5, 6, 10)]
     assert found == [*kept[:2], (LOST, 3, 4), *kept[2:4], (LOST, 7, 9), kept[4]]
+
+
+class _Block(NamedTuple):
+    """What the oracle looks at of a block."""
+
+    rows: tuple[tuple[int, list[int | None], bytes], ...]
+    meter: int = 0
+    clock: int = 1
+    boot: int = 1
+
+
+class _Sensor(NamedTuple):
+    heard: dict[int, int]
+
+
+@pytest.mark.parametrize("is_declared", [False, True])
+def test_what_is_declared_between_a_wrong_clock_and_a_right_one_is_not_lost(is_declared):
+    hour_ms, ahead_ms = 3600_000, 80 * 3600_000
+    heard = {1: hour_ms, 2: 2 * hour_ms, 7: 7 * hour_ms}  # 3 to 6 are missing
+    ledger = [(0, n, at_ms + (ahead_ms if n < 3 else 0)) for n, at_ms in heard.items()]
+    offs = {(0, 1): ahead_ms, (0, 2): ahead_ms}
+    read = Read([], ledger, [], 0, 8 * hour_ms, offs, {}, [(0, 0)])
+    blocks = [
+        _Block(tuple((at_ms, [sensor_value(n)], b"") for _, n, at_ms in part))
+        for part in (ledger[:2], ledger[2:])
+    ]
+    for block in blocks:
+        for at_ms, values, quality in block.rows:
+            read._take(0, at_ms, values, quality)
+    if is_declared:
+        read._take_hole(blocks, 1, {}, 0, 8 * hour_ms)
+    verdict = judge(read, ledger, [], _Sensor(heard), hour_ms, [])
+    assert (verdict.stored, verdict.declared) == (3, 1 if is_declared else 0)
+    assert len(verdict.lost) == (0 if is_declared else 1)
