@@ -85,6 +85,7 @@ class Collector(CarefulBroker):
         self._forgotten = []  # (first, last) that nobody has any more
         self._backup: tuple = ({}, [], [])
         self._is_restored = False
+        self._born = None  # the journal of the last birth: of another one while it is blind
         self.releases = {}
         self.answers = []
 
@@ -153,7 +154,7 @@ class Collector(CarefulBroker):
 
     def _learn_first(self, first):
         """What lies below the lowest number that the gateway holds, and is not here, is gone."""
-        if not self._is_restored:
+        if not self._is_restored or self._born != self._journal_id:
             return
         self._is_restored = False
         seq = self.contiguous() + 1
@@ -197,7 +198,9 @@ class Collector(CarefulBroker):
         if what == b"result":
             self._take_result(json.loads(body[at:]))
         elif what == b"birth" and not self.lose_acknowledged:
-            self._learn_first(json.loads(body[at:-TAG_BYTES])["first"])
+            tree = json.loads(body[at:-TAG_BYTES])
+            self._born = tree["journal"]
+            self._learn_first(tree["first"])
         elif what == b"state" and self._is_restored and not self.lose_acknowledged:
             self._learn_first(json.loads(body[at:])["records"][0])
         super()._publish(first, body)

@@ -192,7 +192,9 @@ class Site:
         elif cause != "sleep":
             self._sync_at_ms = self.wall_ms + 5000 + self.random(300000)
             self.set_off(0)
-        journal = Journal(self._grounds[0], lambda: 99, self.config["journal"]["size_kb"] * 1024)
+        # One that finds its flash unreadable draws anew, as any other number.
+        name = 1000 + self.starts if self.broker.stored else 99
+        journal = Journal(self._grounds[0], lambda: name, self.config["journal"]["size_kb"] * 1024)
         identity: dict = {"gateway": "gw", "site": "", "board": "host"}
         identity["version"] = self.version
         identity.update({"runtime": "test", "boot": clock.boot})

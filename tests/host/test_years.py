@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
+from agent.mac import TAG_BYTES
 from agent.record import EVENT, LOST, check_record, pack_record
 from tests.fakes.virtual_collector import CarefulBroker, Collector
 from tests.fakes.virtual_meters import sensor_value
@@ -72,6 +73,13 @@ def test_no_handshake_goes_by_unlooked_at(monkeypatch):
         world.close()
 
 
+def _say(collector, what, tree):
+    """Let a gateway publish that on one of its topics."""
+    topic = b"eclor/1/gw/" + what
+    packet = len(topic).to_bytes(2, "big") + topic + json.dumps(tree).encode()
+    collector._publish(0x30, packet + bytes(TAG_BYTES))
+
+
 def _publish(broker, seq, kind, payload):
     """Let a gateway publish that record; return what is stored under its number."""
     record = bytearray(200)
@@ -98,7 +106,8 @@ def test_a_restored_collector_declares_what_is_gone_on_both_sides_of_what_came_a
         _publish(collector, seq, EVENT, b"kept")
     collector.back_up()
     collector.restore()
-    collector._learn_first(10)
+    for journal, first in ((99, 1), (1, 10)):  # the first one of a gateway without its flash
+        _say(collector, b"birth", {"journal": journal, "first": first})
     for seq in (5, 6, 10):  # its acknowledgement was lost with the flash
         _publish(collector, seq, EVENT, b"again")
     found = []
