@@ -112,11 +112,13 @@ class Prompt:
         try:
             if gently:
                 self._await_prompt()
-            self._interrupt()
             with self._errors():
-                self._transport.exec(_HELPERS)
-                self._can_inflate = self._transport.eval("_z is not None")
-                self.root = self._transport.eval("os.getcwd()").rstrip("/")
+                try:
+                    self._come_in()
+                except TransportExecError:
+                    raise
+                except TransportError:  # it was about to start again, as the command before wanted
+                    self._come_in()
         except BaseException:
             self.close()
             raise
@@ -130,6 +132,12 @@ class Prompt:
             with contextlib.suppress(OSError, TransportError):
                 self._transport.close()
             self._transport = None
+
+    def _come_in(self) -> None:
+        self._interrupt()
+        self._transport.exec(_HELPERS)
+        self._can_inflate = self._transport.eval("_z is not None")
+        self.root = self._transport.eval("os.getcwd()").rstrip("/")
 
     def _interrupt(self) -> None:
         """Come to the raw prompt; firmware that is busy may need more than one Ctrl-C."""

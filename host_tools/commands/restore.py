@@ -28,12 +28,13 @@ def command(
     Readings stay in the archive: a replacement begins a journal of its own. They reach the
     collector by eclor collect --import.
     """
-    from host_tools.archive import restore
+    from host_tools.archive import inspect, restore
     from host_tools.bars import Bars
     from host_tools.ports import choose
     from host_tools.prompt import Prompt
     from host_tools.secret_words import passphrase
 
+    inspect(file)  # before a board is stopped for it
     place = choose(port).port
     words = passphrase() if with_secrets else ""
     with Bars([place], quiet=as_json) as bars, Prompt(place) as prompt:

@@ -11,8 +11,10 @@ import sys
 import time
 
 import pytest
+from mpremote.transport import TransportError
 
 from host_tools import prompt
+from host_tools.problems import Problem
 from host_tools.sim import bare_board
 
 BANNER = b"raw REPL; CTRL-B to exit\r\n"
@@ -71,6 +73,41 @@ class Child:
     def send_signal(self, number):
         """Note it."""
         self.signals.append(number)
+
+
+class Starting(Deaf):
+    """One that starts again so often, as the command before wanted, when it was in step."""
+
+    def __init__(self, starts):
+        super().__init__([BANNER, "in step"] * (starts + 1))
+        self._starts = starts
+
+    def exec(self, script):
+        """Break off in the middle."""
+        if self._starts:
+            self._starts -= 1
+            raise TransportError("unexpected read during raw paste: b'M'")
+
+    def eval(self, expression):
+        """Say where the files are."""
+        return "/"
+
+    def exit_raw_repl(self):
+        """Nothing is left."""
+
+    def close(self):
+        """Nothing is open."""
+
+
+def test_a_board_that_starts_again_when_it_was_in_step_is_interrupted_once_more(monkeypatch):
+    for starts, asked in ((0, 1), (1, 2)):
+        transport = Starting(starts)
+        monkeypatch.setattr(prompt.raw_port, "Transport", lambda port, t=transport: t)
+        with prompt.Prompt("nowhere") as way:
+            assert way.root == "" and transport.words == asked
+    monkeypatch.setattr(prompt.raw_port, "Transport", lambda port: Starting(2))
+    with pytest.raises(Problem, match="raw paste"):
+        prompt.Prompt("nowhere").open()
 
 
 @pytest.fixture
