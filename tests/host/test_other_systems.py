@@ -112,7 +112,7 @@ CASES = [
     (("read", "--map", "sdm630", "--tcp", "127.0.0.1:9"), 5),
     (("read", "--map", "sdm630", "--via", "gateway", *NOWHERE), 4),
     (("reset", *NOWHERE), 4),
-    (("restore", "nowhere.zip", *NOWHERE), 4),
+    (("restore", "nowhere.zip", *NOWHERE), 3),
     (("rollout", "nowhere.ecl", "--keys", "k", "--public", "p", "--broker", "h:1"), 2),
     (("scan", *NOWHERE), 4),
     (("schema",), 0),
