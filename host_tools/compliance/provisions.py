@@ -339,6 +339,7 @@ STANDARDS: dict[str, tuple[Provision, ...]] = {
             (
                 "host/test_compliance.py::test_no_secret_leaves_the_gateway",
                 "unit/test_journal.py",
+                "unit/test_recovery.py",
             ),
             "Confidentiality at rest is the chip's.",
         ),
