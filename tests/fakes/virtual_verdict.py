@@ -308,11 +308,10 @@ def _judge_pushed(read, sensor, asked, every_ms, set_ms, verdict):
         if next_ms - true_ms > every_ms * 3 // 2:
             verdict.answered += 1
             set_at = _after(set_ms, next_ms)
-            is_gone = read.gone.meets(true_ms, next_ms)
             spans = read.spans[asked]
-            # In the true time, where the clock was wrong on one side.
-            is_gone = is_gone or spans.meets(label_ms, next_label_ms)
-            if is_gone or spans.meets(true_ms, next_ms):
+            # In the true time too, where the clock was wrong on one side.
+            is_gone = read.gone.meets(true_ms, next_ms) or spans.meets(true_ms, next_ms)
+            if is_gone or spans.meets(label_ms, next_label_ms):
                 verdict.declared += 1
             elif set_at and set_ms[set_at - 1] >= true_ms:
                 verdict.superseded += 1  # its period was cut when the clock was set

@@ -66,6 +66,15 @@ class Driver:
         self.given_up.append(quality)
 
 
+class Broadcaster(Driver):
+    """Asks, and nobody answers."""
+
+    def request(self, out):
+        length = Driver.request(self, out)
+        self.waiting = False
+        return length
+
+
 def _bus(*drivers, retries=1, opened=True):
     meters = [Meter(i, {"name": "m%d" % i, "retries": retries}, d) for i, d in enumerate(drivers)]
     turns = []
@@ -358,12 +367,6 @@ def test_a_period_of_a_listener_that_sends_by_itself_is_not_closed():
 
 
 def test_broadcasts_are_waited_for_by_nobody():
-    class Broadcaster(Driver):
-        def request(self, out):
-            length = Driver.request(self, out)
-            self.waiting = False
-            return length
-
     bus = _bus(Broadcaster(2))
     _send(bus, 0)
     bus.step(4, us(4))
@@ -481,12 +484,6 @@ def test_a_port_shows_that_it_lives_whether_it_is_there_or_not():
 
 
 def test_after_a_request_that_nobody_answers_the_gap_counts_from_its_end():
-    class Broadcaster(Driver):
-        def request(self, out):
-            length = Driver.request(self, out)
-            self.waiting = False
-            return length
-
     bus = _bus(Broadcaster(2))
     bus.ask(bus.meters[0], 0)
     bus.step(0, us(0))
