@@ -35,9 +35,9 @@ gateways:
     ports: [{name: rs485, uart: uart1, baud: 9600}]
     meters:
       - {name: chaufferie, port: rs485, protocol: modbus, map: sdm630, interval_s: 1,
-         points: [power, voltage_l1, energy_import], options: {unit: 1}}
+         points: [power, voltage_l1, energy_import], options: {unit: 1, reply_ms: 3000}}
       - {name: cuisine, port: rs485, protocol: modbus, map: sdm120, interval_s: 1,
-         points: [power, voltage], options: {unit: 2}}
+         points: [power, voltage], options: {unit: 2, reply_ms: 3000}}
     block: {flush_s: 1}
     uplink: {host: 127.0.0.1, port: PORT, state_s: 1}
 """
