@@ -199,24 +199,39 @@ class Read:
     def _take_hole(self, blocks, at, starts, begun_ms, now_ms):
         """A LOST record declares, for each meter, what lies between its blocks on both sides.
 
-        In the true time, where the clock was wrong on one side.
+        In the true time, for the clock may have been wrong on one side.
         """
         for meter in range(self._asked + 1):
-            ends = [(begun_ms, 0), (now_ms, 0)]
-            for side, way in ((0, range(at - 1, -1, -1)), (1, range(at, len(blocks)))):
-                for i in way:
-                    base_ms = _base_ms(blocks[i], starts)
-                    if blocks[i].meter == meter and base_ms is not None:
-                        at_ms, values, _ = blocks[i].rows[side - 1]
-                        number = values[0]
-                        if meter == self._asked:
-                            number = self._number_of(base_ms + at_ms, number)
-                        ends[side] = (base_ms + at_ms, self.offs.get((meter, number), 0))
-                        break
-            (from_ms, from_off_ms), (to_ms, to_off_ms) = ends
-            for a, b in ((from_ms, to_ms), (from_ms - from_off_ms, to_ms - to_off_ms)):
-                if a <= b:
-                    self.spans[meter].add(a, b)
+            before = self._rows_of(meter, blocks[at - 1 :: -1] if at else [], starts, -1)
+            behind = self._rows_of(meter, blocks[at:], starts, 1)
+            from_ms, from_off_ms = self._edge(meter, before, begun_ms)
+            to_ms, to_off_ms = self._edge(meter, behind, now_ms)
+            if from_ms - from_off_ms <= to_ms - to_off_ms:
+                self.spans[meter].add(from_ms - from_off_ms, to_ms - to_off_ms)
+
+    def _rows_of(self, meter, blocks, starts, way):
+        """Give (ms, number) of a meter's dated rows; the number is None where none was told."""
+        for block in blocks:
+            base_ms = _base_ms(block, starts)
+            if block.meter == meter and base_ms is not None:
+                for at_ms, values, _ in block.rows[::way]:
+                    number = values[0]
+                    if meter == self._asked and number is not None:
+                        number = self._number_of(base_ms + at_ms, number)
+                    yield base_ms + at_ms, number
+
+    def _edge(self, meter, rows, end_ms):
+        """Return when the first row was, and how far the clock was ahead; `end_ms`, 0 for none.
+
+        What a row without an answer does not know of the clock, the next one with an answer does.
+        """
+        edge_ms = None
+        for at_ms, number in rows:
+            if edge_ms is None:
+                edge_ms = at_ms
+            if number is not None and number >= 0:
+                return edge_ms, self.offs.get((meter, number), 0)
+        return (end_ms if edge_ms is None else edge_ms), 0
 
 
 def judge(read, ledger, meters, sensor, every_ms, set_ms):

@@ -151,3 +151,26 @@ def test_what_is_declared_between_a_wrong_clock_and_a_right_one_is_not_lost(is_d
     verdict = judge(read, ledger, [], _Sensor(heard), hour_ms, [])
     assert (verdict.stored, verdict.declared) == (3, 1 if is_declared else 0)
     assert len(verdict.lost) == (0 if is_declared else 1)
+
+
+class _Meter(NamedTuple):
+    is_counter: bool = False
+
+
+@pytest.mark.parametrize("off_h", [-80, 80])
+@pytest.mark.parametrize("wrong_side", [0, 1])
+def test_an_unanswered_turn_beside_a_hole_hides_no_clock(off_h, wrong_side):
+    hour_ms = 3600_000
+    off_ms = [0, 0]
+    off_ms[wrong_side] = off_h * hour_ms
+    offs = {(0, n): off_ms[n > 4] for n in (1, 3, 5, 7) if off_ms[n > 4]}
+    sides = [
+        [(at_h * hour_ms + off_ms[side], [number], b"") for at_h, number in rows]
+        for side, rows in enumerate([[(1, 1), (2, None)], [(6, None), (7, 7)]])
+    ]
+    read = Read([], [], [_Meter()], 0, 9 * hour_ms, offs, {}, [(0, 0)])
+    read._take_hole([_Block(tuple(rows)) for rows in sides], 1, {}, 0, 9 * hour_ms)
+    for number in (3, 5):  # what was answered between the two turns
+        assert read.declares(0, number, number * hour_ms + off_ms[number > 4])
+    for number in (1, 7):
+        assert not read.declares(0, number, number * hour_ms + off_ms[number > 4])
