@@ -22,7 +22,7 @@ FREE_RUNNING = const(2)
 
 TRUST_MS = 6 * 3600 * 1000  # +-40 ppm of a crystal stay below 1 s this long
 FLOOR_MS = 1767225600000  # 2026-01-01: no reading of this code is older
-BUILT_MS = 0  # the day this program was compiled: host_tools/image.py writes it here
+BUILT_MS = 0  # the day this program was compiled: host_tools/packing/image.py writes it here
 CEILING_MS = 4102444800000  # 2100-01-01
 SLEW_MS = const(2000)  # a smaller correction is slewed, a larger one is a declared step
 _SLEW_PERMILLE = const(1)  # 1 ms per second

@@ -1,8 +1,8 @@
 """RSASSA-PSS over SHA-256 with a key of 3072 bits: checked, never made (RFC 8017, 8.1.2, 9.1.2).
 
 Not here: which key is trusted (agent/update.py). MGF1 is of SHA-256, the salt has 32 bytes, the
-exponent is 65537: what host_tools/release.py makes with the `cryptography` package. One check is
-one three-argument pow: about 0.3 s on an RP2040.
+exponent is 65537: what host_tools/packing/release.py makes with the `cryptography` package. One
+check is one three-argument pow: about 0.3 s on an RP2040.
 """
 
 from hashlib import sha256

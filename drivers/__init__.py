@@ -81,8 +81,8 @@ def load(protocol):
 def load_map(name):
     """Return the MAP literal of maps/<name>.py: ours, else one that a technician put beside us.
 
-    Own maps are in the folder maps/ of the file system's root (host_tools/map_file.py checks them
-    and makes them ready). Raises ImportError when there is none.
+    Own maps are in the folder maps/ of the file system's root (host_tools/planning/map_file.py
+    checks them and makes them ready). Raises ImportError when there is none.
     """
     try:
         return __import__("drivers.maps." + name, None, None, ("MAP",)).MAP

@@ -58,7 +58,7 @@ class Platform:
     root = "/flash"
 
     def __init__(self, link):
-        """link: dict made by the supervisor, see host_tools/board.py."""
+        """link: dict made by the supervisor, see host_tools/sim/board.py."""
         self.link = link
         self._device = ImageDevice(link["flash"], link["blocks"])
         self._watchdog = None

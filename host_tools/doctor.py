@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from host_tools.ports import BOOTLOADER, Device, devices
+from host_tools.cable.ports import BOOTLOADER, Device, devices
 
 GOOD = "good"
 NOTE = "note"  # work goes on, with less
@@ -172,7 +172,7 @@ def _clock(computer: Computer) -> Step:
 
 def _authority(computer: Computer) -> Iterator[Step]:
     """A clock that stands before its own authority would give certificates that nobody takes."""
-    from host_tools import ca
+    from host_tools.trust import ca
 
     folder = ca.default_folder()
     if not (folder / "ca.pem").exists():
@@ -205,7 +205,7 @@ def _room(computer: Computer) -> Step:
 
 
 def _images() -> Iterator[Step]:
-    from host_tools.images import Images
+    from host_tools.flashing.images import Images
 
     images = Images()
     for image in images.known():
@@ -222,7 +222,7 @@ def _images() -> Iterator[Step]:
 
 def bundles(files: Sequence[Path], keys: Sequence[Path]) -> Iterator[Step]:
     """Yield a step for each bundle of firmware: whole, and by whom signed; keys: NAME.pub."""
-    from host_tools import bundle, release
+    from host_tools.packing import bundle, release
     from host_tools.problems import Problem
 
     public = {path.name: release.read_public(path) for path in keys}
@@ -261,7 +261,7 @@ def bundles(files: Sequence[Path], keys: Sequence[Path]) -> Iterator[Step]:
 
 
 def _is_signed(data: bytes, key: bytes) -> bool:
-    from host_tools import release
+    from host_tools.packing import release
     from host_tools.problems import Problem
 
     try:

@@ -20,8 +20,8 @@ from agent.clock import Clock
 from agent.commands import CannotDo, Commands, seal
 from agent.mac import Mac
 from agent.update import OFFER_BYTES, Updater
-from host_tools import bundle, release
-from host_tools.serve_bundle import chunk
+from host_tools.packing import bundle, release
+from host_tools.remote.serve_bundle import chunk
 from tests.closing import close
 
 KEY = bytes(range(32))

@@ -24,7 +24,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from host_tools import image
+from host_tools.packing import image
 from tests.heap_world import CYCLES, HEAP_BYTES, ROOT, Life, Look, World
 from tests.on_32_bits import absent
 

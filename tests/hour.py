@@ -2,8 +2,8 @@
 
     python -m tests.hour [SECONDS] [--seed N] [--picture FILE.svg]      (make hour SECONDS=3600)
 
-Power, network and lines are cut by the seed (host_tools/demo.py). Every five seconds: the live
-heap of the gateway, the open descriptors of its process and of this one, how old the newest stored
+Power, network and lines are cut by the seed (host_tools/demo/). Every five seconds: the live heap
+of the gateway, the open descriptors of its process and of this one, how old the newest stored
 reading is. At the end the medians of the last third are set beside those of the first; the exit
 code is 1 when one of them grew, or a reading was lost, doubled or altered.
 """
@@ -18,7 +18,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from host_tools.demo import Demo, load_site
+from host_tools.demo.demonstration import Demo
+from host_tools.sim.plan import load_site
 from tests.closing import close
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -21,7 +21,7 @@ import zlib
 from hashlib import sha256
 from pathlib import Path
 
-from host_tools.broker import free_port
+from host_tools.processes.broker import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "host_tools" / "page"

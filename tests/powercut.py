@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 
-from host_tools.image import imports
+from host_tools.packing.image import imports
 from tests.closing import close
 from tests.on_micropython import interpreter
 

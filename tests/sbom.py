@@ -20,7 +20,7 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from host_tools import image
+from host_tools.packing import image
 
 PROJECT = "eclor-edge"
 EXTRAS = ("export", "flash", "report")  # what is shipped to people, beside the plain requirements

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from host_tools.image import ROOT, compile_all
+from host_tools.packing.image import ROOT, compile_all
 from tests import heap_world
 
 TABLE = ROOT / "tests" / "size_table.txt"

@@ -23,8 +23,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from host_tools.broker import Broker
-from host_tools.supervisor import Supervisor
+from host_tools.processes.broker import Broker
+from host_tools.processes.supervisor import Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = """\

@@ -28,7 +28,6 @@ from rich.table import Table
 
 import host_tools  # noqa: F401  (the stand-in for `micropython`)
 from agent.record import BLOCK
-from host_tools.broker import free_port
 from host_tools.collect import tables as t
 from host_tools.collect.alarms import watch
 from host_tools.collect.database import open_database
@@ -39,6 +38,7 @@ from host_tools.collect.retention import forget
 from host_tools.collect.rules import Keep, read_rules
 from host_tools.collect.store import Store
 from host_tools.collect.summaries import summarise
+from host_tools.processes.broker import free_port
 from tests.closing import close
 from tests.fakes import fleet_of_gateways, year_of_readings
 from tests.fakes.gateway_messages import block, wire

@@ -187,7 +187,7 @@ class Hal:
         raise OSError(19)
 
     def start_watchdog(self, ms):
-        """Start it; return the function that feeds it: host_tools/board.py listens and bites."""
+        """Start it; return what feeds it: host_tools/sim/board.py listens and bites."""
         self._platform.arm()
         return self._platform.feed
 

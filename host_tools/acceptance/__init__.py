@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from host_tools import claim
 from host_tools.acceptance import cable
 from host_tools.acceptance.findings import SKIPPED, UPLINK, Report
 from host_tools.acceptance.running import Message, into, judge
 from host_tools.acceptance.standing import Tell, look
-from host_tools.listener import Listen, address, listen
+from host_tools.cable.prompt import Prompt
+from host_tools.cable.provision import Plan, open_gateway
 from host_tools.problems import NETWORK, Problem
-from host_tools.prompt import Prompt
-from host_tools.provision import Plan, open_gateway
+from host_tools.remote.listener import Listen, address, listen
+from host_tools.trust import claim
 
 
 @dataclass

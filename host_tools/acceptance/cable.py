@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from host_tools.acceptance.findings import FAILED, GOOD, SKIPPED, UPLINK, Report
-from host_tools.prompt import Prompt
-from host_tools.provision import Plan, open_gateway
-from host_tools.site_rules import board as board_of
+from host_tools.cable.prompt import Prompt
+from host_tools.cable.provision import Plan, open_gateway
+from host_tools.planning.site_rules import board as board_of
 
 _MARGIN_S = 20.0  # to start, join the network and be answered
 _SCRIPT = """

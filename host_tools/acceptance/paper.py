@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from host_tools.acceptance.findings import Report
 from host_tools.language import say, translated
+from host_tools.packing.release import LEAST_PASSPHRASE
 from host_tools.problems import FAILED, INPUT, Problem
-from host_tools.release import LEAST_PASSPHRASE
-from host_tools.secret_words import write_secret
 from host_tools.sheets import FONT, plain, qr, sheet
+from host_tools.trust.secret_words import write_secret
 
 _RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
 _COLOURS = {

@@ -16,7 +16,7 @@ from typing import Any
 
 from host_tools.acceptance.findings import FAILED, GOOD, NOTE, SKIPPED, UPLINK, Report
 from host_tools.acceptance.standing import Tell
-from host_tools.listener import Take
+from host_tools.remote.listener import Take
 
 Message = tuple[str, bytes]  # the topic's last part, payload
 _CLOCK_S = 5.0

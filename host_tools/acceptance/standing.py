@@ -15,7 +15,6 @@ from typing import Any
 from agent.settings import SECRETS
 from drivers import load
 from drivers.errors import LinkDown
-from host_tools import bundle, release
 from host_tools.acceptance.findings import (
     FAILED,
     GOOD,
@@ -25,15 +24,16 @@ from host_tools.acceptance.findings import (
     Report,
     hints,
 )
-from host_tools.deploy import starters
+from host_tools.cable.deploy import starters
+from host_tools.cable.prompt import BoardError, Prompt
+from host_tools.cable.provision import Plan, call
 from host_tools.desk.master import Master
 from host_tools.desk.through import GatewayWire, wire_on
+from host_tools.desk.values import Values
 from host_tools.desk.wires import Line, line_text
-from host_tools.map_file import read_map
+from host_tools.packing import bundle, release
+from host_tools.planning.map_file import read_map
 from host_tools.problems import Problem
-from host_tools.prompt import BoardError, Prompt
-from host_tools.provision import Plan, call
-from host_tools.values import Values
 
 Tell = Callable[[float, str], None]  # 0 .. 1, words
 _WEAK_DBM = -75  # below it WiFi loses packets

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from agent.codec import BadBlock, decode
-from host_tools.codec_fast import Pace
+from host_tools.codec.fast import Pace
 from host_tools.collect import tables as t
 from host_tools.collect.dates import CLOCK_UNSET, arrive, known_fixes, wall_ms
 from host_tools.collect.layouts import Layout, layouts

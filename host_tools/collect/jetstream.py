@@ -29,7 +29,7 @@ from nats.js.errors import NotFoundError
 from host_tools.collect.messages import Message
 from host_tools.collect.seals import Seals
 from host_tools.collect.store import Ack
-from host_tools.permissions import COLLECTOR
+from host_tools.trust.permissions import COLLECTOR
 
 STREAM = "ECLOR"
 _SUBJECTS = ["eclor.1.*.rec", "eclor.1.*.birth", "eclor.1.*.will"]

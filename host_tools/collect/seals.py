@@ -5,8 +5,8 @@ gateway's name, or alter one and mend its CRC; they would be stored and acknowle
 gateway would forget what it had really read. So a gateway with a key puts 16 bytes of MAC behind
 each record and birth (agent/README.md, topics), and without them nothing in its name is believed.
 
-While a key is replaced (host_tools/rotate.py) a gateway has two: both are believed, and the first
-signs acknowledgements. Once that is the new one, the gateway changes over by it.
+While a key is replaced (host_tools/remote/rotate.py) a gateway has two: both are believed, and the
+first signs acknowledgements. Once that is the new one, the gateway changes over by it.
 
     seals = Seals({"gw-ecole": new_key + key})
     message = seals.opened(Message("eclor/1/gw-ecole/rec", payload))    # Refused by address()

@@ -13,8 +13,8 @@ from host_tools.problems import FAILED, INPUT, OK, USAGE, Problem
 
 if TYPE_CHECKING:
     from host_tools.acceptance import Report
-    from host_tools.listener import Listen
-    from host_tools.provision import Plan
+    from host_tools.cable.provision import Plan
+    from host_tools.remote.listener import Listen
 
 NAME = "accept"
 _STYLES = {"good": "green", "note": "yellow", "failed": "bold red", "not tested": "dim"}
@@ -62,11 +62,11 @@ def command(
     from host_tools import acceptance
     from host_tools.acceptance import paper
     from host_tools.bars import Bars
-    from host_tools.ports import choose
-    from host_tools.provision import plan_for
-    from host_tools.secret_words import passphrase
+    from host_tools.cable.ports import choose
+    from host_tools.cable.provision import plan_for
+    from host_tools.planning.site_file import read_site
     from host_tools.sheets import sheet
-    from host_tools.site_file import read_site
+    from host_tools.trust.secret_words import passphrase
 
     if verify:
         _verify(verify, as_json)
@@ -110,8 +110,9 @@ def command(
 
 def _listen(plan: "Plan", broker_ca: Path | None, broker_papers: Path | None) -> "Listen":
     """Return how the broker is listened to: with the papers given, or as our own visitor."""
-    from host_tools import ca, listener
-    from host_tools.secret_words import passphrase
+    from host_tools.remote import listener
+    from host_tools.trust import ca
+    from host_tools.trust.secret_words import passphrase
 
     if broker_ca:
         return listener.with_papers(broker_ca, broker_papers)
@@ -122,9 +123,9 @@ def _listen(plan: "Plan", broker_ca: Path | None, broker_papers: Path | None) ->
 
 
 def _default_key() -> Path:
-    from host_tools.images import folder
+    from host_tools import home
 
-    return folder() / "technician.pem"
+    return home.folder() / "technician.pem"
 
 
 def _ask() -> None:

@@ -25,11 +25,11 @@ def command(
 
     Its secrets are left out, or locked by a passphrase: nothing else is possible.
     """
-    from host_tools.archive import backup
     from host_tools.bars import Bars
-    from host_tools.ports import choose
-    from host_tools.prompt import Prompt
-    from host_tools.secret_words import passphrase
+    from host_tools.cable.archive import backup
+    from host_tools.cable.ports import choose
+    from host_tools.cable.prompt import Prompt
+    from host_tools.trust.secret_words import passphrase
 
     place = choose(port).port
     words = passphrase(confirm=True) if with_secrets else ""

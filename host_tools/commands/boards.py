@@ -17,7 +17,7 @@ def command(
     as_json: options.JsonLines = False,
 ) -> None:
     """List the boards with their UARTs, inputs, network and room, or show one with its sources."""
-    from host_tools.site_rules import board, board_names
+    from host_tools.planning.site_rules import board, board_names
 
     names = board_names()
     if name and name not in names:

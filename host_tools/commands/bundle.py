@@ -32,9 +32,9 @@ def command(
     as_json: options.Json = False,
 ) -> None:
     """Compile, pack and sign; without --key the bundle is for the cable only."""
-    from host_tools import bundle, release
-    from host_tools.image import files_for
-    from host_tools.secret_words import passphrase
+    from host_tools.packing import bundle, release
+    from host_tools.packing.image import files_for
+    from host_tools.trust.secret_words import passphrase
 
     if show:
         try:

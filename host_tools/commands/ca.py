@@ -27,8 +27,8 @@ def create(
     as_json: _Json = False,
 ) -> None:
     """Make an authority, locked by a passphrase: keep a copy of its folder elsewhere."""
-    from host_tools import ca
-    from host_tools.secret_words import passphrase
+    from host_tools.trust import ca
+    from host_tools.trust.secret_words import passphrase
 
     place = folder or ca.default_folder()
     ca.create(place, name, passphrase(confirm=True))
@@ -42,7 +42,7 @@ def create(
 @app.command("show")
 def show(folder: _Folder = None, as_json: _Json = False) -> None:
     """List the authority and the certificates that it has given; no passphrase is needed."""
-    from host_tools import ca
+    from host_tools.trust import ca
 
     for row in ca.rows(folder or ca.default_folder()):
         if as_json:
@@ -64,8 +64,8 @@ def revoke(
     revoked.crl is for brokers: crlfile of mosquitto, --client-crl of eclor collect. nats-server
     reads no such list: write its permissions anew, which leave the gateway out.
     """
-    from host_tools import ca
-    from host_tools.secret_words import passphrase
+    from host_tools.trust import ca
+    from host_tools.trust.secret_words import passphrase
 
     place = folder or ca.default_folder()
     ca.public(place)
@@ -95,9 +95,9 @@ def issue(
     as_json: _Json = False,
 ) -> None:
     """Give a certificate: for a gateway's own request, or with a new key for a broker."""
-    from host_tools import ca
     from host_tools.problems import INPUT, Problem
-    from host_tools.secret_words import passphrase, write_secret
+    from host_tools.trust import ca
+    from host_tools.trust.secret_words import passphrase, write_secret
 
     place = folder or ca.default_folder()
     ca.public(place)
@@ -130,8 +130,8 @@ def open_claims(
     as_json: _Json = False,
 ) -> None:
     """Open the claims of gateways: what the collector must know, into its file of keys."""
-    from host_tools import ca, claim
-    from host_tools.secret_words import passphrase
+    from host_tools.trust import ca, claim
+    from host_tools.trust.secret_words import passphrase
 
     place = folder or ca.default_folder()
     for name in claim.collect(place, passphrase(), files, keys):
@@ -163,9 +163,9 @@ def rotate(
     gateway has changed over, the collector believes both; whatever interrupts it, run it again.
     Who has stolen the present key has the next one too: then eclor provision --new-key, by cable.
     """
-    from host_tools.broker_at import context_for, host_and_port
-    from host_tools.permissions import OFFICE
-    from host_tools.rotate import rotate as replace
+    from host_tools.remote.broker_at import context_for, host_and_port
+    from host_tools.remote.rotate import rotate as replace
+    from host_tools.trust.permissions import OFFICE
 
     host, number = host_and_port(broker)
     context = context_for(OFFICE, tls, broker_ca, broker_papers)
@@ -201,12 +201,12 @@ def renew(
     They are tried from the next connection on, in turns with the present ones: what the collector
     acknowledges under stays. The event certificates_changed says so; then revoke the old one.
     """
-    from host_tools import ca
-    from host_tools.broker_at import context_for, host_and_port
-    from host_tools.permissions import OFFICE
-    from host_tools.provision import certificate_of
-    from host_tools.rotate import renew as give
-    from host_tools.secret_words import passphrase
+    from host_tools.cable.provision import certificate_of
+    from host_tools.remote.broker_at import context_for, host_and_port
+    from host_tools.remote.rotate import renew as give
+    from host_tools.trust import ca
+    from host_tools.trust.permissions import OFFICE
+    from host_tools.trust.secret_words import passphrase
 
     host, number = host_and_port(broker)
     context = context_for(OFFICE, tls, broker_ca, broker_papers)
@@ -239,10 +239,10 @@ def permissions(
     The broker knows a gateway by its certificate; nats.conf includes the file. Who has no good
     certificate left (eclor ca revoke) is left out.
     """
-    from host_tools import ca
-    from host_tools import permissions as library
+    from host_tools.planning.site_file import read_site
     from host_tools.problems import INPUT, Problem
-    from host_tools.site_file import read_site
+    from host_tools.trust import ca
+    from host_tools.trust import permissions as library
 
     names = [gateway.name for gateway in read_site(site).gateways]
     if not names:

@@ -28,9 +28,9 @@ def command(
 
     Exit code 4 when nothing was heard.
     """
+    from host_tools.cable.ports import choose
+    from host_tools.desk.line_record import record
     from host_tools.desk.wires import open_serial
-    from host_tools.line_record import record
-    from host_tools.ports import choose
 
     match = _LINE.fullmatch(line)
     if not match:

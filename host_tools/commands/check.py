@@ -14,7 +14,7 @@ from host_tools.language import say, translated
 from host_tools.problems import FAILED, OK
 
 if TYPE_CHECKING:
-    from host_tools.site_file import Site
+    from host_tools.planning.site_file import Site
 
 NAME = "check"
 
@@ -27,7 +27,7 @@ def command(
 
     Exit code 1 when something is wrong.
     """
-    from host_tools.site_file import read_site
+    from host_tools.planning.site_file import read_site
 
     site = read_site(file)
     if as_json:

@@ -32,7 +32,7 @@ def encode(
     runtime: Runtime = "cpython",
 ) -> None:
     """Write a CSV as blocks."""
-    from host_tools import series
+    from host_tools.codec import series
 
     found = series.read_csv(file)
     data = series.encode(found, rows, _on_device(runtime))
@@ -52,14 +52,14 @@ def decode(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Else standard output.")] = None,
 ) -> None:
     """Write the CSV that a file of blocks was made of."""
-    from host_tools import codec_fast, series
+    from host_tools.codec import fast, series
 
     try:
         data = file.read_bytes()
     except OSError as error:
         raise Problem(f"{file}: {error.strerror}", "give a file of blocks", code=INPUT) from None
     if len(data) > _MANY_BYTES:
-        codec_fast.speed_up()
+        fast.speed_up()
     text = series.csv_text(series.decode_file(data, str(file)))
     if out:
         out.write_bytes(text.encode())
@@ -76,7 +76,8 @@ def stats(
     runtime: Runtime = "cpython",
 ) -> None:
     """Bytes per row of our blocks, pcodec, zlib, lzma, SenML, CBOR, varints and Rice."""
-    from host_tools import codec_stats, series
+    from host_tools.codec import series
+    from host_tools.codec.stats import measure
 
     try:
         sizes = [int(size) for size in rows.split(",")]
@@ -84,7 +85,7 @@ def stats(
         raise Problem(f"--rows {rows}", "numbers, by comma: 60,240", code=INPUT) from None
     if min(sizes) < 1:
         raise Problem(f"--rows {rows}", "at least 1", code=INPUT)
-    found = codec_stats.measure(
+    found = measure(
         [series.read_csv(file, first) for file in files], sizes, on_device=_on_device(runtime)
     )
     if as_json:

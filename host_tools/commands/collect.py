@@ -73,7 +73,7 @@ def command(
     from host_tools.collect.outputs.configured import configured
     from host_tools.collect.rules import Rules, read_rules
     from host_tools.collect.store import Store
-    from host_tools.key_file import KeyFile
+    from host_tools.trust.key_file import KeyFile
 
     if archives:
         _import(archives, database, as_json=as_json)
@@ -121,8 +121,8 @@ def command(
 
 def _import(archives: list[Path], database: str, *, as_json: bool) -> None:
     from host_tools.collect.database import open_database
+    from host_tools.collect.rescue import rescue
     from host_tools.collect.store import Store
-    from host_tools.rescue import rescue
 
     found = [rescue(path) for path in archives]  # all are whole before anything is stored
     engine = open_database(database)

@@ -23,8 +23,8 @@ _Json = options.Json
 @app.command("show")
 def show(port: _Port = "", as_json: _Json = False) -> None:
     """Show who it is and its settings; of secrets the names."""
-    from host_tools.ports import choose
-    from host_tools.provision import settings
+    from host_tools.cable.ports import choose
+    from host_tools.cable.provision import settings
 
     told = settings(choose(port).port)
     if as_json:
@@ -48,9 +48,9 @@ def problems(
 
     Exit code 1 when something is.
     """
-    from host_tools import provision
-    from host_tools.ports import choose
-    from host_tools.site_file import read_site
+    from host_tools.cable import provision
+    from host_tools.cable.ports import choose
+    from host_tools.planning.site_file import read_site
 
     plan = provision.plan_for(read_site(site), gateway)
     found = provision.problems(choose(port).port, plan)
@@ -76,9 +76,9 @@ def push(
 
     They are kept once the collector has acknowledged something; else the last good ones return.
     """
-    from host_tools import provision
-    from host_tools.ports import choose
-    from host_tools.site_file import read_site
+    from host_tools.cable import provision
+    from host_tools.cable.ports import choose
+    from host_tools.planning.site_file import read_site
 
     plan = provision.plan_for(read_site(site), gateway)
     told = provision.push(choose(port).port, plan)

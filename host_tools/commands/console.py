@@ -18,8 +18,8 @@ def command(
 
     from serial.tools.miniterm import Miniterm
 
-    from host_tools.console import open_console
-    from host_tools.ports import choose
+    from host_tools.cable.console import open_console
+    from host_tools.cable.ports import choose
 
     if not sys.stdin.isatty():
         raise Problem(

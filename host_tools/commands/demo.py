@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from host_tools.broker import free_port
 from host_tools.language import say
 from host_tools.problems import FAILED, INPUT, OK
+from host_tools.processes.broker import free_port
 
 NAME = "demo"
 _SITE = Path(__file__).resolve().parent.parent / "sim" / "sites" / "household.yaml"
@@ -51,8 +51,9 @@ def command(
 
     Exit code 1 when a reading was lost, altered or stored twice.
     """
-    from host_tools.demo import Demo, load_site
-    from host_tools.site_file import read_site
+    from host_tools.demo.demonstration import Demo
+    from host_tools.planning.site_file import read_site
+    from host_tools.sim.plan import load_site
 
     path = _find(site)
     site_file = load_site(path)
@@ -70,7 +71,7 @@ def command(
     )
     with demo:
         if not headless:
-            from host_tools.page import serve
+            from host_tools.page.live import serve
 
             chosen = free_port(port)
             print(say("the page is at {address}", address=f"http://127.0.0.1:{chosen}/"))

@@ -10,7 +10,7 @@ from host_tools.language import say, translated
 from host_tools.problems import INPUT, OK, USAGE, Problem, worst
 
 if TYPE_CHECKING:
-    from host_tools.deploy import Result
+    from host_tools.cable.deploy import Result
 
 NAME = "deploy"
 
@@ -39,11 +39,11 @@ def command(
     What runs is not touched before everything is verified: after a cut, run it again. Exit code
     4 when a board failed; the others are done.
     """
-    from host_tools import bundle, release
     from host_tools.bars import Bars
-    from host_tools.deploy import deploy
-    from host_tools.image import VERSION, files_for
-    from host_tools.ports import choose_all
+    from host_tools.cable.deploy import deploy
+    from host_tools.cable.ports import choose_all
+    from host_tools.packing import bundle, release
+    from host_tools.packing.image import VERSION, files_for
 
     if bool(file) == bool(board):
         raise Problem("what is to be deployed?", "give a bundle, or --board NAME", code=USAGE)

@@ -18,7 +18,8 @@ def command(
 
     Exit code 4 when there is none.
     """
-    from host_tools import ports, uf2
+    from host_tools.cable import ports
+    from host_tools.flashing import uf2
 
     found = ports.devices()
     waiting = uf2.volumes()

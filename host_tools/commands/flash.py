@@ -10,8 +10,8 @@ from host_tools.language import say, translated
 from host_tools.problems import DEVICE, INPUT, OK, USAGE, Problem
 
 if TYPE_CHECKING:
-    from host_tools.flash import Result
-    from host_tools.images import Image
+    from host_tools.flashing.flash import Result
+    from host_tools.flashing.images import Image
 
 NAME = "flash"
 
@@ -38,8 +38,8 @@ def command(
     Exit code 4 when a board failed; the others are done.
     """
     from host_tools.bars import Bars
-    from host_tools.flash import Job, flash
-    from host_tools.images import Images
+    from host_tools.flashing.flash import Job, flash
+    from host_tools.flashing.images import Images
 
     _known(board)
     images = Images()
@@ -57,8 +57,8 @@ def command(
 
 
 def _known(board: str) -> None:
-    from host_tools.site_rules import board as board_of
-    from host_tools.site_rules import board_names
+    from host_tools.planning.site_rules import board as board_of
+    from host_tools.planning.site_rules import board_names
 
     flashable = [name for name in board_names() if board_of(name)["image"]]
     if board not in flashable:
@@ -76,8 +76,9 @@ def _image(known: "list[Image]", name: str) -> "Image":
 
 def _ports(board: str, given: list[str], image: "Image", all_of_them: bool) -> list[str]:
     """Return where the boards are; a person chooses among several."""
-    from host_tools import bootloader, ports, uf2
-    from host_tools.images import ESP
+    from host_tools.cable import ports
+    from host_tools.flashing import bootloader, uf2
+    from host_tools.flashing.images import ESP
 
     if given:
         return given

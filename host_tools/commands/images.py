@@ -23,7 +23,7 @@ def add(
     as_json: _Json = False,
 ) -> None:
     """Keep images: each is looked into, copied and remembered with its SHA-256."""
-    from host_tools.images import Images
+    from host_tools.flashing.images import Images
 
     images = Images()
     for file in files:
@@ -45,7 +45,7 @@ def add(
 @app.command("list")
 def show(as_json: _Json = False) -> None:
     """List the images, and say which of them are no longer what was added."""
-    from host_tools.images import Images
+    from host_tools.flashing.images import Images
 
     images = Images()
     for image in images.known():
@@ -60,6 +60,6 @@ def show(as_json: _Json = False) -> None:
 @app.command("remove")
 def remove(name: Annotated[str, typer.Argument(help="As eclor images list shows it.")]) -> None:
     """Forget an image."""
-    from host_tools.images import Images
+    from host_tools.flashing.images import Images
 
     print(say("{name} is forgotten", name=Images().remove(name).name))

@@ -17,8 +17,8 @@ def command(
     as_json: options.Json = False,
 ) -> None:
     """Make a release key, locked by a passphrase, and beside it the public half for gateways."""
-    from host_tools.release import make_key
-    from host_tools.secret_words import passphrase
+    from host_tools.packing.release import make_key
+    from host_tools.trust.secret_words import passphrase
 
     public = make_key(file, passphrase(confirm=True))
     if as_json:

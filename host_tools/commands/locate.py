@@ -42,9 +42,9 @@ def command(
 
     By cable it stops for that time, and starts again. Exit code 1 when it has no LED.
     """
-    from host_tools.broker_at import context_for, host_and_port
-    from host_tools.permissions import OFFICE
-    from host_tools.serve_bundle import refusal
+    from host_tools.remote.broker_at import context_for, host_and_port
+    from host_tools.remote.serve_bundle import refusal
+    from host_tools.trust.permissions import OFFICE
 
     if gateway:
         if not broker or keys is None:
@@ -78,9 +78,9 @@ def _ask(
 ) -> dict[str, object]:
     """Send the order and wait for its answer; a Problem when none comes."""
     from agent.mac import KEY_BYTES
-    from host_tools.key_file import read_keys_of
     from host_tools.problems import NETWORK
-    from host_tools.serve_bundle import BundleServer
+    from host_tools.remote.serve_bundle import BundleServer
+    from host_tools.trust.key_file import read_keys_of
 
     mine = {gateway: read_keys_of(keys, gateway)[:KEY_BYTES]}
     counter = int(time.time())
@@ -96,8 +96,8 @@ def _ask(
 
 
 def _by_cable(port: str, seconds: int) -> dict[str, object]:
-    from host_tools.ports import choose
-    from host_tools.prompt import Prompt
+    from host_tools.cable.ports import choose
+    from host_tools.cable.prompt import Prompt
 
     place = choose(port).port
     with Prompt(place) as prompt:

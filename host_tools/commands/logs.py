@@ -29,9 +29,9 @@ def command(
 
     Exit code 4 when nothing was heard.
     """
-    from host_tools.console import lines, open_console
-    from host_tools.monitor import Line
-    from host_tools.ports import choose
+    from host_tools.cable.console import lines, open_console
+    from host_tools.cable.ports import choose
+    from host_tools.remote.monitor import Line
 
     if level not in _LEVELS:
         raise Problem(f"there is no level {level}", f"there are {', '.join(_LEVELS)}", code=USAGE)

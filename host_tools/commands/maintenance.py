@@ -29,8 +29,8 @@ def command(
 
     What it has measured is kept; while it is on, nothing is measured.
     """
-    from host_tools.ports import choose
-    from host_tools.prompt import Prompt
+    from host_tools.cable.ports import choose
+    from host_tools.cable.prompt import Prompt
 
     place = choose(port).port
     with Prompt(place) as prompt:

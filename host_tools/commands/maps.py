@@ -20,7 +20,7 @@ def command(
     as_json: options.JsonLines = False,
 ) -> None:
     """List the maps, or check files: every problem with its line, column and remedy."""
-    from host_tools.map_file import check_map, map_names, read_map
+    from host_tools.planning.map_file import check_map, map_names, read_map
 
     if not files:
         for name in map_names(protocol):

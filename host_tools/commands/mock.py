@@ -51,7 +51,7 @@ def command(
         return
     if not map_name:
         raise Problem("what is to be simulated?", "give --map NAME, or --board", code=USAGE)
-    from host_tools.map_file import read_map
+    from host_tools.planning.map_file import read_map
     from host_tools.sim.lines import LineSettings
     from host_tools.sim.loads import Day, Quantities
     from host_tools.sim.modbus_faults import Faults

@@ -16,8 +16,8 @@ from host_tools.problems import DEVICE, NETWORK, OK, Problem
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from host_tools.listener import Close, Listen
-    from host_tools.monitor import Picture
+    from host_tools.remote.listener import Close, Listen
+    from host_tools.remote.monitor import Picture
 
 NAME = "monitor"
 _STYLES = {"error": "bold red", "warn": "yellow", "debug": "dim"}
@@ -40,8 +40,9 @@ def command(
 
     Nothing is sent to the gateway. Exit code 4 or 5 when nothing was heard.
     """
-    from host_tools import ca, listener
-    from host_tools.secret_words import passphrase
+    from host_tools.remote import listener
+    from host_tools.trust import ca
+    from host_tools.trust.secret_words import passphrase
 
     way = listener.with_papers(broker_ca, broker_papers) if broker_ca else listener.listen
     if broker and tls:
@@ -56,9 +57,9 @@ def command(
 
 
 def _on_cable(port: str, end_s: float, *, as_json: bool) -> bool:
-    from host_tools.console import lines, open_console
-    from host_tools.monitor import Line
-    from host_tools.ports import choose
+    from host_tools.cable.console import lines, open_console
+    from host_tools.cable.ports import choose
+    from host_tools.remote.monitor import Line
 
     console = Console(highlight=False, soft_wrap=True)
     heard = False
@@ -78,7 +79,7 @@ def _through_broker(
 ) -> bool:
     from rich.live import Live
 
-    from host_tools.monitor import Picture
+    from host_tools.remote.monitor import Picture
 
     picture = Picture()
     close = _listen(address, gateway, picture, listen)
@@ -115,7 +116,7 @@ class _Plain:
 
 
 def _listen(address: str, gateway: str, picture: "Picture", listen: "Listen") -> "Close":
-    from host_tools.broker_at import host_and_port
+    from host_tools.remote.broker_at import host_and_port
 
     host, number = host_and_port(address)
     try:

@@ -39,7 +39,7 @@ def command(
 
     Damaged frames are counted on stderr. Exit code 1 when nothing could be read.
     """
-    from host_tools.capture import Parser, protocol_of, read_capture
+    from host_tools.desk.capture import Parser, protocol_of, read_capture
 
     options = options_of(option or [])
     if key:

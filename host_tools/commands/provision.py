@@ -12,7 +12,7 @@ from host_tools.language import say
 from host_tools.problems import INPUT, USAGE, Problem
 
 if TYPE_CHECKING:
-    from host_tools.provision import Papers, Plan
+    from host_tools.cable.provision import Papers, Plan
 
 NAME = "provision"
 
@@ -54,9 +54,9 @@ def command(
 
     Its private key is made on it and never leaves; no secret is written on this computer.
     """
-    from host_tools import provision as library
-    from host_tools.ports import choose
-    from host_tools.site_file import read_site
+    from host_tools.cable import provision as library
+    from host_tools.cable.ports import choose
+    from host_tools.planning.site_file import read_site
 
     plan = library.plan_for(read_site(site), gateway)
     if not claims.is_dir():
@@ -141,9 +141,9 @@ def _papers(
     cert: Path | None,
     office: Path | None,
 ) -> "Papers":
-    from host_tools import ca, claim
-    from host_tools.provision import Papers, certificate_of
-    from host_tools.secret_words import passphrase
+    from host_tools.cable.provision import Papers, certificate_of
+    from host_tools.trust import ca, claim
+    from host_tools.trust.secret_words import passphrase
 
     papers = Papers()
     folder = ca_folder or ca.default_folder()

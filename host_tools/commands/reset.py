@@ -31,9 +31,9 @@ def command(
 
     What it forgets is overwritten on its flash. Firmware stays.
     """
-    from host_tools.ports import choose
-    from host_tools.prompt import Prompt
-    from host_tools.provision import forget as forget_all
+    from host_tools.cable.ports import choose
+    from host_tools.cable.prompt import Prompt
+    from host_tools.cable.provision import forget as forget_all
 
     if journal and not forget:
         raise Problem("--journal goes with --forget", "give both, or neither", code=USAGE)

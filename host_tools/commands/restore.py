@@ -28,11 +28,11 @@ def command(
     Readings stay in the archive: a replacement begins a journal of its own. They reach the
     collector by eclor collect --import.
     """
-    from host_tools.archive import inspect, restore
     from host_tools.bars import Bars
-    from host_tools.ports import choose
-    from host_tools.prompt import Prompt
-    from host_tools.secret_words import passphrase
+    from host_tools.cable.archive import inspect, restore
+    from host_tools.cable.ports import choose
+    from host_tools.cable.prompt import Prompt
+    from host_tools.trust.secret_words import passphrase
 
     inspect(file)  # before a board is stopped for it
     place = choose(port).port

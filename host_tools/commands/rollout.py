@@ -13,7 +13,7 @@ from host_tools.problems import FAILED as NO
 from host_tools.problems import OK, USAGE, Problem
 
 if TYPE_CHECKING:
-    from host_tools.rollout import Rollout
+    from host_tools.remote.rollout import Rollout
 
 NAME = "rollout"
 _LOOK_S = 1.0
@@ -56,12 +56,12 @@ def command(
     A gateway has proved it when it runs it, has had something acknowledged, and as many meters
     answer as before. Exit code 1 when it stopped; Ctrl-C, and it goes on later.
     """
-    from host_tools import release
-    from host_tools.broker_at import context_for, host_and_port
-    from host_tools.key_file import read_keys
-    from host_tools.permissions import OFFICE
-    from host_tools.rollout import DONE, GOING, Rollout
-    from host_tools.serve_bundle import BundleServer
+    from host_tools.packing import release
+    from host_tools.remote.broker_at import context_for, host_and_port
+    from host_tools.remote.rollout import DONE, GOING, Rollout
+    from host_tools.remote.serve_bundle import BundleServer
+    from host_tools.trust.key_file import read_keys
+    from host_tools.trust.permissions import OFFICE
 
     try:
         data = file.read_bytes()
@@ -99,7 +99,7 @@ def command(
 
 
 def _last_words(rollout: "Rollout") -> str:
-    from host_tools.rollout import DONE, FAILED
+    from host_tools.remote.rollout import DONE, FAILED
 
     if rollout.state == DONE:
         return say("done: every gateway runs {version}", version=rollout.bundle.version)
@@ -114,7 +114,7 @@ def _last_words(rollout: "Rollout") -> str:
 
 
 def _words(row: dict[str, object]) -> str:
-    from host_tools.serve_bundle import refusal
+    from host_tools.remote.serve_bundle import refusal
 
     said = translated(_STATUSES.get(str(row["status"]), str(row["status"])))
     if row["why"]:

@@ -44,7 +44,7 @@ def command(
     Exit code 4 when nothing answered.
     """
     from drivers.errors import LinkDown
-    from host_tools.desk.scan import SETTINGS, Scan
+    from host_tools.desk.scan import SETTINGS, Scan, units_of
     from host_tools.desk.through import open_through
     from host_tools.desk.wires import Wire, line_text, open_serial, open_socket
 
@@ -121,6 +121,7 @@ def _scan_mbus(
     """Search a wired M-Bus; return the exit code."""
     from drivers.errors import LinkDown
     from host_tools.desk.mbus_scan import ADDRESSES, BAUDS, MBusScan, line_at
+    from host_tools.desk.scan import units_of
     from host_tools.desk.wires import line_text, open_serial, open_socket
 
     rates = [int(baud) for baud in bauds.split(",") if baud.isdigit()] if bauds else list(BAUDS)
@@ -190,18 +191,6 @@ def _line(hit: Hit, tcp: str) -> str:
     place = tcp or line_text(hit.line)
     maps = "; ".join(f"{fit.map} ({fit.why})" for fit in hit.fits) or "no map fits"
     return f"{place}  unit {hit.unit}  {hit.answer}  {maps}"
-
-
-def units_of(text: str) -> list[int]:
-    found: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not first.isdigit() or not (last or first).isdigit():
-            raise Problem(f"{text!r} are no addresses", "write 1-10,100", code=USAGE)
-        found += range(int(first), int(last or first) + 1)
-    if not found or min(found) < 0 or max(found) > 255:
-        raise Problem(f"{text!r} are no addresses", "they are within 0 .. 255", code=USAGE)
-    return found
 
 
 class _Shown:

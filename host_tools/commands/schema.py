@@ -17,7 +17,7 @@ def command(
     In an editor with a YAML language server, save it and begin the site file with
     `# yaml-language-server: $schema=./site.schema.json`.
     """
-    from host_tools import site_words
+    from host_tools.planning import site_words
 
     if sample:
         print(site_words.sample(), end="")

@@ -19,9 +19,9 @@ def new(
     force: Annotated[bool, typer.Option(help="Write over a file that is there.")] = False,
 ) -> None:
     """Ask what is on the wall, and write a site file that explains itself."""
-    from host_tools.site_file import read_site
-    from host_tools.site_new import Interview
-    from host_tools.site_words import sample
+    from host_tools.planning.site_file import read_site
+    from host_tools.planning.site_new import Interview
+    from host_tools.planning.site_words import sample
 
     if file.exists() and not force:
         raise Problem(f"{file} is there already", "give another name, or --force", code=INPUT)
@@ -42,8 +42,8 @@ def diff(
 
     Exit code 1 when something changes.
     """
-    from host_tools.site_file import read_site
-    from host_tools.site_new import difference
+    from host_tools.planning.site_file import read_site
+    from host_tools.planning.site_new import difference
 
     changes = list(difference(read_site(old), read_site(new_file)))
     for change in changes:

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from host_tools.broker import free_port
 from host_tools.language import say
 from host_tools.problems import INPUT, Problem
+from host_tools.processes.broker import free_port
 
 NAME = "ui"
 

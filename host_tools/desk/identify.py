@@ -16,7 +16,7 @@ from typing import Any
 from drivers.modbus import Modbus
 from drivers.reading import GOOD, Reading, decimal_text
 from host_tools.desk.master import Master
-from host_tools.map_file import map_names, read_map
+from host_tools.planning.map_file import map_names, read_map
 
 _POINTS = 5  # of a map are read
 _SHOWN = 4  # fits offered when none is certain

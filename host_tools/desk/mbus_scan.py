@@ -23,7 +23,7 @@ from drivers.mbus_records import selector
 from drivers.mbus_search import Search
 from drivers.reading import Reading
 from host_tools.desk.wires import Line, Wire, line_text
-from host_tools.map_file import map_names
+from host_tools.planning.map_file import map_names
 
 BAUDS = (2400, 300, 9600)
 ADDRESSES = tuple(range(251))  # 0: as meters leave the factory

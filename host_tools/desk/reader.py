@@ -13,10 +13,10 @@ from drivers import load
 from drivers.errors import LinkDown
 from host_tools.desk.master import Master, Turn
 from host_tools.desk.through import open_through
+from host_tools.desk.values import Value, Values
 from host_tools.desk.wires import Line, Wire, line_text, open_serial, open_socket
-from host_tools.map_file import read_map
+from host_tools.planning.map_file import read_map
 from host_tools.problems import DEVICE, NETWORK, USAGE, Problem
-from host_tools.values import Value, Values
 
 _LINES: dict[str, Line] = {"mbus": (2400, 8, "E", 1), "iec62056": (300, 7, "E", 1)}
 _LINE: Line = (9600, 8, "N", 1)

@@ -26,7 +26,7 @@ from drivers.modbus_frame import ANSWER, EXCEPTION, framing
 from host_tools.desk.identify import Fit, fits
 from host_tools.desk.master import Master
 from host_tools.desk.wires import Line, Wire, line_text
-from host_tools.problems import DEVICE, Problem
+from host_tools.problems import DEVICE, USAGE, Problem
 
 # Settings and how likely they are: what the maps' meters leave the factory with, the standard's
 # own (19200 8E1; Modbus over Serial Line V1.02, 2.2), and field knowledge.
@@ -50,6 +50,7 @@ SETTINGS: tuple[tuple[Line, int], ...] = (
     ((1200, 8, "N", 1), 3),
 )
 UNITS = tuple(range(1, 248))
+_UNIT_MAX = 255
 _EXTEND_S = 0.05  # longer than an adapter keeps bytes back
 _STRAYS = 4  # bytes that came while nobody was asked, so many times: somebody else is talking
 _GATEWAY = (10, 11)  # exceptions by which a gateway says that there is no such meter
@@ -242,6 +243,23 @@ class Scan:
         planned_s = sum(self._cost_s(at) * count for at, count in counts.items())
         left_s = planned_s * self._spent_s / self._planned_s
         self.on_progress(Progress(self._done, len(queue), left_s, line, unit))
+
+
+def units_of(text: str) -> list[int]:
+    """Return the addresses that a text names, as `1-10,100`; a Problem when it names none."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal():
+            raise Problem(f"{text!r} are no addresses", "write 1-10,100", code=USAGE)
+        if not int(first) <= int(last or first) <= _UNIT_MAX:
+            raise Problem(
+                f"{text!r} are no addresses",
+                "they are within 0 .. 255, the lower one first",
+                code=USAGE,
+            )
+        found += range(int(first), int(last or first) + 1)
+    return found
 
 
 def frame_in(data: bytes) -> tuple[str, int]:

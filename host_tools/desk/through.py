@@ -13,12 +13,12 @@ import ast
 import base64
 
 from drivers.errors import LinkDown
+from host_tools.cable.prompt import BoardError, Prompt
+from host_tools.cable.provision import open_gateway
 from host_tools.desk.wires import Line
+from host_tools.planning.site_rules import board as board_of
+from host_tools.planning.site_rules import board_names
 from host_tools.problems import DEVICE, INPUT, USAGE, Problem
-from host_tools.prompt import BoardError, Prompt
-from host_tools.provision import open_gateway
-from host_tools.site_rules import board as board_of
-from host_tools.site_rules import board_names
 
 _ANSWER_BYTES = 1500  # what one look brings at most
 _GAP_CHARS = 4  # silence that ends a look: 3.5 characters are a frame's end (Modbus)

@@ -14,15 +14,17 @@ from typing import Any
 from nicegui import ui
 from starlette.requests import Request
 
-from host_tools import bundle, language, ports
+from host_tools import language
 from host_tools.acceptance.paper import verdict_state
+from host_tools.cable import ports
 from host_tools.language import say, translated
+from host_tools.packing import bundle
 from host_tools.page.style import CSS
 from host_tools.page.words import LANGUAGES, best_language
 from host_tools.page.work import Work
+from host_tools.planning.site_file import read_site
+from host_tools.planning.site_rules import board_names
 from host_tools.problems import INPUT, Problem
-from host_tools.site_file import read_site
-from host_tools.site_rules import board_names
 
 _REFRESH_S = 0.4
 _STATES = {"good": "var(--good)", "note": "var(--unknown)", "failed": "var(--fault)"}
@@ -193,7 +195,7 @@ class DeskPage:
         return self._work.flash(self._port, str(self._board.value))
 
     def _deploy(self) -> bool:
-        from host_tools.image import VERSION, files_for
+        from host_tools.packing.image import VERSION, files_for
 
         if self._bundle.value:
             try:
@@ -213,7 +215,7 @@ class DeskPage:
             self._press("Provision", "key", self._provision, "provision")
 
     def _provision(self) -> bool:
-        from host_tools.provision import plan_for
+        from host_tools.cable.provision import plan_for
 
         site, name = Path(self._file.value), self._gateway.value or ""
         wanted = plan_for(read_site(site), name).wanted
@@ -236,7 +238,7 @@ class DeskPage:
             self._live = ui.html("", sanitize=False).classes("live")
 
     def _scan(self) -> bool:
-        from host_tools.commands.scan import units_of
+        from host_tools.desk.scan import units_of
 
         return self._work.scan(self._port, str(self._board.value), units_of(self._units.value))
 

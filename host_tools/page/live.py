@@ -1,6 +1,6 @@
 """The live page's layout, and how it stays fresh: one timer per open page, once a second.
 
-Not the numbers (host_tools/view.py) and not the words (words.py).
+Not the numbers (host_tools/page/view.py) and not the words (words.py).
 
     serve(view, 8080)
 """
@@ -13,8 +13,8 @@ from starlette.requests import Request
 
 from host_tools.page import picture
 from host_tools.page.style import CSS, INK, LINE_COLOURS
+from host_tools.page.view import Figures, MeterView, PointView, View
 from host_tools.page.words import LANGUAGES, Words, best_language
-from host_tools.view import Figures, MeterView, PointView, View
 
 _WINDOW_S = 600  # what a curve shows
 _REFRESH_S = 1.0

@@ -10,8 +10,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from host_tools.page.view import Figures, MeterView
 from host_tools.page.words import Words
-from host_tools.view import Figures, MeterView
 
 GOOD, FAULT, UNKNOWN = "good", "fault", "unknown"
 _NAME_MAX = 20

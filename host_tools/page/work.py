@@ -12,14 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from host_tools import acceptance, bundle, ca, claim, listener, provision
+from host_tools import acceptance
 from host_tools.acceptance import paper
-from host_tools.deploy import deploy
+from host_tools.cable import provision
+from host_tools.cable.deploy import deploy
 from host_tools.desk.wires import line_text
-from host_tools.monitor import Picture
+from host_tools.packing import bundle
+from host_tools.planning.site_file import read_site
 from host_tools.problems import NETWORK, OK, Problem
+from host_tools.remote import listener
+from host_tools.remote.monitor import Picture
 from host_tools.sheets import sheet
-from host_tools.site_file import read_site
+from host_tools.trust import ca, claim
 
 Tell = Callable[[float, str], None]
 Job = Callable[[Tell], None]
@@ -90,9 +94,9 @@ class Work:
         """Put MicroPython on a board, from the images on this computer."""
 
         def job(tell: Tell) -> None:
-            from host_tools.flash import Job as FlashJob
-            from host_tools.flash import flash
-            from host_tools.images import Images
+            from host_tools.flashing.flash import Job as FlashJob
+            from host_tools.flashing.flash import flash
+            from host_tools.flashing.images import Images
 
             images = Images()
             chosen = FlashJob(port, board, images.find(board))
@@ -169,8 +173,8 @@ class Work:
         """Follow what a gateway says on its cable, until stop is set."""
 
         def job(tell: Tell) -> None:
-            from host_tools.console import lines, open_console
-            from host_tools.ports import choose
+            from host_tools.cable.console import lines, open_console
+            from host_tools.cable.ports import choose
 
             tell(0.0, "listening")
             with open_console(choose(port)) as cable:
@@ -216,11 +220,11 @@ class Work:
         """Test a gateway; its report is in `report`, PDF and JSON in `files`."""
 
         def job(tell: Tell) -> None:
-            from host_tools.images import folder
+            from host_tools import home
 
             plan = provision.plan_for(read_site(site), gateway)
             sheet()  # what is missing is said before the test, not after it
-            key = paper.key_at(folder() / "technician.pem", passphrase)
+            key = paper.key_at(home.folder() / "technician.pem", passphrase)
             options = acceptance.Options(reads=reads, without_uplink=without_uplink)
             options.listen = _listen(plan, passphrase)
             report = acceptance.run(port, plan, options, tell)

@@ -30,9 +30,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from host_tools.broker import program
-from host_tools.image import BLOCK_BYTES, BLOCKS, ROOT, blank
+from host_tools.packing.image import BLOCK_BYTES, BLOCKS, ROOT, blank
 from host_tools.problems import INPUT, MISSING, Problem
+from host_tools.processes.broker import program
 
 HEAP = "384k"
 WATCHDOG_S = 8.0
@@ -468,8 +468,8 @@ def meters(site: str = "", gateway: str = "") -> Iterator[dict[str, str]]:
     if not site:
         yield {}
         return
-    from host_tools.demo import load_site
     from host_tools.sim.ledger import Ledger
+    from host_tools.sim.plan import load_site
     from host_tools.sim.site import SimulatedSite
 
     read = load_site(Path(site), gateway)

@@ -2,7 +2,7 @@
 
 Not what a meter meant to send, nor what the gateway made of it: taps (host_tools/sim/taps.py)
 decode the bytes that passed, with code that shares nothing with drivers/. Together with
-the database it gives the verdict of host_tools/oracle.py.
+the database it gives the verdict of host_tools/sim/oracle.py.
 """
 
 import json

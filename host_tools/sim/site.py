@@ -18,20 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from drivers import load_map
-from drivers.reading import KIND_NAMES, TEXT
-from host_tools.oracle import Rule
 from host_tools.problems import INPUT, Problem
-from host_tools.sim.attach import ASKING, ATTACH, DEFAULT_LINES, chosen_points, kind_name
+from host_tools.sim.attach import ASKING, ATTACH, DEFAULT_LINES, chosen_points
 from host_tools.sim.input_meter import InputTap
 from host_tools.sim.ledger import Ledger
 from host_tools.sim.lines import Line, LineSettings
 from host_tools.sim.loads import Day, Quantities, Series
 from host_tools.sim.meter_faults import MeterFaults
+from host_tools.sim.oracle import Rule
 from host_tools.sim.pymodbus_meter import PymodbusMeter
 from host_tools.sim.radar_meter import RadarTap
 from host_tools.sim.taps import StreamTap
-from host_tools.sim.tic_meter import labels_of, map_of
-from host_tools.thinning import thinning
+from host_tools.sim.thinning import thinning
 
 _REQUEST_GAP_S = 0.05  # silence after which a simulated meter forgets a half request
 _INPUTS = {"pulse", "contact"}  # share a port
@@ -262,23 +260,3 @@ class SimulatedSite:
 def _clock_s(text: str) -> float:
     hours, _, minutes = text.partition(":")
     return int(hours) * 3600.0 + int(minutes or 0) * 60.0
-
-
-def match_capture(gateway: dict[str, Any], capture: bytes) -> None:
-    """Change the gateway's first TIC meter so that it reads this capture: map, points, rate."""
-    for meter in gateway["meters"]:
-        if meter["protocol"] == "tic":
-            meter["map"], baud = map_of(capture)
-            labels = labels_of(capture)
-            meter["points"] = [
-                row[0]
-                for row in load_map(meter["map"])["points"]
-                if row[4].split(".")[0] in labels and kind_name(row[3]) != KIND_NAMES[TEXT]
-            ]
-            for port in gateway["ports"]:
-                if port["name"] == meter["port"]:
-                    port |= {"baud": baud, "bits": 7, "parity": "E", "stop": 1}
-            return
-    raise Problem(
-        "no meter of this site speaks TIC", "give a site with one, or leave --tic out", code=INPUT
-    )

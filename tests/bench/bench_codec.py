@@ -16,10 +16,10 @@ from pathlib import Path
 from agent.codec import decode
 from agent.codec_read import Decoded
 from agent.codec_rows import Rows
-from host_tools.codec_fast import speed_up
-from host_tools.codec_stats import OURS, measure
-from host_tools.image import compile_all
-from host_tools.series import Series, blocks, read_csv
+from host_tools.codec.fast import speed_up
+from host_tools.codec.series import Series, blocks, read_csv
+from host_tools.codec.stats import OURS, measure
+from host_tools.packing.image import compile_all
 from tests.bench.figure import Figure
 from tests.on_micropython import interpreter
 

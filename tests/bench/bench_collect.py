@@ -2,7 +2,7 @@
 
 Blocks of 60 readings x 5 points, encoded beforehand. Collectors that share a database are
 processes of their own, with the decoder that a collector has after its first 20,000 blocks
-(host_tools/codec_fast.py), but for the row that says so. PostgreSQL and collectd are skipped,
+(host_tools/codec/fast.py), but for the row that says so. PostgreSQL and collectd are skipped,
 and that is said, where they are not installed.
 """
 
@@ -20,8 +20,7 @@ import paho.mqtt.client as mqtt
 import sqlalchemy as sa
 from paho.mqtt.enums import CallbackAPIVersion
 
-from host_tools.broker import Broker
-from host_tools.codec_fast import speed_up
+from host_tools.codec.fast import speed_up
 from host_tools.collect import Collector
 from host_tools.collect.database import open_database
 from host_tools.collect.fleet.gateways import POINTS, READINGS, prepare_blocks
@@ -30,7 +29,8 @@ from host_tools.collect.open_data import Report, cells
 from host_tools.collect.pages import data
 from host_tools.collect.store import Store
 from host_tools.collect.summaries import summarise
-from host_tools.supervisor import Supervisor
+from host_tools.processes.broker import Broker
+from host_tools.processes.supervisor import Supervisor
 from tests.bench import collect_peer
 from tests.bench.collect_sizes import BLOCKS, NEWCOMERS, SIZES, measure
 from tests.bench.figure import Figure

@@ -18,8 +18,8 @@ from typing import Any
 
 from agent import codec_plain, codec_rows
 from agent.codec import Block, decode
-from host_tools.rivals import pcodec
-from host_tools.series import Series, read_csv
+from host_tools.codec.rivals import pcodec
+from host_tools.codec.series import Series, read_csv
 from tests.bench.figure import Figure
 
 ROOT = Path(__file__).resolve().parent.parent.parent

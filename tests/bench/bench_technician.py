@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from host_tools.broker import free_port
+from host_tools.processes.broker import free_port
 from tests import pictures, technicians_hour
 from tests.bench.figure import Figure
 from tests.pictures import ROOT

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from host_tools import bundle, image
+from host_tools.packing import bundle, image
 from tests.bench.figure import Figure
 from tests.on_micropython import interpreter
 

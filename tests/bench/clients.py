@@ -13,9 +13,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from host_tools import broker as nats
-from host_tools.image import compile_all
-from host_tools.supervisor import Supervisor
+from host_tools.packing.image import compile_all
+from host_tools.processes import broker as nats
+from host_tools.processes.supervisor import Supervisor
 from tests.fakes.authority import Authority
 from tests.fakes.tcp_fault_proxy import TCPFaultProxy
 from tests.on_micropython import interpreter

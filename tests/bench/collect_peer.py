@@ -24,7 +24,7 @@ import paho.mqtt.client as mqtt
 import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 
-from host_tools.codec_fast import speed_up
+from host_tools.codec.fast import speed_up
 from host_tools.collect import Collector
 from host_tools.collect.fleet.gateways import POINTS, READINGS, START_MS, Fleet, prepare_rows
 from tests.bench.figure import Figure

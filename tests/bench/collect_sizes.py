@@ -20,7 +20,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from host_tools.codec_fast import speed_up
+from host_tools.codec.fast import speed_up
 from host_tools.collect.database import open_database
 from host_tools.collect.fleet.gateways import Fleet
 from host_tools.collect.messages import Message

@@ -4,8 +4,8 @@ import shutil
 import time
 from pathlib import Path
 
-from host_tools import bundle, image
-from host_tools.deploy import deploy
+from host_tools.cable.deploy import deploy
+from host_tools.packing import bundle, image
 from host_tools.problems import OK
 from host_tools.sim.bare_board import BareBoard
 

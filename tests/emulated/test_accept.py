@@ -11,22 +11,24 @@ from pathlib import Path
 import pytest
 
 from drivers import load_map
-from host_tools import acceptance, ca, claim, labels, language, listener, sheets
-from host_tools import provision as library
+from host_tools import acceptance, labels, language, sheets
 from host_tools.acceptance import Options, cable, paper, running
 from host_tools.acceptance.findings import FAILED as NO
 from host_tools.acceptance.findings import GOOD, NOTE, SKIPPED, MeterResult, Report, hints
-from host_tools.broker import Broker, Papers
+from host_tools.cable import provision as library
+from host_tools.cable.prompt import Prompt
 from host_tools.collect import Collector
 from host_tools.collect.jetstream import JetStream
-from host_tools.permissions import VISITOR
+from host_tools.planning.site_file import read_site
 from host_tools.problems import FAILED, INPUT, OK, USAGE, Problem
-from host_tools.prompt import Prompt
+from host_tools.processes.broker import Broker, Papers
+from host_tools.processes.supervisor import Supervisor
+from host_tools.remote import listener
 from host_tools.sim.lines import LineSettings
 from host_tools.sim.modbus_meter import ModbusMeter
 from host_tools.sim.workbench import SerialBench
-from host_tools.site_file import read_site
-from host_tools.supervisor import Supervisor
+from host_tools.trust import ca, claim
+from host_tools.trust.permissions import VISITOR
 from tests import pictures, technicians_hour
 from tests.emulated.bare import ROOT, deployed
 

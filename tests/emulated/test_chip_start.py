@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from host_tools.image import compile_all, settings_files
+from host_tools.packing.image import compile_all, settings_files
 from tests.on_micropython import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from host_tools.broker import Broker
 from host_tools.collect.collector import Collector
-from host_tools.demo import Demo, load_site
-from host_tools.oracle import NEAR_MS, read_database
+from host_tools.demo.demonstration import Demo
 from host_tools.problems import INPUT, NETWORK, Problem
+from host_tools.processes.broker import Broker
 from host_tools.sim.input_meter import InputMeters
+from host_tools.sim.oracle import NEAR_MS, read_database
+from host_tools.sim.plan import load_site
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -110,7 +111,7 @@ def test_what_is_stored_behind_the_last_look_is_neither_owed_nor_altered(tmp_pat
 
     with Demo(site, tmp_path / "demo") as demo:
         _until(_grown(demo, 2))
-        mocker.patch("host_tools.demo.read_database", late)
+        mocker.patch("host_tools.demo.demonstration.read_database", late)
         assert demo.settle(90)
         result = demo.result()
         _until(_grown_database(demo, 2))
@@ -184,7 +185,7 @@ def test_the_gateway_listens_on_no_port(tmp_path, sooner):
 def test_a_power_cut_a_network_cut_and_a_garbled_line_cost_what_is_declared(
     tmp_path, sooner, mocker
 ):
-    mocker.patch("host_tools.demo.NETWORK_OFF_S", 4.0)
+    mocker.patch("host_tools.demo.demonstration.NETWORK_OFF_S", 4.0)
     with Demo(load_site(sooner("household")), tmp_path / "demo") as demo:
         _until(_grown(demo))
         demo.cut_power()

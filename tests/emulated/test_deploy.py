@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from host_tools import bundle, image
-from host_tools.deploy import deploy
+from host_tools.cable.deploy import deploy
+from host_tools.cable.prompt import Prompt
+from host_tools.packing import bundle, image
 from host_tools.problems import DEVICE, INPUT, OK, USAGE, Problem
-from host_tools.prompt import Prompt
 from host_tools.sim.bare_board import BareBoard
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -205,7 +205,7 @@ def test_a_board_that_falls_silent_is_said(boards, monkeypatch):
     board = boards()
     board.keeps_port = True
     board.cut_after_bytes = 5_000
-    monkeypatch.setattr("host_tools.raw_port.ANSWER_S", 0.5)
+    monkeypatch.setattr("host_tools.cable.raw_port.ANSWER_S", 0.5)
     result = _one(board, SMALL)
     assert result.code == DEVICE and result.remedy
     board.power_on()

@@ -11,19 +11,20 @@ from decimal import Decimal
 import pytest
 
 from drivers import load_map
-from host_tools import bundle, ca, claim
-from host_tools.broker import Broker, free_port
 from host_tools.collect import Collector
-from host_tools.images import Images
-from host_tools.key_file import read_keys
+from host_tools.flashing.images import Images
+from host_tools.packing import bundle
 from host_tools.page.desk import STYLE
 from host_tools.page.work import Work
 from host_tools.problems import DEVICE, Problem
+from host_tools.processes.broker import Broker, free_port
+from host_tools.processes.supervisor import Supervisor
 from host_tools.sim.bare_board import BareBoard
 from host_tools.sim.lines import LineSettings
 from host_tools.sim.modbus_meter import ModbusMeter
 from host_tools.sim.workbench import SerialBench
-from host_tools.supervisor import Supervisor
+from host_tools.trust import ca, claim
+from host_tools.trust.key_file import read_keys
 from tests import pictures, technicians_hour
 from tests.emulated.bare import ROOT, await_words
 from tests.host.test_flash import Drive, uf2_image

@@ -11,8 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from firmware.build import VERSION
-from host_tools import image
-from host_tools.supervisor import Supervisor
+from host_tools.packing import image
+from host_tools.processes.supervisor import Supervisor
 from tests.fakes.gateway_and_collector import GATEWAY, World
 from tests.frozen import PROGRAM
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from agent.record import EVENT, pack_record
-from host_tools.demo import Demo, load_site
-from host_tools.monitor import Line, Picture
+from host_tools.demo.demonstration import Demo
 from host_tools.problems import DEVICE, MISSING, NETWORK
+from host_tools.remote.monitor import Line, Picture
+from host_tools.sim.plan import load_site
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOUSEHOLD = ROOT / "host_tools" / "sim" / "sites" / "household.yaml"

@@ -3,13 +3,13 @@
 import threading
 from decimal import Decimal
 
-from host_tools.board import EmulatedBoard
-from host_tools.image import build
-from host_tools.map_file import own_maps, read_map
+from host_tools.packing.image import build
+from host_tools.planning.map_file import own_maps, read_map
+from host_tools.processes.supervisor import Supervisor
+from host_tools.sim.board import EmulatedBoard
 from host_tools.sim.lines import LineSettings
 from host_tools.sim.modbus_meter import ModbusMeter
 from host_tools.sim.workbench import SerialBench
-from host_tools.supervisor import Supervisor
 
 _MAP = '''"""The pump in the cellar: its manual, page 12."""
 

@@ -15,14 +15,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.mac import TAG_BYTES
-from host_tools import ca, claim, image
-from host_tools import provision as library
-from host_tools.broker import Broker, Papers
+from host_tools.cable import provision as library
+from host_tools.cable.prompt import Prompt
+from host_tools.packing import image
+from host_tools.planning.site_file import read_site
 from host_tools.problems import DEVICE, FAILED, INPUT, OK, USAGE, Problem
-from host_tools.prompt import Prompt
+from host_tools.processes.broker import Broker, Papers
+from host_tools.processes.supervisor import Supervisor
 from host_tools.sim.bare_board import BareBoard
-from host_tools.site_file import read_site
-from host_tools.supervisor import Supervisor
+from host_tools.trust import ca, claim
 from tests.emulated.bare import ROOT, deployed
 
 PHRASE = "une longue phrase de passe"

@@ -5,9 +5,9 @@ import threading
 
 from agent.record import BOOT, check_record
 from agent.ring import Ring
-from host_tools.board import EmulatedBoard
-from host_tools.image import build
-from host_tools.supervisor import Supervisor
+from host_tools.packing.image import build
+from host_tools.processes.supervisor import Supervisor
+from host_tools.sim.board import EmulatedBoard
 from tests.fakes.nor_flash import NorFlash
 
 _LIVES = 4

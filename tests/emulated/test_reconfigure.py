@@ -7,9 +7,9 @@ import time
 import pytest
 
 from agent.settings import split
-from host_tools import image
-from host_tools.image import compile_all
-from host_tools.supervisor import Supervisor
+from host_tools.packing import image
+from host_tools.packing.image import compile_all
+from host_tools.processes.supervisor import Supervisor
 from tests.fakes.gateway_and_collector import GATEWAY, World
 
 

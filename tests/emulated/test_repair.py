@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from agent.commands import seal
-from host_tools import bundle, image
-from host_tools.supervisor import Supervisor
+from host_tools.packing import bundle, image
+from host_tools.processes.supervisor import Supervisor
 from tests.fakes.gateway_and_collector import GATEWAY, World
 
 

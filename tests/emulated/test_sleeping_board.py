@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from host_tools import image
-from host_tools.supervisor import Supervisor
+from host_tools.packing import image
+from host_tools.processes.supervisor import Supervisor
 from tests.fakes.gateway_and_collector import GATEWAY, World
 
 METERS = {

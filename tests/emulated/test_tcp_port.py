@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 
 from drivers import load_map
-from host_tools.board import EmulatedBoard
-from host_tools.image import build
+from host_tools.packing.image import build
+from host_tools.processes.supervisor import Supervisor
+from host_tools.sim.board import EmulatedBoard
 from host_tools.sim.modbus_meter import ModbusMeter
 from host_tools.sim.workbench import SocketBench
-from host_tools.supervisor import Supervisor
 
 
 @pytest.mark.parametrize("transport", ["tcp", "rtu_tcp"])

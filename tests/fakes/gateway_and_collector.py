@@ -7,14 +7,14 @@ import time
 from cryptography.hazmat.primitives import serialization
 
 from agent.settings import split
-from host_tools import bundle, image, release
-from host_tools.board import EmulatedBoard
-from host_tools.broker import Broker
-from host_tools.broker_at import context_of
 from host_tools.collect.collector import Collector
 from host_tools.collect.jetstream import JetStream
-from host_tools.demo_papers import HOST, make_papers
-from host_tools.serve_bundle import BundleServer
+from host_tools.demo.papers import HOST, make_papers
+from host_tools.packing import bundle, image, release
+from host_tools.processes.broker import Broker
+from host_tools.remote.broker_at import context_of
+from host_tools.remote.serve_bundle import BundleServer
+from host_tools.sim.board import EmulatedBoard
 
 KEY = bytes(range(32))
 GATEWAY = "gw-a"

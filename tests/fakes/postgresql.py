@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from host_tools.broker import free_port
+from host_tools.processes.broker import free_port
 
 _DEADLINE_S = 30
 

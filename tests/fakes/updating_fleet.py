@@ -26,7 +26,7 @@ from agent.session import CLOSE, OPEN
 from agent.settings import Settings
 from agent.slots import Slots
 from agent.upgrade import KEYS, Upgrade
-from host_tools import bundle
+from host_tools.packing import bundle
 from tests.fakes.memory_ground import MemoryGround
 
 boot: Any = import_module("firmware.boot")  # host tools' types know nothing of a board's

@@ -1,4 +1,4 @@
-"""A view (host_tools/view.py) of a site that stands still, to look at and test the live page.
+"""A view (host_tools/page/view.py) of a site that stands still, to look at and test the live page.
 
 python -m tests.fakes.view_of_a_site PORT        # serves it
 """
@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Sequence
 
-from host_tools.view import Figures, MeterView, PointView
+from host_tools.page.view import Figures, MeterView, PointView
 
 START_S = 1_700_000_000.0
 _POWER = PointView("power", "W", 0, "gauge")
@@ -91,6 +91,6 @@ class StillView:
 
 
 if __name__ == "__main__":
-    from host_tools.page import serve
+    from host_tools.page.live import serve
 
     serve(StillView(), int(sys.argv[1]))

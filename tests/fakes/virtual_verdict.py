@@ -3,7 +3,7 @@
     read = Read(records, ledger, meters, begun_ms, now_ms, offs, lives, eras)
     verdict = judge(read, ledger, meters, sensor, every_ms, set_ms)
 
-Portable. Not here: the demonstration's oracle (host_tools/oracle.py), which reads a database.
+Portable. Not here: the demonstration's oracle (host_tools/sim/oracle.py), which reads a database.
 """
 
 import json

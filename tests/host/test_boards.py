@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from host_tools import site_rules
+from host_tools.planning import site_rules
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = sorted(path.stem for path in (ROOT / "boards").glob("*.py") if path.stem != "__init__")

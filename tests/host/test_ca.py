@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import p256
-from host_tools import ca, claim
 from host_tools.problems import FAILED, INPUT, OK, USAGE, Problem
+from host_tools.trust import ca, claim
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PHRASE = "une longue phrase de passe"

@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import p256
-from host_tools import ca
-from host_tools.broker import free_port, program
 from host_tools.commands import ca as commands
 from host_tools.commands.collect import _context
-from host_tools.permissions import MOSQUITTO_SETTINGS, VISITOR, mosquitto_acl, nats_users
 from host_tools.problems import INPUT, OK, USAGE, Problem
+from host_tools.processes.broker import free_port, program
+from host_tools.trust import ca
+from host_tools.trust.permissions import MOSQUITTO_SETTINGS, VISITOR, mosquitto_acl, nats_users
 from tests.host.test_ca import PHRASE, ROOT, _handshake
 from tests.host.test_permissions import _MOSQUITTO, _NATS, Peer, running
 from tests.skips import skip

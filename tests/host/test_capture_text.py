@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from host_tools.capture import Parser, read_capture
-from host_tools.capture_text import bytes_of
+from host_tools.desk.capture import Parser, read_capture
+from host_tools.desk.capture_text import bytes_of
 from host_tools.problems import INPUT, Problem
 from tests.vectors.frames import FRAMES
 

@@ -5,10 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from host_tools.codec_stats import measure
-from host_tools.commands.codec import app
-from host_tools.problems import Problem
-from host_tools.series import (
+from host_tools.codec.series import (
     Series,
     blocks,
     blocks_on_device,
@@ -17,6 +14,9 @@ from host_tools.series import (
     encode,
     read_csv,
 )
+from host_tools.codec.stats import measure
+from host_tools.commands.codec import app
+from host_tools.problems import Problem
 
 _CSV = "t,energy,power,note\n" + "".join(
     f"{1700000000 + 10 * i + (i % 7 == 3) * 0.25:.3f},{5000000000 + 3 * i},"
@@ -122,6 +122,6 @@ def test_what_cannot_be_read_is_said(tmp_path):
 
 def test_a_block_that_comes_back_otherwise_is_no_figure(monkeypatch):
     series = Series("x", ["t", "a"], [0, 0], [(1000 * i, [i]) for i in range(9)])
-    monkeypatch.setattr("host_tools.codec_stats.blocks", lambda found, rows: blocks(series, 4)[:2])
+    monkeypatch.setattr("host_tools.codec.stats.blocks", lambda found, rows: blocks(series, 4)[:2])
     with pytest.raises(Problem, match="otherwise"):
         measure([series], [4], rivals=())

@@ -11,11 +11,11 @@ import pytest
 from ruamel.yaml import YAML
 from typer.main import get_command
 
-from host_tools.broker import program
 from host_tools.collect.rules import read_rules
 from host_tools.commands import collect as collect_command
 from host_tools.commands import pages as pages_command
-from host_tools.permissions import nats_users
+from host_tools.processes.broker import program
+from host_tools.trust.permissions import nats_users
 
 FOLDER = Path(__file__).parents[2] / "host_tools" / "collect" / "deploy"
 COMMANDS = {"collect": collect_command, "pages": pages_command}

@@ -14,14 +14,14 @@ from sqlalchemy.exc import OperationalError
 
 from agent.mac import Mac
 from agent.record import BLOCK, SCHEMA
-from host_tools.broker import Broker
 from host_tools.collect import Collector, queries
 from host_tools.collect.database import open_database
 from host_tools.collect.endpoint import Endpoint, split_records
 from host_tools.collect.jetstream import JetStream
 from host_tools.collect.messages import Message
 from host_tools.collect.store import Store
-from host_tools.supervisor import Supervisor
+from host_tools.processes.broker import Broker
+from host_tools.processes.supervisor import Supervisor
 from tests.fakes.gateway_messages import JOURNAL, birth, readings, record, schema, wire
 
 DEADLINE_S = 30

@@ -12,11 +12,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.mac import Mac
 from agent.record import BLOCK
-from host_tools.broker import Broker
 from host_tools.collect import Collector, queries
 from host_tools.collect.database import open_database
 from host_tools.collect.messages import Message
-from host_tools.supervisor import Supervisor
+from host_tools.processes.broker import Broker
+from host_tools.processes.supervisor import Supervisor
 from tests.fakes.gateway_messages import JOURNAL, birth, readings, record
 
 DEADLINE_S = 20

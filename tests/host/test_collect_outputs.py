@@ -16,7 +16,6 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.record import BLOCK, SCHEMA, TIME
 from drivers.reading import COUNTER, GAUGE, GOOD, IMPLAUSIBLE, STATE
-from host_tools.broker import Broker
 from host_tools.collect import tables
 from host_tools.collect.database import open_database
 from host_tools.collect.open_data import export
@@ -30,7 +29,8 @@ from host_tools.collect.rules import parse_rules
 from host_tools.collect.store import Store
 from host_tools.collect.summaries import summarise
 from host_tools.problems import Problem
-from host_tools.supervisor import Supervisor
+from host_tools.processes.broker import Broker
+from host_tools.processes.supervisor import Supervisor
 from tests.fakes.context_broker import ContextBroker
 from tests.fakes.gateway_messages import GOOD as BOTH_GOOD
 from tests.fakes.gateway_messages import START_MS, birth, block, readings, record, schema

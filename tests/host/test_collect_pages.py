@@ -17,13 +17,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from host_tools.broker import free_port
 from host_tools.collect.pages import access, data, words
 from host_tools.collect.pages.app import Pages, serve
 from host_tools.collect.pages.cells import journal_text
 from host_tools.collect.rules import Rules
 from host_tools.page.words import LANGUAGES
 from host_tools.problems import Problem
+from host_tools.processes.broker import free_port
 from tests.fakes import fleet_of_gateways
 from tests.skips import skip
 

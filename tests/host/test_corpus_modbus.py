@@ -10,7 +10,7 @@ import pytest
 from drivers.errors import BadFrame, Refused
 from drivers.modbus import Modbus
 from drivers.reading import Reading
-from host_tools.capture import Parser
+from host_tools.desk.capture import Parser
 
 FRAMES = Path(__file__).resolve().parents[2] / "../shared/corpus/modbus/frames"
 pytestmark = pytest.mark.skipif(not FRAMES.exists(), reason="no ../shared/corpus here")

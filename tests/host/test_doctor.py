@@ -9,9 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from host_tools import doctor, ports
+from host_tools import doctor
+from host_tools.cable import ports
+from host_tools.planning.site_rules import board_names
 from host_tools.problems import DEVICE, USAGE, Problem
-from host_tools.site_rules import board_names
 from tests.messages import ROOT
 
 
@@ -137,7 +138,7 @@ def test_what_is_not_installed_is_said_and_esptool_is_only_a_note():
 
 
 def test_an_image_that_has_rotted_is_found(tmp_path):
-    from host_tools.images import Images
+    from host_tools.flashing.images import Images
     from tests.host.test_flash import uf2_image
 
     file = tmp_path / "RPI_PICO_W-1.uf2"
@@ -150,7 +151,7 @@ def test_an_image_that_has_rotted_is_found(tmp_path):
 
 
 def test_a_bundle_is_whole_and_signed_by_somebody_known(tmp_path):
-    from host_tools import bundle, release
+    from host_tools.packing import bundle, release
 
     phrase = "a long passphrase"
     keys = [release.make_key(tmp_path / f"{name}.pem", phrase) for name in ("ours", "theirs")]
@@ -174,7 +175,7 @@ def test_a_bundle_is_whole_and_signed_by_somebody_known(tmp_path):
 
 
 def test_a_clock_before_its_own_authority_and_one_behind_it(tmp_path):
-    from host_tools import ca
+    from host_tools.trust import ca
 
     ca.create(tmp_path / "ca", "Ville", "a long passphrase")
     now_s = time.time()

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from host_tools import bootloader, esp_table, uf2
-from host_tools.flash import Job, flash
-from host_tools.images import Images, inspect
+from host_tools.flashing import bootloader, esp_table, uf2
+from host_tools.flashing.flash import Job, flash
+from host_tools.flashing.images import Images, inspect
+from host_tools.planning.site_rules import board
 from host_tools.problems import DEVICE, INPUT, OK, USAGE, Problem
-from host_tools.site_rules import board
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MOCK = Path(sys.executable).with_name("esp32-mock-bootloader")

@@ -3,9 +3,9 @@
 import pytest
 
 from agent import slots
-from host_tools import bundle
 from host_tools.acceptance import standing
 from host_tools.acceptance.findings import GOOD, NOTE, Report
+from host_tools.packing import bundle
 
 
 class Board:

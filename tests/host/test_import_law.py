@@ -135,3 +135,38 @@ def test_each_breach_is_found(path, source):
 
 def test_the_hal_may_import_hardware():
     assert not violations("firmware/hal/rp2.py", "import machine")
+
+
+def circle(arrows: dict[str, set[str]]) -> list[str]:
+    """Return rooms that import one another in a circle; [] when there is none."""
+    rooms = set(arrows) | {room for found in arrows.values() for room in found}
+    while free := {room for room in rooms if not arrows.get(room, set()) & (rooms - {room})}:
+        rooms -= free
+    return sorted(rooms)
+
+
+def _host_arrows():
+    """Return which rooms of host_tools/ each of them imports; files beside them are left out."""
+    folder = ROOT / "host_tools"
+    rooms = {path.name for path in folder.iterdir() if (path / "__init__.py").exists()}
+    arrows: dict[str, set[str]] = {}
+    for room in rooms:
+        names = arrows[room] = set()
+        for path in (folder / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    names |= {alias.name.partition("host_tools.")[2] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module == "host_tools":
+                    names |= {alias.name for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module:
+                    names.add(node.module.partition("host_tools.")[2])
+        arrows[room] = {name.partition(".")[0] for name in names} & rooms
+    return arrows
+
+
+def test_no_room_of_the_host_tools_knows_who_lives_above_it():
+    arrows = _host_arrows()
+    assert len(arrows) > 10 and {"trust", "cable"} <= arrows["commands"]
+    assert not circle(arrows)
+    for room, below in {"trust": "packing", "sim": "collect", "collect": "page"}.items():
+        assert circle(arrows | {below: arrows[below] | {room}})

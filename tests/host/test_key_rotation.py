@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from agent.orders import CannotDo
 from agent.upgrade import KEYS
-from host_tools import bundle, release
-from host_tools.serve_bundle import chunk
+from host_tools.packing import bundle, release
+from host_tools.remote.serve_bundle import chunk
 from tests.fakes import updating_fleet
 from tests.fakes.updating_fleet import Gateway, key_of
 

@@ -5,10 +5,10 @@ import queue
 import paho.mqtt.client as mqtt
 import pytest
 
-from host_tools.listener import address, listen
-from host_tools.permissions import SHOWS
+from host_tools.cable.provision import Plan
 from host_tools.problems import USAGE, Problem
-from host_tools.provision import Plan
+from host_tools.remote.listener import address, listen
+from host_tools.trust.permissions import SHOWS
 from tests.fakes.broker_process import BrokerProcess
 
 WAIT_S = 10

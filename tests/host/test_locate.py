@@ -7,13 +7,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-import host_tools.ports
-import host_tools.prompt
-import host_tools.serve_bundle
+import host_tools.cable.ports
+import host_tools.cable.prompt
+import host_tools.remote.serve_bundle
 from host_tools import language
 from host_tools.commands import locate
 from host_tools.problems import FAILED, OK, Problem
-from host_tools.serve_bundle import Heard
+from host_tools.remote.serve_bundle import Heard
 
 
 class FakePrompt:
@@ -45,8 +45,10 @@ class FakePrompt:
 
 @pytest.mark.parametrize("has_led", [True, False])
 def test_by_cable_it_stops_blinks_and_starts(monkeypatch, capsys, has_led):
-    monkeypatch.setattr(host_tools.prompt, "Prompt", FakePrompt)
-    monkeypatch.setattr(host_tools.ports, "choose", lambda port: SimpleNamespace(port="/dev/x"))
+    monkeypatch.setattr(host_tools.cable.prompt, "Prompt", FakePrompt)
+    monkeypatch.setattr(
+        host_tools.cable.ports, "choose", lambda port: SimpleNamespace(port="/dev/x")
+    )
     monkeypatch.setattr(FakePrompt, "files_there", {"led": 3} if has_led else {"main.py": 1})
     with pytest.raises(typer.Exit) as ended:
         locate.command(port="/dev/x", seconds=90, as_json=True)
@@ -84,7 +86,7 @@ class FakeServer:
 
 
 def test_by_the_broker_its_answer_counts(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(host_tools.serve_bundle, "BundleServer", FakeServer)
+    monkeypatch.setattr(host_tools.remote.serve_bundle, "BundleServer", FakeServer)
     keys = tmp_path / "keys.json"
     keys.write_text(json.dumps({"gw-a": "ab" * 32}))
     for answer, code, words in (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from host_tools.image import AT_A_DESK, INPUTS, PACKAGES, ROOT, imports, paths_for, sources
+from host_tools.packing.image import AT_A_DESK, INPUTS, PACKAGES, ROOT, imports, paths_for, sources
 
 MANIFEST = ROOT / "firmware" / "manifest.py"
 IMAGES = sorted((ROOT / "firmware" / "images").glob("ECLOR_*"))

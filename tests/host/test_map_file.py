@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from drivers import load
-from host_tools.map_file import MapProblem, check_map, map_names, own_maps, read_map
+from host_tools.planning.map_file import MapProblem, check_map, map_names, own_maps, read_map
 from host_tools.problems import Problem
 from tests.on_micropython import interpreter
 

@@ -22,7 +22,7 @@ from drivers.reading import decimal_text
 from host_tools.desk.master import Master
 from host_tools.desk.reader import Request, read_meter
 from host_tools.desk.wires import SocketWire
-from host_tools.map_file import map_names
+from host_tools.planning.map_file import map_names
 from host_tools.sim.lines import LineSettings
 from host_tools.sim.modbus_meter import Illegal, ModbusMeter
 from host_tools.sim.pymodbus_meter import PymodbusMeter

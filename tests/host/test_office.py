@@ -7,13 +7,19 @@ import pytest
 import typer
 
 from agent.mac import TAG_BYTES
-from host_tools import ca
-from host_tools.broker import free_port, program
-from host_tools.broker_at import context_for, context_of, day_context, host_and_port
 from host_tools.commands import locate
-from host_tools.permissions import MOSQUITTO_SETTINGS, OFFICE, VISITOR, mosquitto_acl, nats_users
 from host_tools.problems import FAILED, INPUT, NETWORK, USAGE, Problem
-from host_tools.serve_bundle import BundleServer
+from host_tools.processes.broker import free_port, program
+from host_tools.remote.broker_at import context_for, context_of, day_context, host_and_port
+from host_tools.remote.serve_bundle import BundleServer
+from host_tools.trust import ca
+from host_tools.trust.permissions import (
+    MOSQUITTO_SETTINGS,
+    OFFICE,
+    VISITOR,
+    mosquitto_acl,
+    nats_users,
+)
 from tests.host.test_ca import PHRASE
 from tests.host.test_permissions import _MOSQUITTO, _NATS, Peer, running
 from tests.skips import skip

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from host_tools.broker import free_port
 from host_tools.page import picture, words
-from host_tools.view import Figures
+from host_tools.page.view import Figures
+from host_tools.processes.broker import free_port
 from tests.fakes.view_of_a_site import StillView
 from tests.skips import skip
 

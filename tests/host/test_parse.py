@@ -9,7 +9,7 @@ import pytest
 
 from drivers import DRIVERS
 from drivers.gcm import GCM
-from host_tools.capture import Parser, read_capture
+from host_tools.desk.capture import Parser, read_capture
 from host_tools.problems import Problem
 from tests.vectors.frames import BODIES, CLOSE
 

@@ -17,11 +17,13 @@ import pytest
 
 from agent.record import BLOCK
 from agent.topics import Topics
-from host_tools.broker import free_port, program
 from host_tools.collect import Collector, queries
 from host_tools.collect.jetstream import JetStream
 from host_tools.commands import ca
-from host_tools.permissions import (
+from host_tools.planning.site_file import read_site
+from host_tools.problems import Problem
+from host_tools.processes.broker import free_port, program
+from host_tools.trust.permissions import (
     COLLECTOR,
     HEARS,
     MOSQUITTO_SETTINGS,
@@ -29,8 +31,6 @@ from host_tools.permissions import (
     mosquitto_acl,
     nats_users,
 )
-from host_tools.problems import Problem
-from host_tools.site_file import read_site
 from tests.fakes.authority import Authority
 from tests.fakes.gateway_messages import START_MS, birth, readings, wire
 from tests.skips import skip

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.config import validate
-from host_tools import promise
+from host_tools.planning import promise
 
 KEY = "00" * 32
 

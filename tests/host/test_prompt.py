@@ -13,7 +13,7 @@ import time
 import pytest
 from mpremote.transport import TransportError
 
-from host_tools import prompt
+from host_tools.cable import prompt
 from host_tools.problems import Problem
 from host_tools.sim import bare_board
 

@@ -4,8 +4,8 @@ import pytest
 from typer.testing import CliRunner
 
 from agent import signature
-from host_tools import bundle, release
 from host_tools.__main__ import _register, app
+from host_tools.packing import bundle, release
 from host_tools.problems import Problem
 
 PASSPHRASE = "a long enough passphrase"

@@ -11,8 +11,8 @@ from agent.journal import Journal
 from agent.record import BLOCK, SCHEMA
 from agent.ring import Ring
 from agent.store import Files
-from host_tools import archive, rescue
-from host_tools.collect import queries
+from host_tools.cable import archive
+from host_tools.collect import queries, rescue
 from host_tools.collect.database import open_database
 from host_tools.collect.store import Store
 from host_tools.commands import collect

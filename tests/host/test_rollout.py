@@ -5,11 +5,12 @@ from itertools import chain
 
 import pytest
 
-from host_tools import bundle, language
+from host_tools import language
 from host_tools.commands import rollout as verb
+from host_tools.packing import bundle
 from host_tools.problems import Problem
-from host_tools.rollout import CONFIRMED, DONE, FAILED, GOING, STOPPED, Rollout
-from host_tools.serve_bundle import Heard
+from host_tools.remote.rollout import CONFIRMED, DONE, FAILED, GOING, STOPPED, Rollout
+from host_tools.remote.serve_bundle import Heard
 
 DATA = bundle.pack({"a.mpy": b"x"}, "2.0", 2, ["host"])
 NAMES = [f"gw-{i:02}" for i in range(20)]

@@ -8,8 +8,8 @@ import pytest
 import typer
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from host_tools import bundle, release
 from host_tools.commands import rollout as verb
+from host_tools.packing import bundle, release
 from host_tools.problems import FAILED, OK
 from tests.fakes.broker_process import BrokerProcess
 from tests.fakes.updating_fleet import Fleet, acknowledge, key_of, keys_file

@@ -14,14 +14,16 @@ from typer.testing import CliRunner
 from agent import p256
 from agent.keys import following, name_of
 from agent.mac import Mac
-from host_tools import bundle, ca, release, rotate
 from host_tools.collect import Collector, tables
 from host_tools.collect.messages import Message
 from host_tools.collect.seals import Seals
 from host_tools.collect.transaction import Ack
 from host_tools.commands.ca import app
-from host_tools.key_file import KeyFile, read_keys, write_keys
+from host_tools.packing import bundle, release
 from host_tools.problems import FAILED, NETWORK, Problem
+from host_tools.remote import rotate
+from host_tools.trust import ca
+from host_tools.trust.key_file import KeyFile, read_keys, write_keys
 from tests.fakes.broker_process import BrokerProcess
 from tests.fakes.updating_fleet import Fleet, key_of, keys_file
 

@@ -16,9 +16,9 @@ import pytest
 from drivers import load_map
 from host_tools.desk.identify import fits
 from host_tools.desk.master import Master
-from host_tools.desk.scan import SETTINGS, UNITS, Scan, frame_in
+from host_tools.desk.scan import SETTINGS, UNITS, Scan, frame_in, units_of
 from host_tools.desk.wires import SerialWire, open_serial, open_socket
-from host_tools.map_file import map_names
+from host_tools.planning.map_file import map_names
 from host_tools.problems import DEVICE, Problem
 from host_tools.sim.lines import LineSettings
 from host_tools.sim.loads import Day, Quantities
@@ -313,3 +313,16 @@ def test_ctrl_c_keeps_what_was_found():
 def test_a_port_that_is_not_there_is_told_before_anything_else():
     with pytest.raises(Problem, match="/dev/absent"):
         open_serial("/dev/absent", SETTINGS[0][0])
+
+
+def test_addresses_are_told_one_by_one_and_as_ranges():
+    assert units_of("1-4,100,247-247") == [1, 2, 3, 4, 100, 247]
+    assert units_of("0-255") == list(range(256))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1,", "-5", "5-", "a", "²", "1-2-3", "9-3", "256", "0-99999999999"]
+)
+def test_what_names_no_addresses_is_refused_at_once(text):
+    with pytest.raises(Problem, match="are no addresses"):
+        units_of(text)

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from host_tools.board import EmulatedBoard
-from host_tools.supervisor import Supervisor
+from host_tools.processes.supervisor import Supervisor
+from host_tools.sim.board import EmulatedBoard
 
 _FIRMWARE = """
 import json, sys, time

@@ -5,8 +5,8 @@ import threading
 
 import paho.mqtt.client as mqtt
 
-from host_tools.broker import Broker, free_port
-from host_tools.supervisor import Supervisor
+from host_tools.processes.broker import Broker, free_port
+from host_tools.processes.supervisor import Supervisor
 
 
 def _client(port, name, on_message=None):

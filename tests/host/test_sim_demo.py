@@ -12,12 +12,15 @@ import pytest
 
 pytest.importorskip("agent.codec", reason="the block codec is not in this tree")
 
-from host_tools import board, demo, image
 from host_tools.commands import demo as command
+from host_tools.demo import demonstration as demo
+from host_tools.packing import image
 from host_tools.problems import INPUT, MISSING, Problem
+from host_tools.sim import board
+from host_tools.sim.plan import SiteFile, load_site
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-_SITE = demo.SiteFile(
+_SITE = SiteFile(
     "testsite",
     {"day": "household"},
     {
@@ -45,8 +48,10 @@ def mute_gateway(mocker, tmp_path):
     boot = tmp_path / "boot.py"
     boot.touch()
     mute = functools.partial(board.EmulatedBoard, start=start)
-    mocker.patch("host_tools.demo.EmulatedBoard", mute)
-    mocker.patch("host_tools.demo.image.build", functools.partial(image.build, boot=boot))
+    mocker.patch("host_tools.demo.demonstration.EmulatedBoard", mute)
+    mocker.patch(
+        "host_tools.demo.demonstration.image.build", functools.partial(image.build, boot=boot)
+    )
 
 
 def _wait(condition, seconds=15.0):
@@ -69,7 +74,7 @@ def test_every_part_starts_and_a_mute_gateway_is_named(mute_gateway, tmp_path):
 
 
 def test_the_power_button_kills_and_returns_the_gateway(mute_gateway, mocker, tmp_path):
-    mocker.patch("host_tools.demo.POWER_OFF_S", 0.05)
+    mocker.patch("host_tools.demo.demonstration.POWER_OFF_S", 0.05)
     with demo.Demo(_SITE, tmp_path / "run") as running:
         _wait(lambda: running.log_lines(50).count("mute") == 1)
         running.cut_power()
@@ -79,7 +84,7 @@ def test_the_power_button_kills_and_returns_the_gateway(mute_gateway, mocker, tm
 
 def test_an_absent_broker_is_said_and_the_rest_goes_on(mute_gateway, mocker, tmp_path):
     problem = Problem("nats-server is not installed", "run `make setup`", code=MISSING)
-    mocker.patch("host_tools.demo.Broker.start", side_effect=problem)
+    mocker.patch("host_tools.demo.demonstration.Broker.start", side_effect=problem)
     with demo.Demo(_SITE, tmp_path / "run") as running:
         _wait(lambda: "mute" in running.log_lines(50))
         _wait(lambda: running.figures().parts)
@@ -89,7 +94,7 @@ def test_an_absent_broker_is_said_and_the_rest_goes_on(mute_gateway, mocker, tmp
 
 def test_an_absent_collector_is_said_and_the_rest_goes_on(mute_gateway, mocker, tmp_path):
     problem = Problem("the database cannot be opened", "free some space")
-    mocker.patch("host_tools.demo.Collector", side_effect=problem)
+    mocker.patch("host_tools.demo.demonstration.Collector", side_effect=problem)
     with demo.Demo(_SITE, tmp_path / "run") as running:
         _wait(lambda: "mute" in running.log_lines(50))
         assert any("collector absent" in line for line in running.log_lines(50))
@@ -97,7 +102,7 @@ def test_an_absent_collector_is_said_and_the_rest_goes_on(mute_gateway, mocker, 
 
 def test_a_firmware_that_cannot_be_built_is_said_and_the_rest_goes_on(mocker, tmp_path):
     problem = Problem("boot.py is not there", "give it")
-    mocker.patch("host_tools.demo.image.build", side_effect=problem)
+    mocker.patch("host_tools.demo.demonstration.image.build", side_effect=problem)
     with demo.Demo(_SITE, tmp_path / "run") as running:
         _wait(lambda: running.figures().parts)
         assert running.figures().parts["gateway"] == "absent: boot.py is not there"
@@ -109,7 +114,7 @@ def test_a_file_that_is_no_site_is_a_problem(text, tmp_path):
     path = tmp_path / "site.yaml"
     path.write_text(text)
     with pytest.raises(Problem) as caught:
-        demo.load_site(path)
+        load_site(path)
     assert caught.value.code == INPUT
 
 
@@ -167,6 +172,8 @@ def test_a_site_that_the_gateway_would_refuse_is_refused_at_once(tmp_path):
 def test_the_address_of_the_page_is_said_before_it_is_served(mocker, capsys):
     mocker.patch.object(demo, "Demo")
     said = []
-    mocker.patch("host_tools.page.serve", lambda view, port: said.append(capsys.readouterr().out))
+    mocker.patch(
+        "host_tools.page.live.serve", lambda view, port: said.append(capsys.readouterr().out)
+    )
     command.command(port=18093)
     assert "http://127.0.0.1:180" in said[0] and "Ctrl-C" in said[0]

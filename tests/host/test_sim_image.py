@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from host_tools import bundle, image
-from host_tools.broker import program
+from host_tools.packing import bundle, image
 from host_tools.problems import Problem
+from host_tools.processes.broker import program
 
 SECRET = "ca9a" * 16
 _MOUNT = """

@@ -6,9 +6,9 @@ from agent.record import BLOCK, LOST
 from drivers.reading import NO_REPLY
 from host_tools.collect.database import open_database
 from host_tools.collect.store import Store
-from host_tools.oracle import Gap, Row, Rule, Stored, judge, read_database
 from host_tools.sim.ledger import Answer
-from host_tools.thinning import thinning
+from host_tools.sim.oracle import Gap, Row, Rule, Stored, judge, read_database
+from host_tools.sim.thinning import thinning
 from tests.fakes.gateway_messages import START_MS, birth, readings, record
 
 _ASKED = Rule(5000, False, frozenset({"power"}))

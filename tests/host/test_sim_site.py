@@ -12,7 +12,8 @@ from host_tools.problems import Problem
 from host_tools.sim.ledger import Ledger
 from host_tools.sim.lines import LineSettings, Piece
 from host_tools.sim.loads import Day, Quantities, Series
-from host_tools.sim.site import SimulatedSite, match_capture
+from host_tools.sim.plan import match_capture
+from host_tools.sim.site import SimulatedSite
 from host_tools.sim.taps import StreamTap, level_frame, register_value, tic_frame, to_integer
 from host_tools.sim.tic_meter import TicMeter
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from host_tools.problems import MISSING, Problem
-from host_tools.supervisor import Supervisor
+from host_tools.processes.supervisor import Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _HOLDER = """
 import sys, time
-from host_tools.supervisor import Supervisor
+from host_tools.processes.supervisor import Supervisor
 with Supervisor() as supervisor:
     # the child ignores the polite signals: only the guard's SIGKILL can end it
     code = "import signal, time; signal.signal(15, 1); signal.signal(1, 1); time.sleep(600)"

@@ -11,9 +11,9 @@ import pytest
 
 from agent import config
 from drivers import DRIVERS, load
-from host_tools import site_words
+from host_tools.planning import site_words
+from host_tools.planning.site_file import read_site
 from host_tools.problems import INPUT, Problem
-from host_tools.site_file import read_site
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLE = ROOT / "site.example.yaml"

@@ -11,11 +11,11 @@ from typing import Any, cast
 
 import pytest
 
-from host_tools import line_record
+from host_tools.desk import line_record
+from host_tools.planning.site_file import read_site
+from host_tools.planning.site_new import Interview, difference
+from host_tools.planning.site_words import sample
 from host_tools.problems import DEVICE, INPUT, USAGE
-from host_tools.site_file import read_site
-from host_tools.site_new import Interview, difference
-from host_tools.site_words import sample
 from tests.messages import ROOT
 
 _ANSWERS = {

@@ -11,8 +11,8 @@ import pytest
 from agent.config import validate
 from agent.meter import make_meters
 from drivers import DRIVERS
-from host_tools.demo import load_site
 from host_tools.sim.ledger import Ledger
+from host_tools.sim.plan import load_site
 from host_tools.sim.site import SimulatedSite
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,6 +1,7 @@
 """Growth beyond a margin is found, and so are files that the table does not know."""
 
-from host_tools import bundle, image, site_rules
+from host_tools.packing import bundle, image
+from host_tools.planning import site_rules
 from tests import size
 
 

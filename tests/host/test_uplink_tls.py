@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from agent.clock import FLOOR_MS
-from host_tools.broker import Broker, Papers
-from host_tools.supervisor import Supervisor
+from host_tools.processes.broker import Broker, Papers
+from host_tools.processes.supervisor import Supervisor
 from tests.fakes.authority import Authority
 from tests.fakes.broker_process import BrokerProcess, is_there
 from tests.fakes.tcp_fault_proxy import TCPFaultProxy

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 import typer
 
-from host_tools import acceptance, console, doctor, ports, provision, site_file
+from host_tools import acceptance, doctor
+from host_tools.cable import console, ports, provision
 from host_tools.commands import (
     accept,
     capture,
@@ -24,8 +25,9 @@ from host_tools.commands import (
     rollout,
 )
 from host_tools.commands import doctor as doctor_
+from host_tools.planning import site_file
 from host_tools.problems import DEVICE, FAILED, INTERRUPTED, MISSING, NETWORK
-from host_tools.rollout import Member
+from host_tools.remote.rollout import Member
 from tests.messages import ROOT
 
 # Who produces it: a test below, or one elsewhere.
@@ -127,8 +129,8 @@ def test_config_problems(board, mocker):
 
 @pytest.mark.parametrize(("lost", "code"), [(0, 0), (1, FAILED)])
 def test_demo(mocker, lost, code):
-    made = mocker.patch("host_tools.demo.Demo").return_value.__enter__.return_value
-    mocker.patch("host_tools.demo.Demo").return_value = made
+    made = mocker.patch("host_tools.demo.demonstration.Demo").return_value.__enter__.return_value
+    mocker.patch("host_tools.demo.demonstration.Demo").return_value = made
     made.settle.return_value = True
     made.result.return_value = {"lost": lost, "duplicated": 0, "altered": 0}
     assert _code(demo.command, headless=True, seconds=0.01) == code
@@ -163,12 +165,12 @@ def test_nothing_heard(board, mocker, tmp_path):
     assert _code(logs.command) == DEVICE
     mocker.patch("host_tools.desk.wires.open_serial")
     heard = SimpleNamespace(count=0, pieces=0, hint="", as_dict=dict)
-    mocker.patch("host_tools.line_record.record", return_value=heard)
+    mocker.patch("host_tools.desk.line_record.record", return_value=heard)
     assert _code(capture.command, tmp_path / "line.bin") == DEVICE
 
 
 def test_a_silent_broker(mocker):
-    mocker.patch("host_tools.listener.listen", lambda *a: lambda: None)
+    mocker.patch("host_tools.remote.listener.listen", lambda *a: lambda: None)
     assert _code(monitor.command, broker="127.0.0.1:1", seconds=0.01) == NETWORK
 
 
@@ -176,10 +178,10 @@ def test_a_silent_broker(mocker):
 def test_rollout(mocker, tmp_path, state, code):
     (tmp_path / "x.ecl").write_bytes(b"")
     (tmp_path / "keys.json").write_text("{}")
-    mocker.patch("host_tools.release.read_public")
-    mocker.patch("host_tools.release.verify")
-    mocker.patch("host_tools.serve_bundle.BundleServer")
-    made = mocker.patch("host_tools.rollout.Rollout").return_value
+    mocker.patch("host_tools.packing.release.read_public")
+    mocker.patch("host_tools.packing.release.verify")
+    mocker.patch("host_tools.remote.serve_bundle.BundleServer")
+    made = mocker.patch("host_tools.remote.rollout.Rollout").return_value
     made.state, made.why, made.bundle.version = state, "one failed", "1"
     made.members = [Member("gw-a", 0, "failed", "old")] if code else []
     places = {"broker": "127.0.0.1:1", "keys": tmp_path / "keys.json"}

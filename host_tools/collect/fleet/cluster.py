@@ -15,9 +15,9 @@ import time
 import urllib.request
 from pathlib import Path
 
-from host_tools.broker import free_port, program
 from host_tools.problems import NETWORK, Problem
-from host_tools.supervisor import Child, Supervisor
+from host_tools.processes.broker import free_port, program
+from host_tools.processes.supervisor import Child, Supervisor
 
 _START_S = 120.0
 _CONFIGURATION = """\

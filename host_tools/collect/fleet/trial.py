@@ -22,7 +22,7 @@ from host_tools.collect.database import open_database
 from host_tools.collect.fleet.cluster import Cluster
 from host_tools.collect.fleet.gateways import POINTS, READINGS, START_MS, Fleet, Row, prepare_rows
 from host_tools.problems import FAILED, Problem
-from host_tools.supervisor import Child, Supervisor
+from host_tools.processes.supervisor import Child, Supervisor
 
 # Longer than a gateway's longest pause between two attempts: 300 s (agent/backoff.py).
 PATIENCE_S = 600.0
