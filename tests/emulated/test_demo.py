@@ -75,7 +75,7 @@ def test_under_tls_the_same_and_nobody_without_a_certificate_gets_in(tmp_path, s
         load_site(sooner("household")), tmp_path / "demo", tls=True, on_line=lines.append
     ) as demo:
         _until(_grown(demo))
-        port = demo._broker.mqtt_port
+        port = demo.world.broker.mqtt_port
         with socket.create_connection(("127.0.0.1", port), 5) as plain:
             plain.sendall(bytes.fromhex("100f00044d5154540402003c000374"))
             assert plain.recv(4)[:1] != b"\x20", "an answer in the clear"
@@ -111,11 +111,12 @@ def test_what_is_stored_behind_the_last_look_is_neither_owed_nor_altered(tmp_pat
 
     with Demo(site, tmp_path / "demo") as demo:
         _until(_grown(demo, 2))
-        mocker.patch("host_tools.demo.demonstration.read_database", late)
+        for who in ("demonstration", "watch"):
+            mocker.patch(f"host_tools.demo.{who}.read_database", late)
         assert demo.settle(90)
         result = demo.result()
         _until(_grown_database(demo, 2))
-        demo._look(final=False)  # as the page's thread does at any time
+        demo.look()  # as the page's thread does at any time
         assert demo.result() == result
     _assert_whole(result)
     assert result["stored"] > 2
@@ -185,7 +186,7 @@ def test_the_gateway_listens_on_no_port(tmp_path, sooner):
 def test_a_power_cut_a_network_cut_and_a_garbled_line_cost_what_is_declared(
     tmp_path, sooner, mocker
 ):
-    mocker.patch("host_tools.demo.demonstration.NETWORK_OFF_S", 4.0)
+    mocker.patch("host_tools.demo.buttons.NETWORK_OFF_S", 4.0)
     with Demo(load_site(sooner("household")), tmp_path / "demo") as demo:
         _until(_grown(demo))
         demo.cut_power()
@@ -216,7 +217,7 @@ def test_absent_at_the_start_is_said_plainly_and_the_rest_goes_on(tmp_path, soon
             port["uart"] = "uart4"  # the site's file says so, nothing is wired there
     with Demo(site, tmp_path / "demo") as demo:
         said = demo.log_lines
-        demo._board._uarts.pop("uart4")
+        demo.world.board._uarts.pop("uart4")
         demo.cut_power()
         _until(lambda: any("uart4 cannot be opened" in line for line in said(500)))
         parts = demo.figures().parts

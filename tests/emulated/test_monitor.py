@@ -36,7 +36,7 @@ def _eclor(*words):
 
 def test_meters_and_values_through_the_broker(tmp_path):
     with Demo(load_site(HOUSEHOLD), tmp_path / "demo") as demo:
-        address = f"127.0.0.1:{demo._broker.mqtt_port}"
+        address = f"127.0.0.1:{demo.world.broker.mqtt_port}"
         done = _eclor("monitor", "--broker", address, "--seconds", "16", "--json")
     assert done.returncode == 0, done.stderr
     rows = {row["meter"]: row for row in map(json.loads, done.stdout.splitlines())}

@@ -48,10 +48,8 @@ def mute_gateway(mocker, tmp_path):
     boot = tmp_path / "boot.py"
     boot.touch()
     mute = functools.partial(board.EmulatedBoard, start=start)
-    mocker.patch("host_tools.demo.demonstration.EmulatedBoard", mute)
-    mocker.patch(
-        "host_tools.demo.demonstration.image.build", functools.partial(image.build, boot=boot)
-    )
+    mocker.patch("host_tools.demo.world.EmulatedBoard", mute)
+    mocker.patch("host_tools.demo.world.image.build", functools.partial(image.build, boot=boot))
 
 
 def _wait(condition, seconds=15.0):
@@ -74,17 +72,17 @@ def test_every_part_starts_and_a_mute_gateway_is_named(mute_gateway, tmp_path):
 
 
 def test_the_power_button_kills_and_returns_the_gateway(mute_gateway, mocker, tmp_path):
-    mocker.patch("host_tools.demo.demonstration.POWER_OFF_S", 0.05)
+    mocker.patch("host_tools.demo.buttons.POWER_OFF_S", 0.05)
     with demo.Demo(_SITE, tmp_path / "run") as running:
         _wait(lambda: running.log_lines(50).count("mute") == 1)
         running.cut_power()
         _wait(lambda: running.log_lines(50).count("mute") == 2)
-        assert running.chaos_events == {"power": 1}
+        assert running.buttons.counts == {"power": 1}
 
 
 def test_an_absent_broker_is_said_and_the_rest_goes_on(mute_gateway, mocker, tmp_path):
     problem = Problem("nats-server is not installed", "run `make setup`", code=MISSING)
-    mocker.patch("host_tools.demo.demonstration.Broker.start", side_effect=problem)
+    mocker.patch("host_tools.demo.world.Broker.start", side_effect=problem)
     with demo.Demo(_SITE, tmp_path / "run") as running:
         _wait(lambda: "mute" in running.log_lines(50))
         _wait(lambda: running.figures().parts)
@@ -94,7 +92,7 @@ def test_an_absent_broker_is_said_and_the_rest_goes_on(mute_gateway, mocker, tmp
 
 def test_an_absent_collector_is_said_and_the_rest_goes_on(mute_gateway, mocker, tmp_path):
     problem = Problem("the database cannot be opened", "free some space")
-    mocker.patch("host_tools.demo.demonstration.Collector", side_effect=problem)
+    mocker.patch("host_tools.demo.world.Collector", side_effect=problem)
     with demo.Demo(_SITE, tmp_path / "run") as running:
         _wait(lambda: "mute" in running.log_lines(50))
         assert any("collector absent" in line for line in running.log_lines(50))
@@ -102,7 +100,7 @@ def test_an_absent_collector_is_said_and_the_rest_goes_on(mute_gateway, mocker, 
 
 def test_a_firmware_that_cannot_be_built_is_said_and_the_rest_goes_on(mocker, tmp_path):
     problem = Problem("boot.py is not there", "give it")
-    mocker.patch("host_tools.demo.demonstration.image.build", side_effect=problem)
+    mocker.patch("host_tools.demo.world.image.build", side_effect=problem)
     with demo.Demo(_SITE, tmp_path / "run") as running:
         _wait(lambda: running.figures().parts)
         assert running.figures().parts["gateway"] == "absent: boot.py is not there"
