@@ -249,16 +249,17 @@ def units_of(text: str) -> list[int]:
     """Return the addresses that a text names, as `1-10,100`; a Problem when it names none."""
     found: list[int] = []
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal():
+        first, dash, last = part.partition("-")
+        last = last if dash else first
+        if not first.isdecimal() or not last.isdecimal():
             raise Problem(f"{text!r} are no addresses", "write 1-10,100", code=USAGE)
-        if not int(first) <= int(last or first) <= _UNIT_MAX:
+        if not int(first) <= int(last) <= _UNIT_MAX:
             raise Problem(
                 f"{text!r} are no addresses",
                 "they are within 0 .. 255, the lower one first",
                 code=USAGE,
             )
-        found += range(int(first), int(last or first) + 1)
+        found += range(int(first), int(last) + 1)
     return found
 
 
