@@ -1,6 +1,6 @@
 """A bundle: the firmware of one version as one file, made and read (agent/BUNDLE.md).
 
-Not here: compiling (host_tools/packing/image.py) and keys on disk (host_tools/release_keys.py).
+Not here: compiling (host_tools/packing/image.py) and keys on disk (host_tools/packing/release.py).
 
     data = pack(compiled, "0.2.0", 7, ["rpi_pico_w"])      # unsigned: for the cable only
     data = sign(data, private_key)
