@@ -67,7 +67,8 @@ def translated(text: str) -> str:
     for pattern, template in _templates(language):
         match = pattern.fullmatch(text)
         if match:
-            values = [translated(value) for value in match.groups()]
+            # A word alone is the name of something, as a meter "heat": it stays.
+            values = [translated(v) if " " in v else v for v in match.groups()]
             return _FIELD.sub(lambda field, v=values: v[int(field[1])], template)  # type: ignore[misc]
     return text
 

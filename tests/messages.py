@@ -90,6 +90,8 @@ TRANSLATED = (
     "host_tools/compliance/results.py",
     "host_tools/cable/console.py",
     "host_tools/cable/deploy.py",
+    "host_tools/desk/identify.py",
+    "host_tools/desk/mbus_scan.py",
     "host_tools/desk/reader.py",
     "host_tools/desk/scan.py",
     "host_tools/desk/through.py",
@@ -109,6 +111,7 @@ TRANSLATED = (
     "host_tools/planning/promise.py",
     "host_tools/cable/prompt.py",
     "host_tools/cable/provision.py",
+    "host_tools/collect/open_data.py",
     "host_tools/collect/rescue.py",
     "host_tools/remote/rollout.py",
     "host_tools/trust/secret_words.py",
@@ -132,12 +135,16 @@ _SAYS = {
     "_press": 1,
     "_secret": 1,
     "say": 1,
+    "Fit": 2,
+    "hold_back": 1,
+    "on_progress": 1,
     "Note": 3,
     "Step": 3,
     "Problem": 2,
 }
 _TABLES = {
     "WORDS",
+    "_MEDIA",
     "_REFUSALS",
     "_STATUSES",
     "_REMEDIES",
@@ -183,7 +190,7 @@ def _of_call(node: ast.Call, more: dict[str, int]) -> Iterator[tuple[int, str]]:
     if name in ("add", "_say", "_fail", "append") and len(node.args) > 1:
         for argument in node.args[1:]:
             yield node.lineno, _sentence(argument)
-    first = 1 if name in ("Note", "Step") else 0
+    first = 1 if name in ("Fit", "Note", "Step") else 0
     for argument in node.args[first : {**_SAYS, **more}.get(name, 0)]:
         if isinstance(argument, ast.BinOp) and isinstance(argument.op, ast.Mod):  # of the device
             yield node.lineno, _turned(_sentence(argument.left))

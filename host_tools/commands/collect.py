@@ -108,7 +108,8 @@ def command(
             while deadline is None or time.monotonic() < deadline:
                 left = 5.0 if deadline is None else min(5.0, deadline - time.monotonic())
                 if collector.wait_for_batch(left):
-                    print(f"{collector.progress.readings:,} readings stored", file=sys.stderr)
+                    count = f"{collector.progress.readings:,}"
+                    print(say("{count} readings stored", count=count), file=sys.stderr)
         except KeyboardInterrupt:
             if deadline is not None:
                 raise

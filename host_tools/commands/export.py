@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools.language import say, translated
 from host_tools.problems import USAGE, Problem
 
 NAME = "export"
@@ -66,9 +67,12 @@ def command(
     if as_json:
         print(json.dumps({"rows": report.rows, "held_back": report.held_back}))
         return
-    print(f"{report.rows:,} rows in {folder}", file=sys.stderr)
+    print(
+        say("{count} rows in {folder}", count=f"{report.rows:,}", folder=folder), file=sys.stderr
+    )
     for reason, count in report.held_back.items():
-        print(f"held back: {count:,} cells, {reason}", file=sys.stderr)
+        told = say("held back: {count} cells, {why}", count=f"{count:,}", why=translated(reason))
+        print(told, file=sys.stderr)
 
 
 def _day(text: str | None, otherwise: int) -> int:

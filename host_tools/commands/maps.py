@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from host_tools import options
+from host_tools.language import say
 from host_tools.problems import INPUT, OK
 
 NAME = "maps"
@@ -39,5 +40,5 @@ def command(
             told = {"file": str(path), **vars(problem)}
             print(json.dumps(told, ensure_ascii=False) if as_json else f"{path}:{problem}")
         if not problems and not as_json:
-            print(f"{path}: good")
+            print(f"{path}: {say('good')}")
     raise typer.Exit(INPUT if wrong else OK)

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from host_tools.language import say
 from host_tools.problems import FAILED, INPUT, OK, Problem
 
 NAME = "parse"
@@ -46,20 +47,23 @@ def command(
         options["key"] = key
     parser = Parser(protocol, options, identities=identities)
     data = read_capture(file, sys.stdin.buffer, protocol_of(protocol))
-    table = Table("code", "name", "value", "unit", "quality", "time")
+    table = Table(*map(say, ("code", "name", "value", "unit", "quality", "time")))
     count = 0
     for value in parser.values(data):
         count += 1
         if as_json:
             print(json.dumps(value.as_dict(), ensure_ascii=False))
         else:
-            table.add_row(*(cell or "" for cell in value.as_dict().values()))
+            cells = value.as_dict() | {"quality": say(value.quality)}
+            table.add_row(*(cell or "" for cell in cells.values()))
     if count and not as_json:
         Console().print(table)
     for text in parser.errors[:_TOLD]:
         print(f"eclor: {text}", file=sys.stderr)
     if parser.errors or not count:
-        print(f"eclor: {count} values, {len(parser.errors)} damaged frames", file=sys.stderr)
+        damaged = len(parser.errors)
+        told = say("{count} values, {damaged} damaged frames", count=count, damaged=damaged)
+        print(f"eclor: {told}", file=sys.stderr)
     raise typer.Exit(OK if count else FAILED)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from host_tools import options
+from host_tools.language import say
 from host_tools.problems import DEVICE, OK
 
 NAME = "read"
@@ -76,14 +77,13 @@ def command(
             del told["time"]
             print(json.dumps(told, ensure_ascii=False))
     else:
-        table = Table("code", "name", "value", "unit", "quality")
+        table = Table(say("code"), say("name"), say("value"), say("unit"), say("quality"))
         for value in values:
-            table.add_row(value.code, value.name, value.value or "", value.unit, value.quality)
+            quality = say(value.quality)
+            table.add_row(value.code, value.name, value.value or "", value.unit, quality)
         Console().print(table)
     if any(value.value is not None for value in values):
         raise typer.Exit(OK)
-    print(
-        "eclor: the meter answers, and has none of these points: is it the right map?",
-        file=sys.stderr,
-    )
+    told = say("the meter answers, and has none of these points: is it the right map?")
+    print(f"eclor: {told}", file=sys.stderr)
     raise typer.Exit(DEVICE)

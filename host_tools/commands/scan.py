@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from host_tools import options
+from host_tools.language import say, translated
 from host_tools.problems import DEVICE, INTERRUPTED, OK, USAGE, Problem
 
 if TYPE_CHECKING:
@@ -97,13 +98,14 @@ def command(
         wire.close()
     for line, unit in scan.garbled:
         if not any(hit.unit == unit for hit in scan.hits):
-            print(
-                f"eclor: unit {unit} at {line_text(line)}: something answered and was not "
-                "understood; two meters with this address?",
-                file=sys.stderr,
+            told = say(
+                "unit {unit} at {line}: something answered and was not understood; two meters "
+                "with this address?",
+                unit=unit,
+                line=line_text(line),
             )
-    ended = "interrupted" if code else "done"
-    print(f"eclor: {ended}, {len(scan.hits)} found", file=sys.stderr)
+            print(f"eclor: {told}", file=sys.stderr)
+    _tell_end(code, len(scan.hits))
     told = [hit for hit in scan.hits if hit.fits and hit.fits[0].score]
     if told:
         hit = told[0]
@@ -138,7 +140,7 @@ def _scan_mbus(
         addresses,
         wait_ms=max(wait_ms, 500) if tcp else wait_ms,
         search=search,
-        on_progress=show.tell,
+        on_progress=lambda text: show.tell(translated(text)),
     )
     code = OK
     try:
@@ -153,17 +155,18 @@ def _scan_mbus(
         show.clear()
         wire.close()
     for line, what in scan.garbled:
-        print(
-            f"eclor: {what} at {line_text(line)}: several meters answer at once, or it is damaged",
-            file=sys.stderr,
+        told = say(
+            "{what} at {line}: several meters answer at once, or it is damaged",
+            what=translated(what),
+            line=line_text(line),
         )
+        print(f"eclor: {told}", file=sys.stderr)
     _end_mbus(scan, code, port)
     return code or (OK if scan.hits else DEVICE)
 
 
 def _end_mbus(scan: MBusScan, code: int, port: str) -> None:
-    ended = "interrupted" if code else "done"
-    print(f"eclor: {ended}, {len(scan.hits)} found", file=sys.stderr)
+    _tell_end(code, len(scan.hits))
     hit = next((hit for hit in scan.hits if hit.maps), None)
     if hit is not None and port:
         who = (
@@ -175,22 +178,35 @@ def _end_mbus(scan: MBusScan, code: int, port: str) -> None:
         )
 
 
+def _tell_end(code: int, count: int) -> None:
+    ended = say("interrupted" if code else "done")
+    print(f"eclor: {ended}, {say('{count} found', count=count)}", file=sys.stderr)
+
+
 def _mbus_line(hit: MBusHit) -> str:
     from host_tools.desk.wires import line_text
 
-    who = "no primary address asked" if hit.address is None else f"address {hit.address}"
-    about = f"{hit.secondary}  {hit.maker} {hit.medium}, version {hit.version}"
-    maps = "; ".join(f"{name} ({here} of {of} points)" for name, here, of in hit.maps)
-    what = about if hit.maker else hit.secondary or "acknowledges, tells nothing"
-    return f"{line_text(hit.line)}  {who}  {what}  {hit.records} records  {maps or 'no map fits'}"
+    who = say("no primary address asked")
+    if hit.address is not None:
+        who = say("address {number}", number=hit.address)
+    medium = translated(hit.medium)
+    about = f"{hit.secondary}  {hit.maker} {medium}, version {hit.version}"
+    maps = "; ".join(
+        f"{name} ({say('{here} of {all} points', here=here, all=of)})"
+        for name, here, of in hit.maps
+    )
+    what = about if hit.maker else hit.secondary or say("acknowledges, tells nothing")
+    records = say("{count} records", count=hit.records)
+    return f"{line_text(hit.line)}  {who}  {what}  {records}  {maps or say('no map fits')}"
 
 
 def _line(hit: Hit, tcp: str) -> str:
     from host_tools.desk.wires import line_text
 
     place = tcp or line_text(hit.line)
-    maps = "; ".join(f"{fit.map} ({fit.why})" for fit in hit.fits) or "no map fits"
-    return f"{place}  unit {hit.unit}  {hit.answer}  {maps}"
+    maps = "; ".join(f"{fit.map} ({translated(fit.why)})" for fit in hit.fits)
+    unit = say("unit {number}", number=hit.unit)
+    return f"{place}  {unit}  {translated(hit.answer)}  {maps or say('no map fits')}"
 
 
 class _Shown:
@@ -208,8 +224,14 @@ class _Shown:
 
         minutes, seconds = divmod(round(at.left_s), 60)
         self.tell(
-            f"{self._tcp or line_text(at.line)} unit {at.unit}: {at.done} of {at.done + at.left}, "
-            f"{minutes}:{seconds:02} left"
+            say(
+                "{line} unit {unit}: {done} of {all}, {time} left",
+                line=self._tcp or line_text(at.line),
+                unit=at.unit,
+                done=at.done,
+                all=at.done + at.left,
+                time=f"{minutes}:{seconds:02}",
+            )
         )
 
     def tell(self, text: str) -> None:

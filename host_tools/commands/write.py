@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from host_tools import options
+from host_tools.language import say
 from host_tools.problems import FAILED, OK, USAGE, Problem
 
 NAME = "write"
@@ -49,9 +50,9 @@ def command(
     if as_json:
         print(json.dumps({"address": order.address, "written": numbers, "held": held}))
     elif everyone:
-        print("sent; nobody answers a broadcast")
+        print(say("sent; nobody answers a broadcast"))
     else:
-        print(f"written {numbers}, held {held}")
+        print(say("written {numbers}, held {held}", numbers=numbers, held=held))
     raise typer.Exit(OK if everyone or held == numbers else FAILED)
 
 

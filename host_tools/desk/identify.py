@@ -80,8 +80,8 @@ def _by_identity(master: Master, options: dict[str, Any], tables: _Tables) -> It
                 read[where] = _registers(master, options, *where)
             value = read[where]
             if value in accepted:
-                why = f"identity fc{function}:0x{address:04x} is 0x{value:0{4 * count}x}"
-                yield Fit(name, why, 100)
+                is_, at = f"0x{value:0{4 * count}x}", f"fc{function}:0x{address:04x}"
+                yield Fit(name, f"identity {at} is {is_}", 100)
 
 
 def _registers(

@@ -141,10 +141,14 @@ class MBusScan:
         for done, address in enumerate(self.addresses):
             left = len(self.addresses) - done
             left_s = (time.monotonic() - begun_s) / done * left if done else 0.0
-            self.on_progress(
-                f"{line_text(line)} address {address}: {done} of {len(self.addresses)}"
-                + (f", {int(left_s) // 60}:{int(left_s) % 60:02} left" if done else "")
-            )
+            of = len(self.addresses)
+            if done:
+                time_left = f"{int(left_s) // 60}:{int(left_s) % 60:02}"
+                self.on_progress(
+                    f"{line_text(line)} address {address}: {done} of {of}, {time_left} left"
+                )
+            else:
+                self.on_progress(f"{line_text(line)} address {address}: the first of {of}")
             answer = self._ask(bytes(out[: short_frame(out, _SND_NKE, address)]), line)
             if not answer:
                 continue

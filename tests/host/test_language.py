@@ -122,3 +122,53 @@ def test_the_command_speaks_french_help_problems_and_usage(tmp_path):
     site.write_text(sample)
     done = _eclor("--lang", "fr", "check", str(site))
     assert done.returncode == 0 and "transport : mqtt" in done.stdout
+
+
+def _plain(source: str) -> list[str]:
+    """Return the words that a command prints as they are: neither say() nor translated()."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or ast.unparse(node.func) != "print":
+            continue
+        todo: list[ast.AST] = [*node.args]
+        while todo:
+            part = todo.pop()
+            if isinstance(part, ast.Call):
+                if ast.unparse(part.func) not in ("say", "translated", "json.dumps"):
+                    todo += part.args
+            elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+                text = part.value.removeprefix("eclor: ")
+                if re.search(r"[a-z]{3}", text) and "eclor " not in text and "--" not in text:
+                    found.append(text)
+            elif not isinstance(part, ast.Subscript):
+                todo += ast.iter_child_nodes(part)
+    return found
+
+
+def test_no_verb_prints_english_to_all():
+    assert _plain('print(f"{n} left")') == [" left"]
+    assert _plain('print(say("left"), json.dumps({"n": n}), row["n"], file=sys.stderr)') == []
+    paths = sorted((ROOT / "host_tools" / "commands").glob("*.py"))
+    found = {path.name: _plain(path.read_text()) for path in paths if path.name != "codec.py"}
+    assert not {name: words for name, words in found.items() if words}
+
+
+@pytest.mark.usefixtures("french")
+def test_what_a_scan_finds_is_told_in_french():
+    from host_tools.commands.scan import _line, _mbus_line
+    from host_tools.desk.identify import Fit
+    from host_tools.desk.mbus_scan import MBusHit
+    from host_tools.desk.scan import Hit
+
+    line = (2400, 8, "E", 1)
+    hit = MBusHit(line, 5, "12345678C5140006", "KAM", 20, "warm water", 7, (("kamstrup", 3, 4),))
+    told = _mbus_line(hit)
+    assert "adresse 5" in told and "eau tiède" in told and "3 points sur 4" in told
+    told = _line(Hit(line, 1, "exception 2", (Fit("sdm630", "identity fc3:0x1 is 0x2", 100),)), "")
+    assert "unité 1  exception 2  sdm630 (l'identité fc3:0x1 est 0x2)" in told
+    assert "aucune table ne convient" in _line(Hit(line, 1, "registers"), "")
+
+
+@pytest.mark.usefixtures("french")
+def test_a_meter_keeps_its_name_in_a_sentence():
+    assert language.translated("there is no board heat") == "il n'y a pas de carte heat"
