@@ -73,9 +73,9 @@ def command(
     values = read_meter(request)
     if as_json:
         for value in values:
-            told = value.as_dict()
-            del told["time"]
-            print(json.dumps(told, ensure_ascii=False))
+            fields = value.as_dict()
+            del fields["time"]
+            print(json.dumps(fields, ensure_ascii=False))
     else:
         table = Table(say("code"), say("name"), say("value"), say("unit"), say("quality"))
         for value in values:

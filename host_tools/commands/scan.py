@@ -106,9 +106,7 @@ def command(
             )
             print(f"eclor: {told}", file=sys.stderr)
     _tell_end(code, len(scan.hits))
-    told = [hit for hit in scan.hits if hit.fits and hit.fits[0].score]
-    if told:
-        hit = told[0]
+    for hit in [hit for hit in scan.hits if hit.fits and hit.fits[0].score][:1]:
         place = f"--tcp {tcp}" if tcp else f"--port {port} --baud {hit.line[0]}"
         place += "" if tcp else f" --parity {hit.line[2]}"
         place += f" --via {via}" if via else ""
