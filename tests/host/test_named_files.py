@@ -45,7 +45,7 @@ def _lacking(path: Path, text: str, names: set[str]):
 
 def _files():
     """Return everything that is read, by people or by Python."""
-    listed = [ROOT / "README.md", *(p for room in ROOMS for p in (ROOT / room).rglob("*.md"))]
+    listed = [*ROOT.glob("*.md"), *(p for room in ROOMS for p in (ROOT / room).rglob("*.md"))]
     code = [p for room in ROOMS for p in (ROOT / room).rglob("*.py")]
     return [path for path in listed + code if "__pycache__" not in path.parts]
 
