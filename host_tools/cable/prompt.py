@@ -21,7 +21,6 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
-from types import TracebackType
 from typing import Any, Self
 
 from mpremote.transport import TransportError, TransportExecError
@@ -87,12 +86,7 @@ class Prompt:
         self.open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Leave the raw prompt and close the port."""
         self.close()
 

@@ -27,7 +27,6 @@ import time
 import tty
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from host_tools.packing.image import BLOCK_BYTES, BLOCKS, ROOT, blank
@@ -109,12 +108,7 @@ class BareBoard:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Unplug it for good."""
         self._ends.set()
         self._thread.join()

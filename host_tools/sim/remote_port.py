@@ -15,7 +15,6 @@ import select
 import socket
 import threading
 import tty
-from types import TracebackType
 from typing import Any, Self
 
 from serial.rfc2217 import PortManager
@@ -82,12 +81,7 @@ class RemotePort:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.write(self._stop_write, b"x")
         self._thread.join()
         self._server.close()
