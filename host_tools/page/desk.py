@@ -18,9 +18,9 @@ from host_tools import language
 from host_tools.acceptance.paper import verdict_state
 from host_tools.cable import ports
 from host_tools.language import say, translated
+from host_tools.look.style import CSS
+from host_tools.look.words import LANGUAGES, best_language
 from host_tools.packing import bundle
-from host_tools.page.style import CSS
-from host_tools.page.words import LANGUAGES, best_language
 from host_tools.page.work import Work
 from host_tools.planning.site_file import read_site
 from host_tools.planning.site_rules import board_names

@@ -11,10 +11,11 @@ from typing import Any
 from nicegui import ui
 from starlette.requests import Request
 
+from host_tools.look.style import CSS, INK, LINE_COLOURS
+from host_tools.look.words import LANGUAGES, best_language
 from host_tools.page import picture
-from host_tools.page.style import CSS, INK, LINE_COLOURS
 from host_tools.page.view import Figures, MeterView, PointView, View
-from host_tools.page.words import LANGUAGES, Words, best_language
+from host_tools.page.words import LiveWords
 
 _WINDOW_S = 600  # what a curve shows
 _REFRESH_S = 1.0
@@ -32,7 +33,7 @@ def serve(view: View, port: int, language: str | None = None) -> None:
         asked = request.query_params.get("lang", "")
         if asked not in LANGUAGES:
             asked = language or best_language(request.headers.get("accept-language", ""))
-        LivePage(view, Words(asked)).build()
+        LivePage(view, LiveWords(asked)).build()
 
     ui.page("/", title=f"Éclor Edge: {view.site}", favicon="⚡")(page)
     ui.run(
@@ -58,7 +59,7 @@ def first_shown(points: tuple[PointView, ...]) -> PointView | None:
 class Curve:
     """One meter's card: name, line, newest value, chart."""
 
-    def __init__(self, view: View, meter: MeterView, colour: str, say: Words) -> None:
+    def __init__(self, view: View, meter: MeterView, colour: str, say: LiveWords) -> None:
         self._view = view
         self._say = say
         self._points = {point.name: point for point in meter.points}
@@ -163,7 +164,7 @@ class Tile:
 class LivePage:
     """One open page."""
 
-    def __init__(self, view: View, say: Words) -> None:
+    def __init__(self, view: View, say: LiveWords) -> None:
         self._view = view
         self._say = say
         self._drawn: tuple[str, str] | None = None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 from host_tools.page.view import Figures, MeterView
-from host_tools.page.words import Words
+from host_tools.page.words import LiveWords
 
 GOOD, FAULT, UNKNOWN = "good", "fault", "unknown"
 _NAME_MAX = 20
@@ -42,7 +42,7 @@ def _short(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def chain(gateway: str, figures: Figures, say: Words) -> list[Node]:
+def chain(gateway: str, figures: Figures, say: LiveWords) -> list[Node]:
     """Return gateway, broker and collector with what is true of them."""
     nodes = []
     for part in ("gateway", "broker", "collector"):
@@ -60,7 +60,7 @@ def chain(gateway: str, figures: Figures, say: Words) -> list[Node]:
 
 
 def sources(
-    meters: Sequence[MeterView], gaps: Collection[str], figures: Figures, say: Words
+    meters: Sequence[MeterView], gaps: Collection[str], figures: Figures, say: LiveWords
 ) -> list[Node]:
     """Return the meters; one whose newest reading is a gap, or none came yet, says so."""
     nodes = []
@@ -92,7 +92,7 @@ def _wire(path: str, state: str) -> str:
     return f'<g class="wire {state}"><path d="{path}"/>{moving}</g>'
 
 
-def _svg(kind: str, width: float, height: float, body: list[str], say: Words) -> str:
+def _svg(kind: str, width: float, height: float, body: list[str], say: LiveWords) -> str:
     return (
         f'<svg class="site {kind}" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="{escape(say("picture"))}">{"".join(body)}</svg>'
@@ -113,7 +113,7 @@ def lying(
     meters: Sequence[MeterView],
     gateway: str,
     figures: Figures,
-    say: Words,
+    say: LiveWords,
     gaps: Collection[str] = (),
 ) -> str:
     """Return the picture for a wide window: meters left, collector right."""
@@ -140,7 +140,7 @@ def upright(
     meters: Sequence[MeterView],
     gateway: str,
     figures: Figures,
-    say: Words,
+    say: LiveWords,
     gaps: Collection[str] = (),
 ) -> str:
     """Return the picture for a phone: meters on top, collector at the bottom."""

@@ -21,7 +21,7 @@ from host_tools.collect.pages import access, data, words
 from host_tools.collect.pages.app import Pages, serve
 from host_tools.collect.pages.cells import journal_text
 from host_tools.collect.rules import Rules
-from host_tools.page.words import LANGUAGES
+from host_tools.look.words import LANGUAGES
 from host_tools.problems import Problem
 from host_tools.processes.broker import free_port
 from tests.fakes import fleet_of_gateways

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from host_tools.look.words import CAUSES, LANGUAGES, best_language
 from host_tools.page import picture, words
 from host_tools.page.view import Figures
 from host_tools.processes.broker import free_port
@@ -132,34 +133,34 @@ def test_the_buttons_cut_and_the_picture_says_so(open_page):
 
 
 def test_every_text_exists_in_every_language():
-    for key, texts in {**words.TEXTS, **words.CAUSES}.items():
-        assert set(texts) == set(words.LANGUAGES), key
+    for key, texts in {**words.TEXTS, **CAUSES}.items():
+        assert set(texts) == set(LANGUAGES), key
         assert len({text.count("{}") for text in texts.values()}) == 1, key
 
 
 def test_numbers_follow_the_language():
-    assert words.Words("en").number(1234567.5, 1) == "1,234,567.5"
-    assert words.Words("fr").number(1234567.5, 1) == "1\u202f234\u202f567,5"
-    assert words.Words("fr").span(3725) == "1 h 02 min"
+    assert words.LiveWords("en").number(1234567.5, 1) == "1,234,567.5"
+    assert words.LiveWords("fr").number(1234567.5, 1) == "1\u202f234\u202f567,5"
+    assert words.LiveWords("fr").span(3725) == "1 h 02 min"
 
 
 def test_the_browser_language_is_taken_in_its_order():
-    assert words.best_language("de, fr-CH;q=0.9, en;q=0.8") == "fr"
-    assert words.best_language("de") == "en"
-    assert words.best_language("") == "en"
+    assert best_language("de, fr-CH;q=0.9, en;q=0.8") == "fr"
+    assert best_language("de") == "en"
+    assert best_language("") == "en"
 
 
 def test_an_absent_part_is_said_in_the_picture():
     figures = Figures(parts={**WORKING, "broker": "no broker at <127.0.0.1>"})
-    drawn = picture.lying(StillView.meters, "gw", figures, words.Words("en"))
+    drawn = picture.lying(StillView.meters, "gw", figures, words.LiveWords("en"))
     assert "no broker at &lt;127.0.0.1&gt;" in drawn
     assert 'class="node fault"' in drawn
-    healthy = picture.lying(StillView.meters, "gw", Figures(parts=WORKING), words.Words("en"))
+    healthy = picture.lying(StillView.meters, "gw", Figures(parts=WORKING), words.LiveWords("en"))
     assert "fault" not in healthy
 
 
 def test_a_meter_without_a_newest_reading_is_marked():
     drawn = picture.upright(
-        StillView.meters, "gw", Figures(parts=WORKING), words.Words("en"), ["linky"]
+        StillView.meters, "gw", Figures(parts=WORKING), words.LiveWords("en"), ["linky"]
     )
     assert drawn.count('class="node unknown"') == 1

@@ -20,8 +20,8 @@ from host_tools.collect.pages.charts import history_chart, places_chart
 from host_tools.collect.pages.login import guard
 from host_tools.collect.pages.words import FleetWords, language_of
 from host_tools.collect.rules import Rules
-from host_tools.page.style import CSS
-from host_tools.page.words import LANGUAGES
+from host_tools.look.style import CSS
+from host_tools.look.words import LANGUAGES
 from host_tools.problems import USAGE, Problem
 
 _DAY_MS = 86_400_000

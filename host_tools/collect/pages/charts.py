@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from host_tools.collect.pages import data
-from host_tools.page.style import INK, LINE_COLOURS
+from host_tools.look.style import INK, LINE_COLOURS
 
 _BAD = "#b3261e"
 # ECharts knows months in English only: an hour, a day with its month, a month, a year.

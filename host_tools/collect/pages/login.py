@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from host_tools.collect.pages.access import Tries, Users
 from host_tools.collect.pages.words import FleetWords, language_of
-from host_tools.page.style import CSS
+from host_tools.look.style import CSS
 
 _FREE = ("/login", "/open", "/_nicegui", "/favicon")
 _LOGIN = """<!doctype html><html lang="{lang}"><meta charset="utf-8">

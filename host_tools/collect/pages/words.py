@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from starlette.requests import Request
 
-from host_tools.page.words import LANGUAGES, Words, best_language
+from host_tools.look.words import LANGUAGES, Words, best_language
 
 TEXTS: dict[str, dict[str, str]] = {
     "fleet": {"en": "Fleet", "fr": "Parc"},
@@ -98,9 +98,7 @@ TEXTS: dict[str, dict[str, str]] = {
 class FleetWords(Words):
     """One language of the fleet's pages."""
 
-    def __call__(self, key: str, *arguments: object) -> str:
-        """Return a text with its {} filled in."""
-        return TEXTS[key][self.language].format(*arguments)
+    texts = TEXTS
 
     def ago(self, then_ms: int, now_ms: int) -> str:
         """Return how long ago something was, in one unit."""

@@ -1,0 +1,1 @@
+"""What all pages share: style.py, colours and fonts; words.py, their languages and numbers."""
