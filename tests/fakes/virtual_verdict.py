@@ -197,41 +197,34 @@ class Read:
         return -1
 
     def _take_hole(self, blocks, at, starts, begun_ms, now_ms):
-        """A LOST record declares, for each meter, what lies between its blocks on both sides.
+        """A LOST record declares, for each meter, what lies between its answers on both sides.
 
-        In the true time, for the clock may have been wrong on one side.
+        In the true time, for the clock may have been wrong on one side: how far, an answer knows.
         """
         for meter in range(self._asked + 1):
-            before = self._rows_of(meter, blocks[at - 1 :: -1] if at else [], starts, -1)
-            behind = self._rows_of(meter, blocks[at:], starts, 1)
-            from_ms, from_off_ms = self._edge(meter, before, begun_ms)
-            to_ms, to_off_ms = self._edge(meter, behind, now_ms)
-            if from_ms - from_off_ms <= to_ms - to_off_ms:
-                self.spans[meter].add(from_ms - from_off_ms, to_ms - to_off_ms)
+            from_ms = self._true_edge(meter, blocks[at - 1 :: -1] if at else [], starts, -1)
+            to_ms = self._true_edge(meter, blocks[at:], starts, 1)
+            from_ms = begun_ms if from_ms is None else from_ms
+            to_ms = now_ms if to_ms is None else to_ms
+            if from_ms <= to_ms:
+                self.spans[meter].add(from_ms, to_ms)
 
-    def _rows_of(self, meter, blocks, starts, way):
-        """Give (ms, number) of a meter's dated rows; the number is None where none was told."""
+    def _true_edge(self, meter, blocks, starts, way):
+        """Return when a meter's first answer in the blocks truly was; None when there is none.
+
+        way    1: forwards in the blocks; -1: they and their rows are read backwards
+        """
         for block in blocks:
             base_ms = _base_ms(block, starts)
-            if block.meter == meter and base_ms is not None:
-                for at_ms, values, _ in block.rows[::way]:
-                    number = values[0]
-                    if meter == self._asked and number is not None:
-                        number = self._number_of(base_ms + at_ms, number)
-                    yield base_ms + at_ms, number
-
-    def _edge(self, meter, rows, end_ms):
-        """Return when the first row was, and how far the clock was ahead; `end_ms`, 0 for none.
-
-        What a row without an answer does not know of the clock, the next one with an answer does.
-        """
-        edge_ms = None
-        for at_ms, number in rows:
-            if edge_ms is None:
-                edge_ms = at_ms
-            if number is not None and number >= 0:
-                return edge_ms, self.offs.get((meter, number), 0)
-        return (end_ms if edge_ms is None else edge_ms), 0
+            if block.meter != meter or base_ms is None:
+                continue
+            for at_ms, values, _ in block.rows[::way]:
+                number = values[0]
+                if number is not None and meter == self._asked:
+                    number = self._number_of(base_ms + at_ms, number)
+                if number is not None and number >= 0:
+                    return base_ms + at_ms - self.offs.get((meter, number), 0)
+        return None
 
 
 def judge(read, ledger, meters, sensor, every_ms, set_ms):

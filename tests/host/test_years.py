@@ -159,18 +159,22 @@ class _Meter(NamedTuple):
 
 @pytest.mark.parametrize("off_h", [-80, 80])
 @pytest.mark.parametrize("wrong_side", [0, 1])
-def test_an_unanswered_turn_beside_a_hole_hides_no_clock(off_h, wrong_side):
+@pytest.mark.parametrize("apart", [False, True], ids=["in its block", "in a block of its own"])
+def test_an_unanswered_turn_beside_a_hole_hides_no_clock(off_h, wrong_side, apart):
     hour_ms = 3600_000
     off_ms = [0, 0]
     off_ms[wrong_side] = off_h * hour_ms
-    offs = {(0, n): off_ms[n > 4] for n in (1, 3, 5, 7) if off_ms[n > 4]}
+    offs = {(0, n): off_ms[n > 4] for n in range(9) if off_ms[n > 4]}
     sides = [
-        [(at_h * hour_ms + off_ms[side], [number], b"") for at_h, number in rows]
-        for side, rows in enumerate([[(1, 1), (2, None)], [(6, None), (7, 7)]])
+        [((at_h * hour_ms + off_ms[side], [number], b""),) for at_h, number in rows]
+        for side, rows in enumerate([[(0, 0), (1, 1), (2, None)], [(6, None), (7, 7), (8, 8)]])
     ]
+    blocks = [_Block(row) for rows in sides for row in rows]
+    if not apart:
+        blocks = [_Block(sum(rows, ())) for rows in sides]
     read = Read([], [], [_Meter()], 0, 9 * hour_ms, offs, {}, [(0, 0)])
-    read._take_hole([_Block(tuple(rows)) for rows in sides], 1, {}, 0, 9 * hour_ms)
+    read._take_hole(blocks, len(blocks) // 2, {}, 0, 9 * hour_ms)
     for number in (3, 5):  # what was answered between the two turns
         assert read.declares(0, number, number * hour_ms + off_ms[number > 4])
-    for number in (1, 7):
+    for number in (0, 8):
         assert not read.declares(0, number, number * hour_ms + off_ms[number > 4])
