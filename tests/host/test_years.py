@@ -159,22 +159,22 @@ class _Meter(NamedTuple):
 
 @pytest.mark.parametrize("off_h", [-80, 80])
 @pytest.mark.parametrize("wrong_side", [0, 1])
-@pytest.mark.parametrize("apart", [False, True], ids=["in its block", "in a block of its own"])
-def test_an_unanswered_turn_beside_a_hole_hides_no_clock(off_h, wrong_side, apart):
+@pytest.mark.parametrize("is_set_between", [False, True])
+def test_an_unanswered_turn_beside_a_hole_hides_no_clock(off_h, wrong_side, is_set_between):
     hour_ms = 3600_000
     off_ms = [0, 0]
-    off_ms[wrong_side] = off_h * hour_ms
-    offs = {(0, n): off_ms[n > 4] for n in range(9) if off_ms[n > 4]}
-    sides = [
-        [((at_h * hour_ms + off_ms[side], [number], b""),) for at_h, number in rows]
-        for side, rows in enumerate([[(0, 0), (1, 1), (2, None)], [(6, None), (7, 7), (8, 8)]])
-    ]
-    blocks = [_Block(row) for rows in sides for row in rows]
-    if not apart:
-        blocks = [_Block(sum(rows, ())) for rows in sides]
+    off_ms[wrong_side] = off_h * hour_ms  # is_set_between: for the turn without an answer alone
+    offs = {} if is_set_between else {(0, n): off_ms[n > 4] for n in range(9) if off_ms[n > 4]}
+
+    def block(side, at_h, number):
+        ahead_ms = off_ms[side] if number is None else offs.get((0, number), 0)
+        return _Block(((at_h * hour_ms + ahead_ms, [number], b""),))
+
+    before = [block(0, *row) for row in ((0, 0), (1, 1), (2, None))]
+    behind = [block(1, *row) for row in ((6, None), (7, 7), (8, 8))]
     read = Read([], [], [_Meter()], 0, 9 * hour_ms, offs, {}, [(0, 0)])
-    read._take_hole(blocks, len(blocks) // 2, {}, 0, 9 * hour_ms)
+    read._take_hole(before + behind, len(before), {}, 0, 9 * hour_ms)
     for number in (3, 5):  # what was answered between the two turns
-        assert read.declares(0, number, number * hour_ms + off_ms[number > 4])
+        assert read.declares(0, number, number * hour_ms + offs.get((0, number), 0))
     for number in (0, 8):
-        assert not read.declares(0, number, number * hour_ms + off_ms[number > 4])
+        assert not read.declares(0, number, number * hour_ms + offs.get((0, number), 0))
