@@ -1,10 +1,10 @@
 """Which simulated meter and which witness stand on a line: one row for each protocol.
 
-Not the site (host_tools/sim/site.py), which has the lines, the day and the ledger.
+Not the site (site.py), which has the lines, nor the day and what goes wrong (scene.py).
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from drivers.reading import KIND_NAMES, TEXT
 from host_tools.problems import INPUT, Problem
@@ -13,16 +13,15 @@ from host_tools.sim.input_meter import InputMeters, InputTap
 from host_tools.sim.level_meter import LevelMeter
 from host_tools.sim.lines import LineSettings, Piece
 from host_tools.sim.mbus_meter import MBusMeter, MBusTap
+from host_tools.sim.meter_end import MeterEnd
 from host_tools.sim.modbus_meter import ModbusMeter
 from host_tools.sim.obis_meter import P1Meter, ReadOutMeter, ReadOutTap, p1_frame, pushed_read_out
 from host_tools.sim.pymodbus_meter import PymodbusMeter
 from host_tools.sim.radar_meter import RadarMeter, RadarTap
+from host_tools.sim.scene import Scene
 from host_tools.sim.sml_meter import SMLMeter, sml_frame
 from host_tools.sim.taps import FrameFunction, ModbusTap, StreamTap, Tapped, level_frame, tic_frame
 from host_tools.sim.tic_meter import TicCapture, TicMeter
-
-if TYPE_CHECKING:
-    from host_tools.sim.site import MeterEnd, SimulatedSite
 
 DEFAULT_LINES = {
     "modbus": LineSettings(9600, 8, "N", 1),
@@ -59,30 +58,30 @@ _Tables = Mapping[str, Mapping[str, Any]]
 
 
 def _attach_modbus(
-    site: "SimulatedSite", end: "MeterEnd", meters: _Meters, tables: _Tables
+    scene: Scene, end: MeterEnd, meters: _Meters, tables: _Tables
 ) -> Callable[[Piece], None]:
     tapped = {}
     for meter in meters:
         table = tables[meter["name"]]
         unit = int(meter.get("options", {}).get("unit", table.get("unit", 1)))
-        series, site.series = site.series, None  # drives the first Modbus meter only
-        quantities = site.quantities(meter["name"], series=series)
+        series, scene.series = scene.series, None  # drives the first Modbus meter only
+        quantities = scene.quantities(meter["name"], series=series)
         units = {row[0]: row[1] for row in table["points"]}
 
         def value(name: str, now_s: float, q: Any = quantities, u: Any = units) -> Any:
             return q.value(name, u[name], now_s)
 
         simulated: ModbusMeter | PymodbusMeter = ModbusMeter(dict(table), unit, value)
-        if meter["name"] in site.pymodbus:
+        if meter["name"] in scene.pymodbus:
             simulated = PymodbusMeter(table, unit, value)
             end.serve(simulated)
         end.answer(simulated.received, simulated.silence)
         tapped[unit] = Tapped(meter["name"], table)
-    return ModbusTap(tapped, site.ledger)
+    return ModbusTap(tapped, scene.ledger)
 
 
 def _attach_mbus(
-    site: "SimulatedSite", end: "MeterEnd", meters: _Meters, tables: _Tables
+    scene: Scene, end: MeterEnd, meters: _Meters, tables: _Tables
 ) -> Callable[[Piece], None]:
     tapped = {}
     for number, meter in enumerate(meters, 1):
@@ -92,52 +91,52 @@ def _attach_mbus(
         simulated = MBusMeter(
             table,
             address,
-            site.quantities(name).value,
+            scene.quantities(name).value,
             identity=str(options.get("secondary", "")),
-            faults=site.faults(name),
+            faults=scene.faults(name),
         )
         end.answer(simulated.received, simulated.silence)
         tapped[address] = (name, table)
-    return MBusTap(tapped, site.ledger)
+    return MBusTap(tapped, scene.ledger)
 
 
 def _attach_tic(
-    site: "SimulatedSite", end: "MeterEnd", meters: _Meters, tables: _Tables
+    scene: Scene, end: MeterEnd, meters: _Meters, tables: _Tables
 ) -> Callable[[Piece], None]:
     meter = _only(meters)
     table = tables[meter["name"]]
-    if site.capture:
-        end.push(TicCapture(site.capture).frame)
+    if scene.capture:
+        end.push(TicCapture(scene.capture).frame)
     else:
-        simulated = TicMeter(table, site.quantities(meter["name"], phases=1).value)
-        end.push(simulated.frame, site.faults(meter["name"]))
-    return StreamTap(meter["name"], site.ledger, tic_frame(table["points"]))
+        simulated = TicMeter(table, scene.quantities(meter["name"], phases=1).value)
+        end.push(simulated.frame, scene.faults(meter["name"]))
+    return StreamTap(meter["name"], scene.ledger, tic_frame(table["points"]))
 
 
 def _attach_level(
-    site: "SimulatedSite", end: "MeterEnd", meters: _Meters, tables: _Tables
+    scene: Scene, end: MeterEnd, meters: _Meters, tables: _Tables
 ) -> Callable[[Piece], None]:
     meter = _only(meters)
     table = tables[meter["name"]]
-    simulated = LevelMeter(table, site.quantities(meter["name"]).value)
-    end.push(simulated.frame, site.faults(meter["name"]))
+    simulated = LevelMeter(table, scene.quantities(meter["name"]).value)
+    end.push(simulated.frame, scene.faults(meter["name"]))
     options = meter.get("options", {})
     depth = options.get("empty_mm", 0), options.get("full_mm", 0)
-    return StreamTap(meter["name"], site.ledger, level_frame(table, *depth))
+    return StreamTap(meter["name"], scene.ledger, level_frame(table, *depth))
 
 
 def _attach_radar(
-    site: "SimulatedSite", end: "MeterEnd", meters: _Meters, tables: _Tables
+    scene: Scene, end: MeterEnd, meters: _Meters, tables: _Tables
 ) -> Callable[[Piece], None]:
     meter = _only(meters)
     table = tables[meter["name"]]
-    end.push(RadarMeter(site.day, meter["name"], table).frame, site.faults(meter["name"]))
-    return RadarTap(meter["name"], site.ledger, table, int(meter.get("interval_s", 10)))
+    end.push(RadarMeter(scene.day, meter["name"], table).frame, scene.faults(meter["name"]))
+    return RadarTap(meter["name"], scene.ledger, table, int(meter.get("interval_s", 10)))
 
 
 def _push(
-    site: "SimulatedSite",
-    end: "MeterEnd",
+    scene: Scene,
+    end: MeterEnd,
     meters: _Meters,
     tables: _Tables,
     make: Callable[..., Any],
@@ -145,30 +144,30 @@ def _push(
 ) -> Callable[[Piece], None]:
     meter = _only(meters)
     name, table = str(meter["name"]), tables[meter["name"]]
-    end.push(make(table, site.quantities(name).value).frame, site.faults(name))
-    return StreamTap(name, site.ledger, frame(table))
+    end.push(make(table, scene.quantities(name).value).frame, scene.faults(name))
+    return StreamTap(name, scene.ledger, frame(table))
 
 
 def _attach_dsmr(
-    site: "SimulatedSite", end: "MeterEnd", meters: _Meters, tables: _Tables
+    scene: Scene, end: MeterEnd, meters: _Meters, tables: _Tables
 ) -> Callable[[Piece], None]:
-    return _push(site, end, meters, tables, P1Meter, p1_frame)
+    return _push(scene, end, meters, tables, P1Meter, p1_frame)
 
 
 def _attach_sml(
-    site: "SimulatedSite", end: "MeterEnd", meters: _Meters, tables: _Tables
+    scene: Scene, end: MeterEnd, meters: _Meters, tables: _Tables
 ) -> Callable[[Piece], None]:
-    return _push(site, end, meters, tables, SMLMeter, sml_frame)
+    return _push(scene, end, meters, tables, SMLMeter, sml_frame)
 
 
 def _attach_dlms(
-    site: "SimulatedSite", end: "MeterEnd", meters: _Meters, tables: _Tables
+    scene: Scene, end: MeterEnd, meters: _Meters, tables: _Tables
 ) -> Callable[[Piece], None]:
-    return _push(site, end, meters, tables, DLMSMeter, dlms_frame)
+    return _push(scene, end, meters, tables, DLMSMeter, dlms_frame)
 
 
 def _attach_iec62056(
-    site: "SimulatedSite", end: "MeterEnd", meters: _Meters, tables: _Tables
+    scene: Scene, end: MeterEnd, meters: _Meters, tables: _Tables
 ) -> Callable[[Piece], None]:
     meter = _only(meters)
     name, table = str(meter["name"]), tables[meter["name"]]
@@ -176,22 +175,22 @@ def _attach_iec62056(
     mode = str(options.get("mode", "C"))
     simulated = ReadOutMeter(
         table,
-        site.quantities(name).value,
+        scene.quantities(name).value,
         mode=mode,
         address=str(options.get("address", "")),
-        faults=site.faults(name),
+        faults=scene.faults(name),
     )
     if mode == "D":
-        end.push(simulated.frame, site.faults(name))
-        return StreamTap(name, site.ledger, pushed_read_out(table))
+        end.push(simulated.frame, scene.faults(name))
+        return StreamTap(name, scene.ledger, pushed_read_out(table))
     end.answer(simulated.received, simulated.silence)
-    return ReadOutTap(name, site.ledger, table)
+    return ReadOutTap(name, scene.ledger, table)
 
 
 def _attach_inputs(
-    site: "SimulatedSite", end: "MeterEnd", meters: _Meters, tables: _Tables
+    scene: Scene, end: MeterEnd, meters: _Meters, tables: _Tables
 ) -> Callable[[Piece], None]:
-    quantities = {str(meter["name"]): site.quantities(str(meter["name"])) for meter in meters}
+    quantities = {str(meter["name"]): scene.quantities(str(meter["name"])) for meter in meters}
 
     def value(meter: str, name: str, unit: str, now_s: float) -> Any:
         return quantities[meter].value(name, unit, now_s)
@@ -201,11 +200,11 @@ def _attach_inputs(
         tables,
         value,
         lambda: end.line.is_configured,
-        fault_seed=site.fault_seed,
-        fault_share=site.fault_share,
+        fault_seed=scene.fault_seed,
+        fault_share=scene.fault_share,
     )
     end.push(simulated.frame)
-    return InputTap(meters, tables, site.ledger)
+    return InputTap(meters, tables, scene.ledger)
 
 
 def _only(meters: _Meters) -> Mapping[str, Any]:

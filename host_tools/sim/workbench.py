@@ -23,8 +23,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, Self
 
 from host_tools.sim.lines import Line, LineSettings, Piece
+from host_tools.sim.meter_end import MeterEnd
 from host_tools.sim.pymodbus_meter import PymodbusMeter
-from host_tools.sim.site import MeterEnd
 
 _RTU = LineSettings(9600, 8, "N", 1)
 
