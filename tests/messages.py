@@ -122,6 +122,7 @@ TRANSLATED = (
     "host_tools/planning/site_rules.py",
     "host_tools/planning/site_words.py",
     "host_tools/flashing/uf2.py",
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "drivers").glob("*.py")),
 )
 # The lines of agent/privacy.py, which are put together in steps.
 PRIVACY = (
@@ -142,6 +143,7 @@ _SAYS = {
     "Step": 3,
     "Problem": 2,
 }
+_RAISED = {"BadFrame": 1, "Refused": 1, "ValueError": 1}  # of a line, and of an option
 _TABLES = {
     "WORDS",
     "_MEDIA",
@@ -163,7 +165,8 @@ def messages(path: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             # In a rollout the state of a gateway says what became of its fetch.
-            yield from _of_call(node, {"ValueError": 1} if path.name == "update.py" else {})
+            more = {"ValueError": 1} if path.name == "update.py" else {}
+            yield from _of_call(node, _RAISED if path.parent.name == "drivers" else more)
         elif is_command and isinstance(node, ast.FunctionDef) and _is_verb(node):
             for part in (ast.get_docstring(node) or "").split("\n\n"):
                 yield node.lineno, " ".join(part.split())

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from host_tools.language import say
+from host_tools.language import say, translated
 from host_tools.problems import FAILED, INPUT, OK, Problem
 
 NAME = "parse"
@@ -59,7 +59,7 @@ def command(
     if count and not as_json:
         Console().print(table)
     for text in parser.errors[:_TOLD]:
-        print(f"eclor: {text}", file=sys.stderr)
+        print(f"eclor: {translated(text)}", file=sys.stderr)
     if parser.errors or not count:
         damaged = len(parser.errors)
         told = say("{count} values, {damaged} damaged frames", count=count, damaged=damaged)

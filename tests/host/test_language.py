@@ -172,3 +172,21 @@ def test_what_a_scan_finds_is_told_in_french():
 @pytest.mark.usefixtures("french")
 def test_a_meter_keeps_its_name_in_a_sentence():
     assert language.translated("there is no board heat") == "il n'y a pas de carte heat"
+
+
+@pytest.mark.usefixtures("french")
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "byte 12: TIC: check 0x12, computed 0x34",
+            "octet 12 : TIC : contrôle 0x12, calculé 0x34",
+        ),
+        ("mode: 'E' is not A, B, C or D", "mode : 'E' n'est ni A, ni B, ni C, ni D"),
+        ("byte 3: M-Bus stop 0x17", "octet 3 : M-Bus stop 0x17"),
+        ("byte 9: P1: value at byte 40 has no end", None),
+    ],
+)
+def test_what_a_line_is_told_to_be_wrong_with_is_french(said, told):
+    found = language.translated(said)
+    assert found == told if told else "la valeur à l'octet 40 n'a pas de fin" in found
