@@ -47,7 +47,8 @@ def command(
         options["key"] = key
     parser = Parser(protocol, options, identities=identities)
     data = read_capture(file, sys.stdin.buffer, protocol_of(protocol))
-    table = Table(*map(say, ("code", "name", "value", "unit", "quality", "time")))
+    heads = say("code"), say("name"), say("value"), say("unit"), say("quality"), say("time")
+    table = Table(*heads)
     count = 0
     for value in parser.values(data):
         count += 1

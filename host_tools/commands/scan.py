@@ -106,11 +106,12 @@ def command(
             )
             print(f"eclor: {told}", file=sys.stderr)
     _tell_end(code, len(scan.hits))
-    for hit in [hit for hit in scan.hits if hit.fits and hit.fits[0].score][:1]:
-        place = f"--tcp {tcp}" if tcp else f"--port {port} --baud {hit.line[0]}"
-        place += "" if tcp else f" --parity {hit.line[2]}"
+    known = next((hit for hit in scan.hits if hit.fits and hit.fits[0].score), None)
+    if known is not None:
+        place = f"--tcp {tcp}" if tcp else f"--port {port} --baud {known.line[0]}"
+        place += "" if tcp else f" --parity {known.line[2]}"
         place += f" --via {via}" if via else ""
-        remedy = f"  -> eclor read --map {hit.fits[0].map} {place} --unit {hit.unit}"
+        remedy = f"  -> eclor read --map {known.fits[0].map} {place} --unit {known.unit}"
         print(remedy, file=sys.stderr)
     raise typer.Exit(code or (OK if scan.hits else DEVICE))
 

@@ -26,9 +26,9 @@ from host_tools.page.view import Figures, MeterView, PointView
 from host_tools.sim.attach import chosen_points, kind_name
 from host_tools.sim.oracle import NEAR_MS, Stored, read_database
 from host_tools.sim.plan import SiteFile, match_capture, read_capture
+from host_tools.sim.thinning import SILENCE_S
 
 _RETRY_S = 5.0
-_HELD_S = 900  # for so long a value may be held where the configuration says no other time
 
 
 class Demo:
@@ -207,7 +207,7 @@ class Demo:
 def _longest_silence_s(gateway: Mapping[str, Any]) -> int:
     """Return for how long a value may be held at most, in s; 0 where none may."""
     rows = [row for meter in gateway["meters"] for row in meter.get("thin") or ()]
-    return max((row.get("silence_s", _HELD_S) for row in rows), default=0)
+    return max((row.get("silence_s", SILENCE_S) for row in rows), default=0)
 
 
 def _rounded(number: float | None) -> float | None:

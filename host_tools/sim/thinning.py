@@ -14,6 +14,8 @@ from typing import Any
 
 from drivers.reading import COUNTER, KIND_NAMES
 
+SILENCE_S = 900  # for so long a value may be held where a site file says no other time
+
 
 @dataclass(frozen=True)
 class Thinning:
@@ -57,7 +59,7 @@ def thinning(meter: Mapping[str, Any], rows: Iterable[tuple[Any, ...]]) -> dict[
             resolution,
             power,
             Decimal(deadband) / one if deadband else None,
-            int(entry.get("silence_s", 900)) * 1000,
+            int(entry.get("silence_s", SILENCE_S)) * 1000,
             kind in (COUNTER, KIND_NAMES[COUNTER]),
         )
     return found

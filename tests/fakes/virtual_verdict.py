@@ -201,18 +201,17 @@ class Read:
 
         In the true time, for the clock may have been wrong on one side: how far, an answer knows.
         """
+        before, behind = blocks[:at][::-1], blocks[at:]
         for meter in range(self._asked + 1):
-            from_ms = self._true_edge(meter, blocks[at - 1 :: -1] if at else [], starts, -1)
-            to_ms = self._true_edge(meter, blocks[at:], starts, 1)
-            from_ms = begun_ms if from_ms is None else from_ms
-            to_ms = now_ms if to_ms is None else to_ms
+            from_ms = self._true_edge(meter, before, starts, -1, begun_ms)
+            to_ms = self._true_edge(meter, behind, starts, 1, now_ms)
             if from_ms <= to_ms:
                 self.spans[meter].add(from_ms, to_ms)
 
-    def _true_edge(self, meter, blocks, starts, way):
-        """Return when a meter's first answer in the blocks truly was; None when there is none.
+    def _true_edge(self, meter, blocks, starts, way, end_ms):
+        """Return when a meter's first answer in the blocks truly was; `end_ms`: there is none.
 
-        way    1: forwards in the blocks; -1: they and their rows are read backwards
+        way    of each block's rows, as the blocks come: 1 forwards, -1 backwards
         """
         for block in blocks:
             base_ms = _base_ms(block, starts)
@@ -224,7 +223,7 @@ class Read:
                     number = self._number_of(base_ms + at_ms, number)
                 if number is not None and number >= 0:
                     return base_ms + at_ms - self.offs.get((meter, number), 0)
-        return None
+        return end_ms
 
 
 def judge(read, ledger, meters, sensor, every_ms, set_ms):
