@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from host_tools import options
+from host_tools.language import say
 from host_tools.problems import INPUT, Problem
 
 NAME = "codec"
@@ -43,7 +44,8 @@ def encode(
     if back != text:
         pairs = zip(back.splitlines(), text.splitlines(), strict=False)
         line = next((i for i, (one, other) in enumerate(pairs, 1) if one != other), "end")
-        print(f"eclor: {file}:{line} will come back otherwise written", file=sys.stderr)
+        told = say("{file}:{line} will come back otherwise written", file=file, line=line)
+        print(f"eclor: {told}", file=sys.stderr)
 
 
 @app.command("decode")
@@ -96,12 +98,13 @@ def stats(
 
     console = Console()
     for size in map(str, sizes):
-        table = Table(title=f"bytes per row, {size} rows a block")
+        table = Table(title=say("bytes per row, {size} rows a block", size=size))
         by_set = {name: sizes_of[size] for name, sizes_of in found["sets"].items()}
         codecs = list(next(iter(by_set.values())))
-        for column in ("set", *codecs):
+        for column in (say("series"), *codecs):
             table.add_column(column)
         for name, totals in by_set.items():
             table.add_row(name, *(f"{total:.2f}" for total in totals.values()))
         console.print(table)
-        console.print(f"ours / pcodec, geometric mean: {found['geometric_mean'][size]:.3f}")
+        ratio = f"{found['geometric_mean'][size]:.3f}"
+        console.print(say("ours / pcodec, geometric mean: {ratio}", ratio=ratio))

@@ -124,20 +124,24 @@ def test_the_command_speaks_french_help_problems_and_usage(tmp_path):
     assert done.returncode == 0 and "transport : mqtt" in done.stdout
 
 
+_MARKUP = re.compile(r"\[/?[a-z ]*\]")
+_PRINTERS = ("print", "console.print", "Table", "table.add_column")
+
+
 def _plain(source: str) -> list[str]:
     """Return the words that a command prints as they are: neither say() nor translated()."""
     found = []
     for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Call) or ast.unparse(node.func) != "print":
+        if not isinstance(node, ast.Call) or ast.unparse(node.func) not in _PRINTERS:
             continue
-        todo: list[ast.AST] = [*node.args]
+        todo: list[ast.AST] = [*node.args, *(k.value for k in node.keywords if k.arg == "title")]
         while todo:
             part = todo.pop()
             if isinstance(part, ast.Call):
                 if ast.unparse(part.func) not in ("say", "translated", "json.dumps"):
                     todo += part.args
             elif isinstance(part, ast.Constant) and isinstance(part.value, str):
-                text = part.value.removeprefix("eclor: ")
+                text = _MARKUP.sub("", part.value).removeprefix("eclor: ")
                 if re.search(r"[a-z]{3}", text) and "eclor " not in text and "--" not in text:
                     found.append(text)
             elif not isinstance(part, ast.Subscript):
@@ -148,8 +152,10 @@ def _plain(source: str) -> list[str]:
 def test_no_verb_prints_english_to_all():
     assert _plain('print(f"{n} left")') == [" left"]
     assert _plain('print(say("left"), json.dumps({"n": n}), row["n"], file=sys.stderr)') == []
+    assert _plain('table = Table(title=f"{n} rows")\ntable.add_column("all")') == [" rows", "all"]
+    assert _plain('console.print(f"[bold red]{say(name)}[/]")') == []
     paths = sorted((ROOT / "host_tools" / "commands").glob("*.py"))
-    found = {path.name: _plain(path.read_text()) for path in paths if path.name != "codec.py"}
+    found = {path.name: _plain(path.read_text()) for path in paths}
     assert not {name: words for name, words in found.items() if words}
 
 
