@@ -49,13 +49,19 @@ def _choose_language(words: list[str]) -> None:
         ) from None
 
 
-def _register() -> None:
-    for module in sorted(pkgutil.iter_modules(commands.__path__), key=lambda m: m.name):
+def eclor() -> Any:
+    """Return the command with its verbs, in the order and under the heads of commands.VERBS."""
+    heads = {verb: head for head, verbs in commands.VERBS.items() for verb in verbs}
+    for module in pkgutil.iter_modules(commands.__path__):
         verb = importlib.import_module(f"host_tools.commands.{module.name}")
+        head = language.say(heads[verb.NAME])
         if hasattr(verb, "app"):
-            app.add_typer(verb.app, name=verb.NAME)
+            app.add_typer(verb.app, name=verb.NAME, rich_help_panel=head)
         else:
-            app.command(verb.NAME)(verb.command)
+            app.command(verb.NAME, rich_help_panel=head)(verb.command)
+    command: Any = typer.main.get_command(app)
+    command.commands = {verb: command.commands[verb] for verb in heads}
+    return command
 
 
 def _translate_help(command: Any) -> None:
@@ -115,8 +121,7 @@ def main() -> None:
     """Run the command line; turn a Problem into a message and its exit code."""
     try:
         _choose_language(sys.argv[1:])
-        _register()
-        command = typer.main.get_command(app)
+        command = eclor()
         if language.current() != "en":
             _translate_help(command)
             _translate_frame()

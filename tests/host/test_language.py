@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from host_tools import language
+from host_tools.commands import VERBS
 from tests import messages
 
 ROOT = messages.ROOT
@@ -122,6 +123,17 @@ def test_the_command_speaks_french_help_problems_and_usage(tmp_path):
     site.write_text(sample)
     done = _eclor("--lang", "fr", "check", str(site))
     assert done.returncode == 0 and "transport : mqtt" in done.stdout
+
+
+def test_help_shows_each_verb_once_under_the_head_of_its_work():
+    verbs = [verb for under in VERBS.values() for verb in under]
+    files = (ROOT / "host_tools" / "commands").glob("[!_]*.py")
+    assert sorted(verbs) == sorted(path.stem for path in files)
+    shown = _eclor("--lang", "fr", "--help", COLUMNS="120").stdout
+    assert re.findall(r"^│ ([a-z]+)  ", shown, re.MULTILINE) == verbs
+    heads = re.findall(r"^╭─ (.+?) ─", shown, re.MULTILINE)
+    assert len(heads) == len(VERBS) + 1, "the options have one too"
+    assert not {*heads[1:]} & {*VERBS}, "they are French"
 
 
 _MARKUP = re.compile(r"\[/?[a-z ]*\]")

@@ -5,7 +5,6 @@ import shlex
 from pathlib import Path
 
 import pytest
-import typer
 
 from host_tools import __main__ as root
 
@@ -19,8 +18,7 @@ READMES = sorted(
 
 @pytest.fixture(scope="module")
 def eclor():
-    root._register()
-    return typer.main.get_command(root.app)
+    return root.eclor()
 
 
 def _commands(text: str) -> list[str]:
