@@ -20,6 +20,7 @@ import time
 import zlib
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from host_tools.processes.broker import free_port
 
@@ -84,6 +85,15 @@ def await_port(child: subprocess.Popen[bytes], port: int, wait_s: float) -> None
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(0.05)
     raise TimeoutError(f"nothing listens on port {port}")
+
+
+def icons_without_a_picture(page: Any) -> list[str]:
+    """Return the icons of an open page that its font does not know: it writes their names out."""
+    found: list[str] = page.eval_on_selector_all(
+        ".q-icon",
+        "all => all.filter(i => i.scrollWidth > i.clientWidth + 1).map(i => i.innerText)",
+    )
+    return found
 
 
 def _live_page() -> None:

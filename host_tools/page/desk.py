@@ -29,9 +29,12 @@ from host_tools.problems import INPUT, Problem
 _REFRESH_S = 0.4
 _STATES = {"good": "var(--good)", "note": "var(--unknown)", "failed": "var(--fault)"}
 _MORE_CSS = """
-.steps { display:grid; grid-template-columns:repeat(2,1fr); gap:14px; align-items:start; }
+.steps { display:grid; grid-template-columns:repeat(2,1fr); gap:14px; }
 .step { display:flex; flex-direction:column; gap:8px; min-width:0; }
 .step .q-field { width:100%; }
+.step > .press:last-child { margin-top:auto; }
+.step .q-field__label::first-letter, .waiver .q-checkbox__label::first-letter {
+  text-transform:uppercase; }
 .wide { grid-column:1/-1; }
 .found { border-collapse:collapse; width:100%; font-size:13.5px; }
 .found td { padding:5px 8px 5px 0; border-top:1px solid var(--rule); vertical-align:top; }
@@ -233,7 +236,7 @@ class DeskPage:
             with ui.element("div").classes("buttons"):
                 self._press("Scan", "search", self._scan, "scan")
                 self._press("Listen", "hearing", lambda: self._work.watch(self._port), "listen")
-                self._press("Live values", "monitoring", self._values, "values")
+                self._press("Live values", "show_chart", self._values, "values")
             self._hits = ui.html("", sanitize=False)
             self._live = ui.html("", sanitize=False).classes("live")
 
@@ -268,8 +271,10 @@ class DeskPage:
     def refresh(self) -> None:
         """Bring everything up to date."""
         work = self._work
-        name = say(work.name) if work.name else say("nothing runs")
-        self._doing.set_text(f"{name}: {say(work.words)}" if work.words else name)
+        doing = say(work.name) if work.name else say("nothing runs")
+        if work.words:
+            doing = say("{job}: {state}", job=doing, state=say(work.words))
+        self._doing.set_text(doing)
         self._stop.set_visibility(work.is_busy and work.name in ("scan", "watch", "values"))
         self._bar.set_value(work.share)
         problem = work.problem

@@ -114,7 +114,7 @@ def _chart(colour: str, language: str) -> dict[str, Any]:
     text = {"color": "#64748b", "fontSize": 11, "hideOverlap": True}
     return {
         "animation": False,
-        "grid": {"left": 8, "right": 14, "top": 14, "bottom": 4, "containLabel": True},
+        "grid": {"left": 8, "right": 28, "top": 14, "bottom": 4, "containLabel": True},
         "tooltip": {"trigger": "axis", "confine": True, "textStyle": {"color": INK}},
         "xAxis": {
             "type": "time",

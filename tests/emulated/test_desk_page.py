@@ -230,3 +230,4 @@ def _look(page, clicks, name):
         pictures.MADE.mkdir(parents=True, exist_ok=True)
         (pictures.MADE / name).write_bytes(drawn)
     assert not re.search(r"\{\w+\}", page.inner_text("main")), "a field without its value"
+    assert pictures.icons_without_a_picture(page) == []

@@ -16,6 +16,7 @@ from host_tools.page import picture, words
 from host_tools.page.view import Figures
 from host_tools.processes.broker import free_port
 from tests.fakes.view_of_a_site import StillView
+from tests.pictures import icons_without_a_picture
 from tests.skips import skip
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,6 +92,7 @@ def test_the_page_shows_the_verdict_and_every_meter(open_page):
     assert "restart (power cut) 1" in text
     assert "152, 18 times it" in text
     assert page.locator("canvas").count() == len(StillView.meters)
+    assert icons_without_a_picture(page) == []
 
 
 def test_a_log_line_is_text_and_never_markup(open_page):
