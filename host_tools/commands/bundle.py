@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from host_tools import options
-from host_tools.problems import USAGE, Problem
+from host_tools.problems import INPUT, USAGE, Problem
 
 NAME = "bundle"
 
@@ -17,7 +17,7 @@ def command(
     board: Annotated[
         list[str] | None, typer.Option(help="A board it is for; may be given several times.")
     ] = None,
-    version: Annotated[str, typer.Option(help="What people call it.")] = "",
+    version: Annotated[str, typer.Option(help="What people call it; else this checkout's.")] = "",
     counter: Annotated[int, typer.Option(help="Higher than that of every release before.")] = 0,
     key: Annotated[
         Path | None, typer.Option(help="The release key; its passphrase is asked for.")
@@ -33,25 +33,33 @@ def command(
 ) -> None:
     """Compile, pack and sign; without --key the bundle is for the cable only."""
     from host_tools.packing import bundle, release
-    from host_tools.packing.image import files_for
+    from host_tools.packing.image import VERSION, files_for
     from host_tools.trust.secret_words import passphrase
 
     if show:
         try:
             data = file.read_bytes()
         except OSError as error:
-            raise Problem(f"{file}: {error.strerror}", code=USAGE) from None
+            raise Problem(
+                f"{file}: {error.strerror}", "give a bundle; eclor bundle makes one", code=INPUT
+            ) from None
         if public:
             release.verify(data, release.read_public(public))
     else:
-        if not board or not version or counter < 1:
+        if not board:
             raise Problem(
-                "a bundle has boards, a version and a counter",
-                "give --board, --version and --counter",
+                "which board is it for?", "give --board: eclor boards lists them", code=USAGE
+            )
+        if counter < 1:
+            raise Problem(
+                "a release has a counter, from 1 on",
+                "give --counter, higher than that of every release before",
                 code=USAGE,
             )
         following = release.read_public(next_key) if next_key else b""
-        data = bundle.pack(files_for(board), version, counter, board, next_key=following)
+        data = bundle.pack(
+            files_for(board), version or VERSION, counter, board, next_key=following
+        )
         if key:
             data = release.sign(data, release.read_key(key, passphrase()))
         file.write_bytes(data)

@@ -1,12 +1,18 @@
-"""The commands of the READMEs exist, with their options; the French guide has the English ones."""
+"""The commands of the READMEs exist and run; the French guide has the English ones."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from host_tools import __main__ as root
+from host_tools.flashing.images import Images
+from host_tools.packing import release
+from tests.host.test_flash import esp_image
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = sorted(
@@ -68,3 +74,37 @@ def test_the_french_guide_types_what_the_readme_types():
     first_hour = block[: block.index("eclor label gw-town-hall.claim.json") + 1]
     assert [line for line in dict.fromkeys(french) if line in first_hour] == first_hour
     assert {line for line in french if " --" in line} <= set(english) | {"eclor flash --help"}
+
+
+def test_the_office_part_of_the_first_gateway_does_what_it_says(tmp_path):
+    """Each of its commands as it stands there, in a shell, on a computer that has no network."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    office = text.partition("Once, in the office")[2].partition("Then for each board")[0]
+    commands = re.findall(r"^ {4}(eclor .*?) *(?:#.*)?$", office, re.MULTILINE)
+    assert [command.split()[1] for command in commands] == (
+        ["ca", "images", "keys", "bundle", "site", "check"]
+    )
+    (tmp_path / "OLIMEX_ESP32_POE-20260401-v1.28.0.bin").write_bytes(esp_image())
+    (tmp_path / "eclor").write_text(f'#!/bin/sh\nexec {sys.executable} -m host_tools "$@"\n')
+    (tmp_path / "eclor").chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "ECLOR_HOME": str(tmp_path / "home"),
+        "ECLOR_PASSPHRASE": "une longue phrase de passe",
+    }
+    for command in commands:
+        done = subprocess.run(
+            ["sh", "-c", command],
+            cwd=tmp_path,
+            env=environment,
+            input="mairie\n\nesp32_poe\n\n\n",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, command + "\n" + done.stdout + done.stderr
+    release.verify(
+        (tmp_path / "firmware.ecl").read_bytes(), (tmp_path / "release.pub").read_bytes()
+    )
+    assert [image.boards for image in Images(tmp_path / "home" / "images").known()]
