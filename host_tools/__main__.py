@@ -112,7 +112,8 @@ def _tell(problem: problems.Problem) -> None:
         return
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     where = f"{problem.where}: " if problem.where else ""
-    console.print(f"[bold red]eclor:[/] {escape(where + language.translated(problem.what))}")
+    what = "\n".join(map(language.translated, problem.what.split("\n")))
+    console.print(f"[bold red]eclor:[/] {escape(where + what)}")
     if problem.remedy:
         console.print(f"  -> {language.translated(problem.remedy)}", markup=False)
 
@@ -129,6 +130,13 @@ def main() -> None:
     except problems.Problem as problem:
         _tell(problem)
         raise SystemExit(problem.code) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        remedy = "look at the path: its folder, what it permits, the room that is left"
+        what = f"{error.filename}: {error.strerror}"
+        _tell(problems.Problem(what, remedy, code=problems.INPUT))
+        raise SystemExit(problems.INPUT) from None
     except KeyboardInterrupt:
         print(f"eclor: {language.say('interrupted')}", file=sys.stderr)
         raise SystemExit(problems.INTERRUPTED) from None

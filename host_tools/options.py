@@ -21,6 +21,8 @@ BrokerPapers = Annotated[
     typer.Option(help="NAME.pem of our certificate for the broker; NAME.key beside it."),
 ]
 
+Database = Annotated[str, typer.Option(help="Where the readings are.")]
+
 # The line of a meter at the desk.
 Wire = Annotated[str, typer.Option(help="Serial port, or rfc2217://host:port.")]
 Tcp = Annotated[str, typer.Option(metavar="HOST:PORT", help="Modbus TCP.")]

@@ -18,11 +18,9 @@ INTERRUPTED = 130  # Ctrl-C
 
 
 class Problem(Exception):
-    """One problem, in a sentence, with its remedy."""
+    """One problem, in a sentence, with its remedy: there is none without."""
 
-    def __init__(
-        self, what: str, remedy: str = "", *, code: int = FAILED, where: str = ""
-    ) -> None:
+    def __init__(self, what: str, remedy: str, *, code: int = FAILED, where: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.remedy = remedy

@@ -1,7 +1,6 @@
 """What `eclor` says, found in its sources; what its catalogues lack.
 
     python -m tests.messages           # entries that locale/fr.po lacks, ready to fill
-    python -m tests.messages --all     # of every module, not only of those that are translated yet
 
 Found are: help texts, the first two words of Problem(...) and Note(...), say(...), the rules of
 agent/config.py, and what a gateway says to whoever ordered something: CannotDo(...). A sentence
@@ -18,112 +17,19 @@ from pathlib import Path
 from host_tools import language
 
 ROOT = Path(__file__).resolve().parent.parent
-# Every verb, and what stands below those of a technician; a module is added with its words.
-TRANSLATED = (
-    "agent/certificates.py",
-    "agent/config.py",
-    "agent/handlers.py",
-    "agent/keys.py",
-    "agent/privacy.py",
-    "agent/reconfigure.py",
-    "agent/thin.py",
-    "agent/update.py",
-    "agent/upgrade.py",
+# What the tools say, what lines and options are refused with, and what a gateway answers.
+_AGENT = ("certificates", "config", "handlers", "keys", "privacy", "reconfigure", "thin")
+SOURCES = (
+    *(f"agent/{name}.py" for name in (*_AGENT, "update", "upgrade")),
     "firmware/repair.py",
-    "host_tools/__main__.py",
-    "host_tools/acceptance/__init__.py",
-    "host_tools/acceptance/cable.py",
-    "host_tools/acceptance/findings.py",
-    "host_tools/acceptance/paper.py",
-    "host_tools/acceptance/running.py",
-    "host_tools/acceptance/standing.py",
-    "host_tools/cable/archive.py",
-    "host_tools/flashing/bootloader.py",
-    "host_tools/remote/broker_at.py",
-    "host_tools/packing/bundle.py",
-    "host_tools/trust/ca.py",
-    "host_tools/desk/capture.py",
-    "host_tools/desk/capture_text.py",
-    "host_tools/trust/claim.py",
-    "host_tools/commands/accept.py",
-    "host_tools/commands/backup.py",
-    "host_tools/commands/boards.py",
-    "host_tools/commands/bundle.py",
-    "host_tools/commands/ca.py",
-    "host_tools/commands/capture.py",
-    "host_tools/commands/check.py",
-    "host_tools/commands/codec.py",
-    "host_tools/commands/collect.py",
-    "host_tools/commands/compliance.py",
-    "host_tools/commands/config.py",
-    "host_tools/commands/console.py",
-    "host_tools/commands/demo.py",
-    "host_tools/commands/deploy.py",
-    "host_tools/commands/devices.py",
-    "host_tools/commands/doctor.py",
-    "host_tools/commands/exchange.py",
-    "host_tools/commands/export.py",
-    "host_tools/commands/flash.py",
-    "host_tools/commands/fleet.py",
-    "host_tools/commands/images.py",
-    "host_tools/commands/keys.py",
-    "host_tools/commands/label.py",
-    "host_tools/commands/locate.py",
-    "host_tools/commands/logs.py",
-    "host_tools/commands/maintenance.py",
-    "host_tools/commands/maps.py",
-    "host_tools/commands/mock.py",
-    "host_tools/commands/monitor.py",
-    "host_tools/commands/pages.py",
-    "host_tools/commands/parse.py",
-    "host_tools/commands/provision.py",
-    "host_tools/commands/read.py",
-    "host_tools/commands/reset.py",
-    "host_tools/commands/restore.py",
-    "host_tools/commands/rollout.py",
-    "host_tools/commands/scan.py",
-    "host_tools/commands/schema.py",
-    "host_tools/commands/site.py",
-    "host_tools/commands/ui.py",
-    "host_tools/commands/write.py",
-    "host_tools/compliance/page.py",
-    "host_tools/compliance/results.py",
-    "host_tools/cable/console.py",
-    "host_tools/cable/deploy.py",
-    "host_tools/desk/identify.py",
-    "host_tools/desk/mbus_scan.py",
-    "host_tools/desk/reader.py",
-    "host_tools/desk/scan.py",
-    "host_tools/desk/through.py",
-    "host_tools/desk/wires.py",
-    "host_tools/doctor.py",
-    "host_tools/flashing/esp_table.py",
-    "host_tools/flashing/flash.py",
-    "host_tools/flashing/images.py",
-    "host_tools/labels.py",
-    "host_tools/desk/line_record.py",
-    "host_tools/planning/map_file.py",
-    "host_tools/options.py",
-    "host_tools/page/desk.py",
-    "host_tools/page/work.py",
-    "host_tools/trust/permissions.py",
-    "host_tools/cable/ports.py",
-    "host_tools/planning/promise.py",
-    "host_tools/cable/prompt.py",
-    "host_tools/cable/provision.py",
-    "host_tools/collect/open_data.py",
-    "host_tools/collect/rescue.py",
-    "host_tools/remote/rollout.py",
-    "host_tools/trust/secret_words.py",
-    "host_tools/sheets.py",
-    "host_tools/remote/serve_bundle.py",
-    "host_tools/planning/site_file.py",
-    "host_tools/planning/site_new.py",
-    "host_tools/planning/site_rules.py",
-    "host_tools/planning/site_words.py",
-    "host_tools/flashing/uf2.py",
-    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "drivers").glob("*.py")),
+    *(
+        str(path.relative_to(ROOT))
+        for folder, pattern in (("drivers", "*.py"), ("host_tools", "**/*.py"))
+        for path in sorted((ROOT / folder).glob(pattern))
+    ),
 )
+# Their say() looks words of their own up (host_tools/look/words.py).
+_OWN_WORDS = re.compile(r"host_tools/(page/(live|picture)|collect/pages/\w+)\.py")
 # The lines of agent/privacy.py, which are put together in steps.
 PRIVACY = (
     (1, "{0}: every reading, under its name"),
@@ -155,18 +61,23 @@ _TABLES = {
     "ONE_VALUE",
     "NO_TEXT",
 }
+_RETURNED = {"findings.py", "promise.py", "rules.py", "site_file.py", "site_rules.py", "thin.py"}
 _TURNED = re.compile(r"%[-0-9]*[srdx]")
 
 
 def messages(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (line, message) of a source file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    has_own_words = bool(_OWN_WORDS.search(path.as_posix()))
     is_command = path.parent.name == "commands" or path.name == "__main__.py"
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             # In a rollout the state of a gateway says what became of its fetch.
             more = {"ValueError": 1} if path.name == "update.py" else {}
+            more = {**more, "say": 0, "Note": 0} if has_own_words else more
             yield from _of_call(node, _RAISED if path.parent.name == "drivers" else more)
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "remedy":
+            yield node.lineno, _sentence(node.value)
         elif is_command and isinstance(node, ast.FunctionDef) and _is_verb(node):
             for part in (ast.get_docstring(node) or "").split("\n\n"):
                 yield node.lineno, " ".join(part.split())
@@ -174,7 +85,7 @@ def messages(path: Path) -> Iterator[tuple[int, str]]:
         yield from _of_rules(tree)
     if path.name == "privacy.py":
         yield from PRIVACY
-    if path.name in ("findings.py", "promise.py", "site_file.py", "site_rules.py", "thin.py"):
+    if path.name in _RETURNED:
         yield from _of_returns(tree)
     yield from _of_tables(tree)
 
@@ -193,6 +104,8 @@ def _of_call(node: ast.Call, more: dict[str, int]) -> Iterator[tuple[int, str]]:
     if name in ("add", "_say", "_fail", "append") and len(node.args) > 1:
         for argument in node.args[1:]:
             yield node.lineno, _sentence(argument)
+    if ast.unparse(node.func) == "mistakes.append":
+        yield node.lineno, _sentence(node.args[0])
     first = 1 if name in ("Fit", "Note", "Step") else 0
     for argument in node.args[first : {**_SAYS, **more}.get(name, 0)]:
         if isinstance(argument, ast.BinOp) and isinstance(argument.op, ast.Mod):  # of the device
@@ -284,10 +197,8 @@ def missing(code: str, found: dict[str, str]) -> dict[str, str]:
 
 def main() -> int:
     """Print what is missing as entries of a .po file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--all", action="store_true")
-    options = parser.parse_args()
-    paths = (ROOT / "host_tools").rglob("*.py") if options.all else map(ROOT.joinpath, TRANSLATED)
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    paths = map(ROOT.joinpath, SOURCES)
     for text, where in missing("fr", of_sources(iter(paths))).items():
         print(f'#: {where}\nmsgid {json.dumps(text, ensure_ascii=False)}\nmsgstr ""\n')
     return 0

@@ -22,10 +22,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from host_tools.acceptance.findings import Report
 from host_tools.language import say, translated
-from host_tools.packing.release import LEAST_PASSPHRASE
 from host_tools.problems import FAILED, INPUT, Problem
 from host_tools.sheets import FONT, plain, qr, sheet
-from host_tools.trust.secret_words import write_secret
+from host_tools.trust.secret_words import check_new, write_secret
 
 _RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
 _COLOURS = {
@@ -42,8 +41,7 @@ _PLOTS_PER_METER = 3
 def key_at(path: Path, passphrase: str) -> Ed25519PrivateKey:
     """Return the technician's key of a file; one is made there when it is absent."""
     if not path.exists():
-        if len(passphrase) < LEAST_PASSPHRASE:
-            raise Problem(f"a passphrase has at least {LEAST_PASSPHRASE} characters", code=INPUT)
+        check_new(passphrase)
         path.parent.mkdir(parents=True, exist_ok=True)
         key = Ed25519PrivateKey.generate()
         locked = key.private_bytes(

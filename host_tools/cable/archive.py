@@ -29,8 +29,8 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from host_tools.cable.deploy import check_board, clear_boot
 from host_tools.cable.prompt import BoardError, Prompt
 from host_tools.cable.provision import open_gateway
-from host_tools.packing import release
 from host_tools.problems import FAILED, INPUT, Problem
+from host_tools.trust.secret_words import check_new
 
 FORMAT = 1
 Tell = Callable[[float, str], None]  # 0 .. 1, words
@@ -65,10 +65,8 @@ def backup(
     prompt: Prompt, path: Path, passphrase: str = "", tell: Tell = lambda share, words: None
 ) -> About:
     """Write an archive of the gateway behind a prompt; passphrase "": without its secrets."""
-    if passphrase and len(passphrase) < release.LEAST_PASSPHRASE:
-        raise Problem(
-            f"a passphrase has at least {release.LEAST_PASSPHRASE} characters", code=INPUT
-        )
+    if passphrase:
+        check_new(passphrase)
     identity = open_gateway(prompt)
     sizes = {name: size for name, size in prompt.files().items() if name != "maintenance"}
     if not passphrase:
@@ -132,7 +130,9 @@ def inspect(path: Path) -> About:
             who, board, serial, at = (str(tree[k]) for k in ("gateway", "board", "serial", "at"))
             return About(who, board, serial, at, files, int(tree["secrets"]))
     except OSError as error:
-        raise Problem(f"{path}: {error.strerror}", "give an archive", code=INPUT) from None
+        raise Problem(
+            f"{path}: {error.strerror}", "give an archive; eclor backup makes one", code=INPUT
+        ) from None
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError):
         raise Problem(
             f"{path} is no whole archive of a gateway", "eclor backup makes one", code=INPUT

@@ -63,11 +63,16 @@ def _scaled(cell: str, decimals: int, where: str) -> int:
     found = _DECIMAL.fullmatch(cell)
     if not found or len(cell) > _DIGITS_MAX:
         shown = cell if len(cell) < _SHOWN else cell[:_SHOWN] + "..."
-        raise Problem(f"{shown!r} is no decimal", "write digits, a point", code=INPUT, where=where)
+        raise Problem(
+            f"{shown!r} is no decimal", "write digits and a point", code=INPUT, where=where
+        )
     value = int(found[1] + (found[2] or "0") + (found[3] or "").ljust(decimals, "0"))
     if not _VALUE_MIN <= value <= _VALUE_MAX:
         raise Problem(
-            f"a value of {value.bit_length()} bits", "64 are kept", code=INPUT, where=where
+            f"a value of {value.bit_length()} bits; a block keeps 64",
+            "write it in a larger unit",
+            code=INPUT,
+            where=where,
         )
     return value
 

@@ -6,6 +6,7 @@ engine = open_database("postgresql+psycopg://eclor@localhost/eclor")
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -60,10 +61,16 @@ def writing(engine: sa.Engine) -> sa.Engine:
     return engine.execution_options(writes=True)
 
 
-def open_database(url: str, create: Callable[..., sa.Engine] = sa.create_engine) -> sa.Engine:
+def open_database(
+    url: str,
+    create: Callable[..., sa.Engine] = sa.create_engine,
+    *,
+    must_be_there: bool = False,
+) -> sa.Engine:
     """Open a database, creating tables and views where they are absent.
 
-    url  an SQLAlchemy URL: "sqlite:///readings.db", "postgresql+psycopg://user@host/name"
+    url            an SQLAlchemy URL: "sqlite:///readings.db", "postgresql+psycopg://user@host/name"
+    must_be_there  refuse a file of SQLite that does not exist, instead of making it
 
     A Problem when it cannot be understood, reached, or was made by a newer version.
     """
@@ -80,6 +87,13 @@ def open_database(url: str, create: Callable[..., sa.Engine] = sa.create_engine)
             code=MISSING,
         ) from None
     if engine.dialect.name == "sqlite":
+        file = engine.url.database
+        if must_be_there and file and not Path(file).exists():
+            raise Problem(
+                f"there is no database {file}",
+                "give --database; eclor collect makes one",
+                code=INPUT,
+            )
         _prepare_sqlite(engine)
     try:
         with writing(engine).begin() as connection:

@@ -134,9 +134,8 @@ def read_rules(path: Path) -> Rules:
     """Read and check a rules file; one Problem with every mistake in it."""
     try:
         text = path.read_text()
-    except OSError as error:
-        remedy = "give the path of a rules file"
-        raise Problem(f"{path}: {error.strerror}", remedy, code=INPUT) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(f"{path}: {error}", "give the path of a rules file", code=INPUT) from None
     return parse_rules(text, str(path))
 
 
@@ -155,7 +154,9 @@ def parse_rules(text: str, name: str = "rules") -> Rules:
         return Rules()
     if not hasattr(tree, "lc") or not hasattr(tree, "get"):
         raise Problem(
-            f"{name}: sections like keep and alarms are expected", "see rules.py", code=INPUT
+            f"{name}: sections like keep and alarms are expected",
+            "host_tools/collect/deploy/rules.yaml shows some",
+            code=INPUT,
         )
     for key in tree:
         if key not in _SECTIONS:
@@ -182,9 +183,8 @@ def parse_rules(text: str, name: str = "rules") -> Rules:
         section("places", Place, _check_place),
     )
     names = [row.name for row in rules.alarms] + [row.name for row in rules.outputs]
-    mistakes += [
-        f"{name}: the name {n!r} twice" for n in sorted({n for n in names if names.count(n) > 1})
-    ]
+    for twice in sorted({n for n in names if names.count(n) > 1}):
+        mistakes.append(f"{name}: the name {twice!r} twice")
     if mistakes:
         raise Problem("\n".join(mistakes), "mend these lines", code=INPUT)
     return rules

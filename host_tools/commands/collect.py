@@ -21,50 +21,50 @@ _BATCH = 500
 
 
 def command(
-    broker: Annotated[str, typer.Option(help="HOST:PORT of the MQTT broker")] = "127.0.0.1:1883",
+    broker: Annotated[str, typer.Option(help="HOST:PORT of the MQTT broker.")] = "127.0.0.1:1883",
     jetstream: Annotated[
         str | None,
-        typer.Option(help="instead of MQTT: nats://HOST:PORT of each node, commas between"),
+        typer.Option(help="Instead of MQTT: nats://HOST:PORT of each node, commas between."),
     ] = None,
-    replicas: Annotated[int, typer.Option(help="copies of the stream when it is made")] = 1,
+    replicas: Annotated[int, typer.Option(help="Copies of the stream when it is made.")] = 1,
     since: Annotated[
         str | None,
-        typer.Option(help="take again what the stream holds from 2026-05-04T10:30+02:00 on"),
+        typer.Option(help="Take again what the stream holds from 2026-05-04T10:30+02:00 on."),
     ] = None,
     database: Annotated[
-        str, typer.Option(help="where to: sqlite:///FILE.db, postgresql+psycopg://...")
+        str, typer.Option(help="Where to: sqlite:///FILE.db, postgresql+psycopg://...")
     ] = "sqlite:///eclor.db",
     name: Annotated[
         str,
-        typer.Option(help="tells collectors apart; with --jetstream the same name shares work"),
+        typer.Option(help="Tells collectors apart; with --jetstream the same name shares work."),
     ] = "eclor-collector",
     rules: Annotated[
-        Path | None, typer.Option(help="a file: what is kept, what is an alarm, who is told")
+        Path | None, typer.Option(help="A file: what is kept, what is an alarm, who is told.")
     ] = None,
     keys: Annotated[
         Path | None,
-        typer.Option(help="JSON: gateway to its key, 64 hex digits, or two: new, old; followed"),
+        typer.Option(help="JSON: gateway to its key, 64 hex digits, or two: new, old; followed."),
     ] = None,
     https: Annotated[
-        str | None, typer.Option(help="HOST:PORT of the way in for POST; see --certificate")
+        str | None, typer.Option(help="HOST:PORT of the way in for POST; see --certificate.")
     ] = None,
-    certificate: Annotated[Path | None, typer.Option(help="PEM of --https, key included")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="PEM of --https, key included.")] = None,
     client_ca: Annotated[
-        Path | None, typer.Option(help="PEM: gateways must show a certificate of this CA")
+        Path | None, typer.Option(help="PEM: gateways must show a certificate of this CA.")
     ] = None,
     client_crl: Annotated[
-        Path | None, typer.Option(help="PEM: certificates of that CA that are revoked")
+        Path | None, typer.Option(help="PEM: certificates of that CA that are revoked.")
     ] = None,
     bundles: Annotated[
         Path | None,
-        typer.Option(help="with --https, a folder: NAME.bundle is the firmware offered to NAME"),
+        typer.Option(help="With --https, a folder: NAME.bundle is the firmware offered to NAME."),
     ] = None,
     archives: Annotated[
         list[Path] | None,
-        typer.Option("--import", help="only store what archives of eclor backup hold, and end"),
+        typer.Option("--import", help="Only store what archives of eclor backup hold, and end."),
     ] = None,
-    seconds: Annotated[float, typer.Option(help="stop after so long; 0: at Ctrl-C")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="totals as JSON at the end")] = False,
+    seconds: Annotated[float, typer.Option(help="Stop after so long; 0: at Ctrl-C.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Totals as JSON at the end.")] = False,
 ) -> None:
     """Store what gateways publish, acknowledge it after the commit, keep the rules."""
     from host_tools.collect import Collector

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
 from host_tools.language import say, translated
 from host_tools.problems import USAGE, Problem
 
@@ -37,22 +38,22 @@ class Step(StrEnum):
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(help="where to write table and datapackage.json")],
-    database: Annotated[str, typer.Option(help="where the readings are")] = "sqlite:///eclor.db",
-    group: Annotated[Group, typer.Option(help="sum up each site, or everything")] = Group.site,
-    step: Annotated[Step, typer.Option(help="a quarter of an hour, or a day (UTC)")] = Step.day,
-    form: Annotated[Form, typer.Option("--format", help="of the table")] = Form.csv,
-    least: Annotated[int, typer.Option(help="meters in a group that has a personal one")] = 10,
-    since: Annotated[str | None, typer.Option(help="first day, 2026-01-31")] = None,
-    until: Annotated[str | None, typer.Option(help="the day after the last")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="the report as JSON")] = False,
+    folder: Annotated[Path, typer.Argument(help="Where to write table and datapackage.json.")],
+    database: options.Database = "sqlite:///eclor.db",
+    group: Annotated[Group, typer.Option(help="Sum up each site, or everything.")] = Group.site,
+    step: Annotated[Step, typer.Option(help="A quarter of an hour, or a day (UTC).")] = Step.day,
+    form: Annotated[Form, typer.Option("--format", help="Of the table.")] = Form.csv,
+    least: Annotated[int, typer.Option(help="Meters in a group that has a personal one.")] = 10,
+    since: Annotated[str | None, typer.Option(help="First day, 2026-01-31.")] = None,
+    until: Annotated[str | None, typer.Option(help="The day after the last.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
 ) -> None:
     """Write open data in which no household can be singled out; say what was held back."""
     from host_tools.collect.database import open_database
     from host_tools.collect.open_data import export
     from host_tools.collect.summaries import summarise
 
-    engine = open_database(database)
+    engine = open_database(database, must_be_there=True)
     summarise(engine)
     report = export(
         engine,

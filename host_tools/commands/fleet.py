@@ -13,22 +13,22 @@ NAME = "fleet"
 
 
 def command(
-    gateways: Annotated[int, typer.Option(help="each with a real MQTT connection", min=1)] = 100,
-    records: Annotated[int, typer.Option(help="blocks of 60 readings per gateway", min=1)] = 4,
-    collectors: Annotated[int, typer.Option(help="side by side", min=1)] = 3,
-    nodes: Annotated[int, typer.Option(help="of the broker cluster, 1 or 3", min=1)] = 3,
+    gateways: Annotated[int, typer.Option(help="Each with a real MQTT connection.", min=1)] = 100,
+    records: Annotated[int, typer.Option(help="Blocks of 60 readings per gateway.", min=1)] = 4,
+    collectors: Annotated[int, typer.Option(help="Side by side.", min=1)] = 3,
+    nodes: Annotated[int, typer.Option(help="Of the broker cluster, 1 or 3.", min=1)] = 3,
     database: Annotated[
-        str | None, typer.Option(help="an empty one; without, SQLite in a temporary folder")
+        str | None, typer.Option(help="An empty one; without, SQLite in a temporary folder.")
     ] = None,
     kill: Annotated[
         bool,
         typer.Option(
-            help="kill -9 a node and a collector on the way, then all of them, and bring them back"
+            help="Kill -9 a node and a collector on the way, then all of them; bring them back."
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="of journals, waits and who is killed")] = 0,
+    seed: Annotated[int, typer.Option(help="Of journals, waits and who is killed.")] = 0,
     patience: Annotated[
-        float, typer.Option(help="give up when nothing is acknowledged for so many seconds")
+        float, typer.Option(help="Give up when nothing is acknowledged for so many seconds.")
     ] = 600,
 ) -> None:
     """Drive a fleet against a broker cluster and collectors on loopback; print the figures.

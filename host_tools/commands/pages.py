@@ -5,22 +5,24 @@ from typing import Annotated
 
 import typer
 
+from host_tools import options
+from host_tools.language import say
 from host_tools.problems import USAGE, Problem
 
 NAME = "pages"
 
 
 def command(
-    database: Annotated[str, typer.Option(help="where the readings are")] = "sqlite:///eclor.db",
-    listen: Annotated[str, typer.Option(help="HOST:PORT; not loopback needs --users")] = (
+    database: options.Database = "sqlite:///eclor.db",
+    listen: Annotated[str, typer.Option(help="HOST:PORT; not loopback needs --users.")] = (
         "127.0.0.1:8081"
     ),
-    rules: Annotated[Path | None, typer.Option(help="the collector's rules: places")] = None,
-    users: Annotated[Path | None, typer.Option(help="who may log in")] = None,
+    rules: Annotated[Path | None, typer.Option(help="The collector's rules: places.")] = None,
+    users: Annotated[Path | None, typer.Option(help="Who may log in.")] = None,
     add_user: Annotated[
-        str | None, typer.Option(help="add this name to --users, asking for a password, and end")
+        str | None, typer.Option(help="Add this name to --users, asking for a password, and end.")
     ] = None,
-    least: Annotated[int, typer.Option(help="meters in a group of the open page")] = 10,
+    least: Annotated[int, typer.Option(help="Meters in a group of the open page.")] = 10,
 ) -> None:
     """Show the fleet; on loopback to everybody, elsewhere to those of a users file."""
     from host_tools.collect.pages.access import Users
@@ -29,7 +31,7 @@ def command(
     if add_user is not None:
         if users is None:
             raise Problem("--add-user needs a file", "give --users FILE", code=USAGE)
-        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        password = typer.prompt(say("Password"), hide_input=True, confirmation_prompt=True)
         add(users, add_user, password)
         return
     host, colon, port = listen.rpartition(":")
@@ -41,4 +43,6 @@ def command(
 
     read = read_rules(rules) if rules else Rules()
     known = Users(users) if users else None
-    serve(open_database(database), read, (host, int(port)), known, least)
+    engine = open_database(database, must_be_there=True)
+    print(say("the page is at {address}", address=f"http://{host}:{port}/"), flush=True)
+    serve(engine, read, (host, int(port)), known, least)

@@ -111,8 +111,8 @@ def command(
         place = f"--tcp {tcp}" if tcp else f"--port {port} --baud {known.line[0]}"
         place += "" if tcp else f" --parity {known.line[2]}"
         place += f" --via {via}" if via else ""
-        remedy = f"  -> eclor read --map {known.fits[0].map} {place} --unit {known.unit}"
-        print(remedy, file=sys.stderr)
+        command = f"eclor read --map {known.fits[0].map} {place} --unit {known.unit}"
+        print(f"  -> {command}", file=sys.stderr)
     raise typer.Exit(code or (OK if scan.hits else DEVICE))
 
 

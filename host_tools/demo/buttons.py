@@ -58,20 +58,20 @@ class Buttons:
     def cut_power(self) -> None:
         """Kill the gateway at once; its power returns after 3 s."""
         world = self._world
-        self._press("power", world.cut_power, POWER_OFF_S, world.return_power)
+        self._hold("power", world.cut_power, POWER_OFF_S, world.return_power)
 
     def cut_network(self, manner: str = "silent") -> None:
         """Part the gateway from the broker for 10 s; manner: host_tools/sim/network.py."""
         world = self._world
-        self._press(
+        self._hold(
             "network", lambda: world.cut_network(manner), NETWORK_OFF_S, world.return_network
         )
 
     def garble_line(self) -> None:
         """Damage bytes on every serial line for 3 s."""
-        self._press("line", lambda: self._world.garble_lines(GARBLED_S), GARBLED_S, lambda: None)
+        self._hold("line", lambda: self._world.garble_lines(GARBLED_S), GARBLED_S, lambda: None)
 
-    def _press(
+    def _hold(
         self, what: str, begin: Callable[[], None], seconds: float, end: Callable[[], None]
     ) -> None:
         with self._lock:

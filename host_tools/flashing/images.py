@@ -56,12 +56,14 @@ def inspect(path: Path, only: str = "") -> Image:
         data = path.read_bytes()
     except OSError as error:
         raise Problem(f"{path}: {error.strerror}", "give an image file", code=INPUT) from None
-    if data[:4] == uf2.MAGIC:
-        kind, start = UF2, 0
-        chip = uf2.chip_of(data)
-    else:
-        kind = ESP
-        chip, start = _esp_chip(data)
+    try:
+        if data[:4] == uf2.MAGIC:
+            kind, chip, start = UF2, uf2.chip_of(data), 0
+        else:
+            kind, (chip, start) = ESP, _esp_chip(data)
+    except Problem as problem:
+        problem.where = str(path)
+        raise
     named = [name for name in board_names() if _is_named(path.stem, board(name)["image"])]
     fitting = [name for name in ([only] if only else named) if board(name)["chip"] == chip]
     if not fitting:

@@ -137,7 +137,11 @@ def rows_of(head: bytes, listing: bytes) -> tuple[Row, ...] | None:
 def _text(text: str, room: int, what: str) -> bytes:
     data = text.encode("ascii", errors="replace")
     if not text or len(data) > room or b"?" in data or b" " in data:
-        raise Problem(f"{what} {text!r} is not 1 to {room} plain characters", code=INPUT)
+        raise Problem(
+            f"{what} {text!r} is not 1 to {room} plain characters",
+            "give letters, digits, dots and dashes",
+            code=INPUT,
+        )
     return data.ljust(room, b"\0")
 
 

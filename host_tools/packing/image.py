@@ -337,7 +337,7 @@ def read(path: Path, name: str) -> bytes:
             with flash.open(name, "rb") as file:
                 return bytes(file.read())
         except FileNotFoundError:
-            raise Problem(f"no {name} in {path}", "list the image first", code=INPUT) from None
+            raise Problem(f"{name} is not in {path}", "list the image first", code=INPUT) from None
 
 
 def listing(path: Path) -> dict[str, int]:

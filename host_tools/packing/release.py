@@ -8,7 +8,6 @@ half is its modulus, 384 bytes, beside it as NAME.pub.
     data = sign(data, read_key(Path("release.pem"), "a long passphrase"))
 """
 
-import os
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -17,11 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from host_tools.packing.bundle import HEAD_BYTES, KEY_BYTES, OFFER_BYTES
 from host_tools.problems import FAILED, INPUT, Problem
+from host_tools.trust.secret_words import check_new, write_secret
 
 BITS = 3072
 EXPONENT = 65537
 SALT_BYTES = 32
-LEAST_PASSPHRASE = 12
 _SIGNED = HEAD_BYTES + KEY_BYTES
 _PADDING = padding.PSS(padding.MGF1(hashes.SHA256()), SALT_BYTES)
 
@@ -31,22 +30,14 @@ def make_key(path: Path, passphrase: str) -> Path:
 
     A Problem when the file is there already, or the passphrase is short.
     """
-    if len(passphrase) < LEAST_PASSPHRASE:
-        raise Problem(f"a passphrase has at least {LEAST_PASSPHRASE} characters", code=INPUT)
+    check_new(passphrase)
     key = rsa.generate_private_key(EXPONENT, BITS)
     data = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.BestAvailableEncryption(passphrase.encode()),
     )
-    try:
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise Problem(
-            f"{path} is there already", "a key is never overwritten: give another name", code=INPUT
-        ) from None
-    with open(number, "wb") as file:
-        file.write(data)
+    write_secret(path, data)
     public = path.with_suffix(".pub")
     public.write_bytes(modulus(key))
     return public
@@ -59,7 +50,9 @@ def read_key(path: Path, passphrase: str) -> rsa.RSAPrivateKey:
     except FileNotFoundError:
         raise Problem(f"{path} is not there", "make one: eclor keys", code=INPUT) from None
     except (ValueError, TypeError):
-        raise Problem(f"{path} does not open with this passphrase", code=INPUT) from None
+        raise Problem(
+            f"{path} does not open with this passphrase", "type it again", code=INPUT
+        ) from None
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size != BITS:
         raise Problem(f"{path} is no RSA key of {BITS} bits", "make one: eclor keys", code=INPUT)
     return key

@@ -416,7 +416,11 @@ def start_alone(folder: Path, site: Path | None = None, gateway: str = "") -> st
     while not port.is_symlink():
         if process.poll() is not None or time.monotonic() > until_s:
             said = (folder / "log").read_text(errors="replace").strip().splitlines()[-1:]
-            raise Problem(f"the board does not start: {''.join(said)}", code=MISSING)
+            raise Problem(
+                f"the board does not start: {''.join(said)}",
+                f"{folder / 'log'} says more",
+                code=MISSING,
+            )
         time.sleep(0.02)
     return str(port)
 

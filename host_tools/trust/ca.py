@@ -26,16 +26,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from host_tools import home
-from host_tools.packing.release import LEAST_PASSPHRASE
-from host_tools.problems import FAILED, INPUT, Problem
+from host_tools.problems import INPUT, Problem
 from host_tools.trust import claim
-from host_tools.trust.secret_words import write_secret
+from host_tools.trust.secret_words import check_new, write_secret
 
 CA_YEARS = 30  # a gateway is alone for ten, and its authority must outlive it
 YEARS = 12
 _DAY = datetime.timedelta(days=1)
 _YEAR = 365 * _DAY
 REVOKED = "revoked.crl"
+_MAKES_IT = "a gateway makes it: eclor provision"
 _PEM = serialization.Encoding.PEM
 _DER = serialization.Encoding.DER
 
@@ -71,16 +71,18 @@ class Authority:
         try:
             asked = x509.load_der_x509_csr(request)
         except ValueError:
-            raise Problem("this is no request for a certificate", code=INPUT) from None
+            raise Problem("this is no request for a certificate", _MAKES_IT, code=INPUT) from None
         if not asked.is_signature_valid:
-            raise Problem("the request is not signed by its own key", code=FAILED)
+            raise Problem("the request is not signed by its own key", _MAKES_IT)
         names = asked.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         if [n.value for n in names] != [name]:
             shown = ", ".join(str(n.value) for n in names) or "nobody"
-            raise Problem(f"the request is of {shown}, not of {name}", code=FAILED)
+            raise Problem(
+                f"the request is of {shown}, not of {name}", "give the right one of both"
+            )
         key = asked.public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise Problem("the request is not for a key on P-256", code=INPUT)
+            raise Problem("the request is not for a key on P-256", _MAKES_IT, code=INPUT)
         certificate = self._issue(name, key, ExtendedKeyUsageOID.CLIENT_AUTH, (), years * _YEAR)
         return self._kept(name, certificate)
 
@@ -195,8 +197,7 @@ def default_folder() -> Path:
 
 def create(folder: Path, name: str, passphrase: str) -> Authority:
     """Make an authority in a folder. A Problem when there is one, or the passphrase is short."""
-    if len(passphrase) < LEAST_PASSPHRASE:
-        raise Problem(f"a passphrase has at least {LEAST_PASSPHRASE} characters", code=INPUT)
+    check_new(passphrase)
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -358,7 +359,9 @@ def _builder(
 
 def _name(text: str) -> x509.Name:
     if not 0 < len(text) <= 64:
-        raise Problem(f"a name has 1 to 64 characters, not {len(text)}", code=INPUT)
+        raise Problem(
+            f"a name has 1 to 64 characters, not {len(text)}", "give another one", code=INPUT
+        )
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 

@@ -8,6 +8,7 @@ from host_tools.language import say
 from host_tools.problems import INPUT, USAGE, Problem
 
 VARIABLE = "ECLOR_PASSPHRASE"
+LEAST = 12  # characters
 
 
 def passphrase(*, confirm: bool = False, what: str = "Passphrase") -> str:
@@ -24,6 +25,14 @@ def passphrase(*, confirm: bool = False, what: str = "Passphrase") -> str:
     import typer
 
     return str(typer.prompt(say(what), hide_input=True, confirmation_prompt=confirm, err=True))
+
+
+def check_new(passphrase: str) -> None:
+    """Raise a Problem when a passphrase is too short to lock something new with."""
+    if len(passphrase) < LEAST:
+        raise Problem(
+            f"a passphrase has at least {LEAST} characters", "take several words", code=INPUT
+        )
 
 
 def write_secret(path: Path, data: bytes) -> None:

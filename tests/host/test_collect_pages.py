@@ -194,6 +194,25 @@ def test_without_a_login_nothing_but_open_data_is_seen(tmp_path):
         assert ask("POST", "/login", right).status == 429
 
 
+def test_the_command_says_where_its_pages_are(tmp_path):
+    url, port = f"sqlite:///{tmp_path}/readings.db", free_port()
+    fleet_of_gateways.fill(url, 1, 1).dispose()
+    words = ["pages", "--database", url, "--listen", f"127.0.0.1:{port}"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "host_tools", *words],
+        cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if "PYTEST" not in key},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        assert f"http://127.0.0.1:{port}/" in child.stdout.readline()
+    finally:
+        child.terminate()
+        child.communicate(timeout=DEADLINE_S)
+
+
 def test_the_open_page_asks_the_database_once_for_everybody(mocker):
     ask = mocker.patch("host_tools.collect.pages.app.cells", return_value=[])
     made = Pages(None, Rules(), 10)  # type: ignore[arg-type]

@@ -91,3 +91,34 @@ def test_help_and_readme_explain_every_code():
         assert listed
         for value in CODES.values():
             assert re.search(rf"\b{value} \w", listed[0]), f"{value} is not explained"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("pages", "--database", "sqlite:///HERE/no.db"), "there is no database HERE/no.db"),
+        (("export", "HERE/x", "--database", "sqlite:///HERE/no.db"), "there is no database"),
+        (
+            (
+                "exchange",
+                "gw/m",
+                "e",
+                "--at",
+                "2026-05-04T10:30Z",
+                "--database",
+                "sqlite:///HERE/no",
+            ),
+            "there is no database HERE/no",
+        ),
+        (("codec", "encode", "HERE/s.csv", "--out", "HERE/nowhere/s"), "HERE/nowhere/s: No such"),
+        (("images", "add", "HERE/s.csv"), "HERE/s.csv: this is no image of MicroPython"),
+        (("bundle", "HERE/none.ecl", "--show"), "HERE/none.ecl: No such file"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_and_none_is_made(tmp_path, words, says):
+    (tmp_path / "s.csv").write_text("t,a\n1,2\n")
+    process = _start(*(word.replace("HERE", str(tmp_path)) for word in words))
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == problems.INPUT, errors
+    assert says.replace("HERE", str(tmp_path)) in errors and "\n  -> " in errors
+    assert os.listdir(tmp_path) == ["s.csv"]

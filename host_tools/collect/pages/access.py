@@ -26,12 +26,7 @@ class Users:
     """The users of a file: JSON, name to argon2id hash."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            tree = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            remedy = f"make it: eclor pages --users {path} --add-user NAME"
-            raise Problem(f"{path} is no users file: {error}", remedy, code=INPUT) from None
-        self._hashes = {str(name): str(found) for name, found in tree.items()}
+        self._hashes = _read(path)
         self._hasher = PasswordHasher()
         # Checked for unknown names, so that their answer takes as long as a known one's.
         self._nobody = self._hasher.hash(os.urandom(16).hex())
@@ -68,12 +63,22 @@ class Tries:
             self._failed.pop(next(iter(self._failed)))
 
 
+def _read(path: Path) -> dict[str, str]:
+    """Return name -> hash of a users file; a Problem when it is none."""
+    try:
+        tree = json.loads(path.read_text())
+        return {str(name): str(found) for name, found in tree.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        remedy = f"make another: eclor pages --users {path} --add-user NAME"
+        raise Problem(f"{path} is no users file: {error}", remedy, code=INPUT) from None
+
+
 def add_user(path: Path, name: str, password: str) -> None:
     """Add a user or set a password; the file is readable by its owner only."""
     if len(password) < _PASSWORD_MIN:
         remedy = f"take at least {_PASSWORD_MIN} characters"
         raise Problem("the password is too short", remedy, code=INPUT)
-    tree = json.loads(path.read_text()) if path.exists() else {}
+    tree = _read(path) if path.exists() else {}
     tree[name] = PasswordHasher().hash(password)
     fresh = path.with_suffix(".new")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
