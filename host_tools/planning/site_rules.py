@@ -71,6 +71,13 @@ def rules(config: dict[str, Any], folder: Path) -> Iterator[Note]:
         yield from _on_board(config, wired)
     for i, meter in enumerate(config["meters"]):
         yield from _meter(i, meter, config["ports"], folder, sleeps=config["power"]["sleep"])
+    if not config["meters"]:
+        yield Note(
+            "meters",
+            "nothing is read",
+            "name the meters; eclor scan finds those of a line",
+            is_wrong=False,
+        )
     if config["power"]["sleep"]:
         yield from _asleep(config)
     used = {meter["port"] for meter in config["meters"]}
