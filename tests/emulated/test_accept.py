@@ -217,7 +217,7 @@ def test_what_a_journal_shows_is_judged(mocker, before, after, again, states):
     seen = [cable.Numbers(*after), cable.Numbers(*again)]
     mocker.patch.object(cable, "_after", side_effect=seen)
     report, cuts = Report("g", "s", "b", "1", "c", "t"), []
-    cable.judge(report, None, "host", cable.Numbers(*before), 1.0, lambda: cuts.append(1))
+    cable.judge(report, mocker.Mock(), "host", cable.Numbers(*before), 1.0, lambda: cuts.append(1))
     found = {check.name: check.state for check in report.checks}
     assert states.items() <= found.items() and cuts == [1]
     if after[0] != again[0]:
@@ -316,8 +316,8 @@ def test_a_broker_with_tls_and_a_power_cut(tmp_path, tmp_path_factory):
     assert (states["uplink"], states["power"], states["clock"]) == (GOOD, GOOD, GOOD), report
     assert report.is_accepted and report.site == "Škoda"
     assert cellar.verdict == "accepted", cellar
-    (uplink,) = [check for check in cellar.checks if check.name == "uplink"]
-    assert "its journal shows" in uplink.what
+    (shown,) = [check for check in cellar.checks if check.name == "uplink"]
+    assert "its journal shows" in shown.what
     assert not list((authority.folder / "issued").glob(f"{VISITOR}*"))
 
 

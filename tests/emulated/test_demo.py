@@ -217,6 +217,7 @@ def test_absent_at_the_start_is_said_plainly_and_the_rest_goes_on(tmp_path, soon
             port["uart"] = "uart4"  # the site's file says so, nothing is wired there
     with Demo(site, tmp_path / "demo") as demo:
         said = demo.log_lines
+        assert demo.world.board is not None
         demo.world.board._uarts.pop("uart4")
         demo.cut_power()
         _until(lambda: any("uart4 cannot be opened" in line for line in said(500)))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -31,13 +32,18 @@ from tests.host.test_flash import Drive, uf2_image
 from tests.skips import skip
 
 PHRASE = "une longue phrase de passe"
-_LAPTOP, _PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+_LAPTOP: Any = {"width": 1280, "height": 900}
+_PHONE: Any = {"width": 390, "height": 844}
 _WORDS = ".name, .h1, .hint, .q-btn, .q-field__label, .q-checkbox__label"
 
 
 def test_one_job_at_a_time_and_a_problem_is_kept(tmp_path):
     work, release = Work(tmp_path), threading.Event()
-    assert work.start("first", lambda tell: release.wait(20) and None)
+
+    def held(_):
+        release.wait(20)
+
+    assert work.start("first", held)
     assert work.is_busy and not work.start("second", lambda tell: None)
     release.set()
     work.wait(20)

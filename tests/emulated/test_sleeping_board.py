@@ -4,6 +4,7 @@ import json
 import tempfile
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -12,7 +13,7 @@ from host_tools.packing import image
 from host_tools.processes.supervisor import Supervisor
 from tests.fakes.gateway_and_collector import GATEWAY, World
 
-METERS = {
+METERS: dict[str, Any] = {
     "ports": [{"name": "line", "uart": "uart1"}],  # which is not there: each wake declares that
     "meters": [
         {
@@ -104,7 +105,7 @@ def test_a_configuration_is_tried_across_sleeps_which_neither_confirm_it_nor_use
 
         # One that reaches no collector: its first life is awake for 20 s, the next ones end it.
         nowhere = world.configuration["uplink"] | {"port": 9}
-        brief = {
+        brief: dict[str, Any] = {
             "power": METERS["power"] | {"awake_s": 20},
             "update": {"settle_s": 1, "trial_s": 24},
         }

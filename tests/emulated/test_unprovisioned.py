@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -24,7 +25,7 @@ from tests.fakes.authority import Authority
 from tests.on_micropython import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "gateway": "gw-a",
     "board": "host",
     "ports": [],
@@ -157,7 +158,9 @@ def test_a_key_made_here_and_its_certificate_are_taken_by_a_tls_server(bench):
         def serve():
             plain, _ = listening.accept()
             with context.wrap_socket(plain, server_side=True) as peer:
-                names.append(peer.getpeercert()["subject"])
+                shown = peer.getpeercert()
+                assert shown
+                names.append(shown["subject"])
                 peer.sendall(b"welcome")
 
         thread = threading.Thread(target=serve)

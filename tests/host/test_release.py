@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agent import signature
-from host_tools.__main__ import _register, app
+from host_tools.__main__ import app, eclor
 from host_tools.packing import bundle, release
 from host_tools.problems import Problem
 
@@ -53,7 +53,7 @@ def test_what_is_signed_here_is_believed_by_the_device_and_nothing_else_is(keys)
 def test_the_command_makes_what_it_shows(keys, tmp_path, monkeypatch):
     monkeypatch.setenv("ECLOR_PASSPHRASE", PASSPHRASE)
     if not app.registered_commands:
-        _register()
+        eclor()
     out = tmp_path / "pico.bundle"
     made = CliRunner().invoke(
         app,
