@@ -39,7 +39,7 @@ test: $(READY) ## all tests, on CPython and on MicroPython
 check: $(READY) ## style, types of host code, types of device code against the boards' stubs
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy host_tools tests/host tests/emulated
+	$(PY) -m mypy host_tools tests/host tests/emulated tests/bench tests/*.py
 	$(PY) -m tests.stub_check
 
 format: $(READY) ## rewrite the sources in the project's style

@@ -28,8 +28,10 @@ from tests.powercut import ROOT, digest
 FAULTS = JOURNAL_FAULTS + FIELD_FAULTS + CHANGE_FAULTS
 _MOST_S = 1800  # of one program, whatever else the computer does; then nothing was found
 _MOST_CPU_S = 200  # of one day on flash, or some of the field: eight times what it takes
-_COPIED = ("agent", "drivers", "firmware", "tests/fakes", "tests/system", "tests/vectors")
-_COPIED += ("host_tools/shim",)
+_COPIED = (
+    *("agent", "drivers", "firmware", "host_tools/shim"),
+    *("tests/fakes", "tests/system", "tests/vectors"),
+)
 # Days until the fault is found: world, seed, one operation in so many. Files first, for most.
 _BOUND = """
 import resource

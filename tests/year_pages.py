@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -154,12 +155,10 @@ def _questions(engine: sa.Engine, now_ms: int) -> Iterator[Row]:
         ("events of all", lambda name: data.notes(engine)),
     ]
     for words, days in (("day", 1), ("week", 7), ("month", 31), ("year", 366)):
-        asked.append(
-            (f"history of a {words}", lambda name, days=days: history(name, "power", days))
-        )
+        asked.append((f"history of a {words}", partial(history, point="power", days=days)))
     asked.append(("consumption of a year", lambda name: history(name, "energy_import", 366)))
     for words, ask in asked:
-        found = [_timed(lambda name=name, ask=ask: ask(name)) for name in few]
+        found = [_timed(partial(ask, name)) for name in few]
         yield (
             f"question: {words}",
             f"{statistics.median(found):,.0f} ms, slowest {max(found):,.0f}",

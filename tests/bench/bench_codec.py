@@ -127,7 +127,9 @@ def _call_cost() -> Figure:
 def _noise() -> Series:
     """Return what only packed bits hold: eight quantities of noise."""
     dice = random.Random(1)
-    rows = [(60_000 * i, [dice.getrandbits(12) for _ in range(8)]) for i in range(480)]
+    rows: list[tuple[int, list[int | None]]] = [
+        (60_000 * i, [dice.getrandbits(12) for _ in range(8)]) for i in range(480)
+    ]
     return Series("noise, packed", ["t", *"abcdefgh"], [0] * 9, rows)
 
 

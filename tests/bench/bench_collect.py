@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -230,9 +231,7 @@ def _pages(url: str) -> list[Figure]:
         figures.append(
             timed(
                 f"history of a {name}",
-                lambda since_ms=since_ms: data.history(
-                    engine, "gw-00500", "main", "power", since_ms, now_ms
-                ),
+                partial(data.history, engine, "gw-00500", "main", "power", since_ms, now_ms),
             )
         )
     span = (now_ms - 31 * day, 1 << 53)

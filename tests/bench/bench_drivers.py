@@ -58,12 +58,12 @@ def run() -> list[Figure]:
                 f"{cost / large[protocol]:.2f} times CPython's",
             )
         )
-    for protocol, name, cost in reference_decoders.costs():
-        if cost is not None:
+    for protocol, name, theirs in reference_decoders.costs():
+        if theirs is not None:
             figures.append(
                 Figure(
                     f"{protocol}: {name} on CPython, a byte",
-                    round(cost, 3),
+                    round(theirs, 3),
                     "us",
                     f"one good frame; our driver on CPython {large[protocol]:.3f} us",
                 )

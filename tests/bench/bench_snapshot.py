@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from agent import codec_plain, codec_rows
 from agent.codec import Block, decode
@@ -44,11 +45,8 @@ def _beginning_with(learnt: Learnt | None) -> Iterator[None]:
             for channel, mean in enumerate(learnt[1]):
                 self.state[_mean_at(channel)] = mean
 
-    codec_rows.Rows._begin = begun
-    try:
+    with mock.patch.object(codec_rows.Rows, "_begin", begun):
         yield
-    finally:
-        codec_rows.Rows._begin = begin
 
 
 def _mean_at(channel: int) -> int:

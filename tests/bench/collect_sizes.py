@@ -116,7 +116,7 @@ def _checkpoint(engine: sa.Engine) -> None:
     """Let SQLite move what it has written to its place, which it else does now and then."""
     if engine.dialect.name == "sqlite":
         with engine.connect() as connection:
-            connection.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[attr-defined]
+            connection.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _spent(engine: sa.Engine) -> float:
