@@ -5,6 +5,7 @@
 The codes are part of the command's interface; README.md lists them.
 """
 
+import difflib
 from collections.abc import Iterable
 
 OK = 0
@@ -35,3 +36,9 @@ class Problem(Exception):
 def worst(codes: Iterable[int]) -> int:
     """Return the exit code of a command that did several things: the first that is not OK."""
     return next((code for code in codes if code != OK), OK)
+
+
+def did_you_mean(word: object, known: Iterable[object]) -> str:
+    """Return "did you mean X?" with the known word that is nearest; "" when none is near."""
+    near = difflib.get_close_matches(str(word), list(map(str, known)), 1, 0.5)
+    return f"did you mean {near[0]}?" if near else ""

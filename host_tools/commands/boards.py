@@ -7,7 +7,7 @@ import typer
 
 from host_tools import options
 from host_tools.language import say
-from host_tools.problems import INPUT, Problem
+from host_tools.problems import INPUT, Problem, did_you_mean
 
 NAME = "boards"
 
@@ -21,7 +21,8 @@ def command(
 
     names = board_names()
     if name and name not in names:
-        raise Problem(f"there is no board {name}", f"there are {', '.join(names)}", code=INPUT)
+        remedy = did_you_mean(name, names) or f"there are {', '.join(names)}"
+        raise Problem(f"there is no board {name}", remedy, code=INPUT)
     shown = [board(name)] if name else [board(each) for each in names]
     if as_json:
         for each in shown:

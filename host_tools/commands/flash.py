@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from host_tools.language import say, translated
-from host_tools.problems import DEVICE, INPUT, OK, USAGE, Problem
+from host_tools.problems import DEVICE, INPUT, OK, USAGE, Problem, did_you_mean
 
 if TYPE_CHECKING:
     from host_tools.flashing.flash import Result
@@ -63,7 +63,9 @@ def _known(board: str) -> None:
     flashable = [name for name in board_names() if board_of(name)["image"]]
     if board not in flashable:
         raise Problem(
-            f"there is no board {board} to flash", f"there are {', '.join(flashable)}", code=INPUT
+            f"there is no board {board} to flash",
+            did_you_mean(board, flashable) or f"there are {', '.join(flashable)}",
+            code=INPUT,
         )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from host_tools.problems import INPUT, USAGE, Problem
+from host_tools.problems import INPUT, USAGE, Problem, did_you_mean
 
 NAME = "mock"
 
@@ -95,5 +95,6 @@ def _fixed(texts: list[str], known: set[str]) -> dict[str, Decimal]:
         except InvalidOperation:
             raise Problem(f"{text!r} is no value", "write voltage=230.4", code=USAGE) from None
         if name not in known:
-            raise Problem(f"the map has no point {name}", ", ".join(sorted(known)), code=INPUT)
+            remedy = did_you_mean(name, known) or f"it has {', '.join(sorted(known))}"
+            raise Problem(f"the map has no point {name}", remedy, code=INPUT)
     return fixed

@@ -62,5 +62,9 @@ def _number(text: str, most: int) -> int:
     except ValueError:
         number = -1
     if not 0 <= number <= most:
-        raise Problem(f"{text!r} is not within 0 .. {most}", "write 28 or 0x1c", code=USAGE)
+        raise Problem(
+            f"{text!r} is not within 0 .. {most}",
+            f"write a number up to {most}, as 28 or 0x1c",
+            code=USAGE,
+        )
     return number

@@ -18,7 +18,7 @@ from drivers.errors import BadFrame, DriverError, Refused
 from drivers.reading import Reading
 from host_tools.desk.capture_text import bytes_of
 from host_tools.desk.values import Value, Values
-from host_tools.problems import INPUT, USAGE, Problem
+from host_tools.problems import INPUT, USAGE, Problem, did_you_mean
 
 # of one telegram, notification, read-out: a desk has room for load profiles of months
 _SIZES = {"dsmr": 8192, "sml": 8192, "dlms": 8192, "iec62056": 262_144}
@@ -36,7 +36,8 @@ def protocol_of(spelling: str) -> str:
     """Return the row of DRIVERS that a technician means; a Problem when there is none."""
     name = _SPELLINGS.get(spelling.lower(), spelling.lower())
     if name not in DRIVERS:
-        raise Problem(f"no driver reads {spelling}", f"one of {', '.join(DRIVERS)}", code=USAGE)
+        remedy = did_you_mean(spelling, DRIVERS) or f"one of {', '.join(DRIVERS)}"
+        raise Problem(f"no driver reads {spelling}", remedy, code=USAGE)
     return name
 
 

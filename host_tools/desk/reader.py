@@ -16,7 +16,7 @@ from host_tools.desk.through import open_through
 from host_tools.desk.values import Value, Values
 from host_tools.desk.wires import Line, Wire, line_text, open_serial, open_socket
 from host_tools.planning.map_file import read_map
-from host_tools.problems import DEVICE, NETWORK, USAGE, Problem
+from host_tools.problems import DEVICE, NETWORK, USAGE, Problem, did_you_mean
 
 _LINES: dict[str, Line] = {"mbus": (2400, 8, "E", 1), "iec62056": (300, 7, "E", 1)}
 _LINE: Line = (9600, 8, "N", 1)
@@ -54,6 +54,12 @@ def read_meter(request: Request) -> list[Value]:
             "record the line, and give the file to `eclor parse`",
             code=USAGE,
         )
+    known = [row[0] for row in table["points"]]
+    asked = request.options.get("points")
+    for name in asked if isinstance(asked, list) else ():
+        if name not in known:
+            remedy = did_you_mean(name, known) or f"it has {', '.join(known)}"
+            raise Problem(f"{request.map} has no point {name}", remedy, code=USAGE)
     line = _line_of(table, request)
     options = dict(request.options)
     options["line"] = line

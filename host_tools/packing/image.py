@@ -29,7 +29,7 @@ from littlefs.context import UserContext
 
 from agent import settings, slots
 from host_tools.packing import bundle
-from host_tools.problems import FAILED, INPUT, Problem
+from host_tools.problems import FAILED, INPUT, Problem, did_you_mean
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("drivers", "agent", "boards", "firmware")
@@ -191,7 +191,9 @@ def paths_for(boards: Sequence[str]) -> list[Path]:
     unknown = sorted(set(boards) - known)
     if unknown:
         raise Problem(
-            f"there is no board {unknown[0]}", f"there are {', '.join(sorted(known))}", code=INPUT
+            f"there is no board {unknown[0]}",
+            did_you_mean(unknown[0], known) or f"there are {', '.join(sorted(known))}",
+            code=INPUT,
         )
     hals = _hals(boards)
     dropped = {Path("boards", f"{name}.py") for name in known - set(boards)} | {_REPAIR}

@@ -21,7 +21,7 @@ from drivers import DRIVERS, load, load_map
 from drivers import maps as built_in
 from drivers.modbus_values import ORDERS, C, type_of
 from drivers.reading import KIND_NAMES
-from host_tools.problems import INPUT, Problem
+from host_tools.problems import INPUT, Problem, did_you_mean
 
 _ALWAYS = ("protocol", "maker", "model", "source", "points")
 # what each protocol knows beside these
@@ -361,5 +361,4 @@ def _are_registers(value: object) -> bool:
 
 
 def _near(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, 1, 0.5)
-    return f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}"
+    return did_you_mean(word, known) or f"one of {', '.join(known)}"

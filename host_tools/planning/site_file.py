@@ -9,7 +9,6 @@ what a field is for (site_words.py).
     site.gateways[0].tree                        # as the device validates it, secrets in it
 """
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from agent.config import validate
 from agent.settings import SECRETS
 from host_tools.planning import promise
 from host_tools.planning.site_rules import rules
-from host_tools.problems import INPUT, Problem
+from host_tools.problems import INPUT, Problem, did_you_mean
 
 _TOP = ("site", "simulation", "gateways")
 _PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
@@ -297,9 +296,9 @@ _REMEDIES = {
 
 
 def _meant(word: str, known: Any) -> str:
-    near = difflib.get_close_matches(word, [str(k) for k in known], 1, 0.6)
+    near = did_you_mean(word, known)
     if near:
-        return f"did you mean {near[0]}?"
+        return near
     if re.fullmatch(r"-?\d+", word):
         numbers = [int(k) for k in map(str, known) if re.fullmatch(r"-?\d+", k)]
         if numbers:

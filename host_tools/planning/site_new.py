@@ -7,15 +7,15 @@ ask(question, default) -> text; an empty default says that nothing is a valid an
 the terminal (commands/site.py), the rules (site_file.py).
 """
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from host_tools.language import say
+from host_tools.language import say, translated
 from host_tools.planning.map_file import map_names, read_map
 from host_tools.planning.site_file import Site
 from host_tools.planning.site_rules import board, board_names, room_kb
+from host_tools.problems import did_you_mean
 
 # How a line is set where neither the map nor a person says so: baud, bits, parity, stop.
 LINES = {
@@ -134,8 +134,7 @@ class Interview:
             answer = self._ask(f"{question} ({', '.join(known)})", default).strip()
             if answer in known:
                 return answer
-            near = difflib.get_close_matches(answer, known, 1)
-            self._tell(say("did you mean {word}?", word=near[0]) if near else ", ".join(known))
+            self._tell(translated(did_you_mean(answer, known)) or ", ".join(known))
 
     def _number(self, question: str, default: int) -> int:
         while True:

@@ -4,7 +4,6 @@ for note in rules(config, Path("."))     # config: from agent/config.validate
     note.path, note.rule, note.remedy
 """
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from agent.thin import lay_out, row_problem
 from drivers import DRIVERS, load
 from drivers.reading import TEXT, Point
 from host_tools.planning.map_file import check_map, map_names, read_map
-from host_tools.problems import Problem
+from host_tools.problems import Problem, did_you_mean
 
 # Two firmware slots beside the journal, and room to write a file anew.
 SLOTS_BYTES = 2 * 320 * 1024
@@ -66,7 +65,9 @@ def rules(config: dict[str, Any], folder: Path) -> Iterator[Note]:
     except KeyError:
         names = board_names()
         if config["board"]:
-            yield Note("board", f"is not one of {', '.join(names)}", _near(config["board"], names))
+            yield Note(
+                "board", f"is not one of {', '.join(names)}", did_you_mean(config["board"], names)
+            )
     else:
         yield from _on_board(config, wired)
     for i, meter in enumerate(config["meters"]):
@@ -109,7 +110,7 @@ def _on_board(config: dict[str, Any], wired: dict[str, Any]) -> Iterator[Note]:
                 yield Note(
                     path,
                     f"{wired['title']} has no {name}; it has {', '.join(known)}",
-                    _near(name, known),
+                    did_you_mean(name, known),
                 )
             elif name in taken:
                 yield Note(path, f"{name} is taken by port {taken[name]}", "choose another")
@@ -147,13 +148,13 @@ def _network(network: dict[str, Any], wired: dict[str, Any]) -> Iterator[Note]:
         yield Note(
             "network.kind",
             f"{wired['title']} has no {kind}; it has {', '.join(kinds) or 'no radio, no cable'}",
-            _near(kind, kinds),
+            did_you_mean(kind, kinds),
         )
     elif kind == "ppp" and network["uart"] and network["uart"] not in wired["uarts"]:
         yield Note(
             "network.uart",
             f"{wired['title']} has no {network['uart']}; it has {', '.join(wired['uarts'])}",
-            _near(network["uart"], list(wired["uarts"])),
+            did_you_mean(network["uart"], wired["uarts"]),
         )
     elif kind == "wifi" and not network["wifi"]:
         yield Note(
@@ -239,7 +240,9 @@ def _meter(
     except Problem as problem:
         names = map_names(meter["protocol"])
         yield Note(
-            f"{where}map", problem.what, _near(meter["map"], names) or "eclor maps lists them"
+            f"{where}map",
+            problem.what,
+            did_you_mean(meter["map"], names) or "eclor maps lists them",
         )
         return
     if table["protocol"] != meter["protocol"]:
@@ -268,7 +271,7 @@ def _driver(
             yield Note(
                 f"{where}points[{place}]",
                 f"{meter['map']} has no point {name}",
-                _near(str(name), names) or f"it has {', '.join(names[:12])} ...",
+                did_you_mean(name, names) or f"it has {', '.join(names[:12])} ...",
             )
     if unknown:
         return
@@ -311,7 +314,7 @@ def _driver(
             yield Note(
                 f"{where}options.{key}",
                 f"the driver {meter['protocol']} knows no such option",
-                _near(key, sorted(map(str, options.seen))) or "remove it",
+                did_you_mean(key, options.seen) or "remove it",
             )
     yield from _thin(where, meter, [p for p in driver.points if p.kind != TEXT])
 
@@ -326,7 +329,9 @@ def _thin(where: str, meter: dict[str, Any], points: list[Point]) -> Iterator[No
         word = rule.removeprefix("this meter keeps no point ")
         if word != rule:
             yield Note(
-                f"{where}thin{path}", rule, _near(word, names) or f"it keeps {', '.join(names)}"
+                f"{where}thin{path}",
+                rule,
+                did_you_mean(word, names) or f"it keeps {', '.join(names)}",
             )
         elif path.endswith("deadband"):
             yield Note(f"{where}thin{path}", rule, 'write deadband: "0"')
@@ -340,8 +345,3 @@ def _thin(where: str, meter: dict[str, Any], points: list[Point]) -> Iterator[No
 
 def _line(line: tuple[int, int, str, int]) -> str:
     return f"{line[0]} {line[1]}{line[2]}{line[3]}"
-
-
-def _near(word: str, known: Any) -> str:
-    near = difflib.get_close_matches(str(word), [str(k) for k in known], 1, 0.6)
-    return f"did you mean {near[0]}?" if near else ""

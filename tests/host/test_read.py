@@ -153,7 +153,11 @@ def test_another_parity_is_told_as_such():
         (Request("sdm120", port="/dev/absent"), DEVICE, ""),
         (Request("sdm120", tcp="127.0.0.1:none"), USAGE, "192.168"),
         (Request("sdm120", port="x", options={"unit": 300}), USAGE, "--unit"),
-        (Request("sdm120", port="x", options={"points": ["volt"]}), USAGE, "--point"),
+        (
+            Request("sdm120", port="x", options={"points": ["volt"]}),
+            USAGE,
+            "did you mean voltage?",
+        ),
         (Request("icoms_tma", port="x"), USAGE, "eclor parse"),
     ],
 )
