@@ -1,1 +1,4 @@
-"""What all pages share: style.py, colours and fonts; words.py, their languages and numbers."""
+"""What all pages share.
+
+frame.py, server and language; style.py, colours and fonts; words.py, their languages and numbers.
+"""

@@ -18,8 +18,8 @@ from host_tools import language
 from host_tools.acceptance.paper import verdict_state
 from host_tools.cable import ports
 from host_tools.language import say, translated
+from host_tools.look import frame
 from host_tools.look.style import CSS
-from host_tools.look.words import LANGUAGES, best_language
 from host_tools.packing import bundle
 from host_tools.page.work import Work
 from host_tools.planning.site_file import read_site
@@ -54,21 +54,11 @@ def serve(work: Work, port: int, *, also: Sequence[str] = (), site: Path | None 
     """Serve the page on 127.0.0.1 until Ctrl-C; also: ports that no USB chip tells of."""
 
     def page(request: Request) -> None:
-        asked = request.query_params.get("lang", "")
-        if asked not in LANGUAGES:
-            asked = best_language(request.headers.get("accept-language", ""))
-        language.use(asked)  # one person, one computer
+        language.use(frame.language_of(request))  # one person, one computer
         DeskPage(work, list(also), site).build()
 
-    ui.page("/", title="Éclor Edge", favicon="⚡")(page)
-    ui.run(
-        host="127.0.0.1",
-        port=port,
-        reload=False,
-        show=False,
-        show_welcome_message=False,
-        uvicorn_logging_level="warning",
-    )
+    ui.page("/")(page)
+    frame.serve("127.0.0.1", port, title="Éclor Edge")
 
 
 class DeskPage:
@@ -90,10 +80,7 @@ class DeskPage:
                 with ui.element("div"):
                     ui.label("Éclor Edge").classes("h1")
                     ui.label(say("from a bare board to an accepted gateway")).classes("hint")
-                with ui.element("nav").classes("languages"):
-                    for code, name in LANGUAGES.items():
-                        here = "here" if code == language.current() else ""
-                        ui.link(name, f"?lang={code}").classes(here)
+                frame.language_switch(language.current())
             self._build_progress()
             with ui.element("section").classes("steps"):
                 self._build_boards()

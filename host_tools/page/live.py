@@ -11,8 +11,8 @@ from typing import Any
 from nicegui import ui
 from starlette.requests import Request
 
+from host_tools.look import frame
 from host_tools.look.style import CSS, INK, LINE_COLOURS
-from host_tools.look.words import LANGUAGES, best_language
 from host_tools.page import picture
 from host_tools.page.view import Figures, MeterView, PointView, View
 from host_tools.page.words import LiveWords
@@ -30,20 +30,10 @@ def serve(view: View, port: int, language: str | None = None) -> None:
     """
 
     def page(request: Request) -> None:
-        asked = request.query_params.get("lang", "")
-        if asked not in LANGUAGES:
-            asked = language or best_language(request.headers.get("accept-language", ""))
-        LivePage(view, LiveWords(asked)).build()
+        LivePage(view, LiveWords(frame.language_of(request, language))).build()
 
-    ui.page("/", title=f"Éclor Edge: {view.site}", favicon="⚡")(page)
-    ui.run(
-        host="127.0.0.1",
-        port=port,
-        reload=False,
-        show=False,
-        show_welcome_message=False,
-        uvicorn_logging_level="warning",
-    )
+    ui.page("/")(page)
+    frame.serve("127.0.0.1", port, title=f"Éclor Edge: {view.site}")
 
 
 def first_shown(points: tuple[PointView, ...]) -> PointView | None:
@@ -219,10 +209,7 @@ class LivePage:
             with ui.element("div"):
                 ui.label(view.site).classes("h1")
                 self._about = ui.label("").classes("hint")
-            with ui.element("nav").classes("languages"):
-                for language, name in LANGUAGES.items():
-                    here = "here" if language == say.language else ""
-                    ui.link(name, f"?lang={language}").classes(here)
+            frame.language_switch(say.language)
 
     def refresh(self) -> None:
         """Bring everything up to date."""

@@ -18,10 +18,10 @@ from host_tools.collect.pages.access import Users
 from host_tools.collect.pages.cells import gateway_cells, make_table, thin_text, value_text
 from host_tools.collect.pages.charts import history_chart, places_chart
 from host_tools.collect.pages.login import guard
-from host_tools.collect.pages.words import FleetWords, language_of
+from host_tools.collect.pages.words import FleetWords
 from host_tools.collect.rules import Rules
+from host_tools.look import frame
 from host_tools.look.style import CSS
-from host_tools.look.words import LANGUAGES
 from host_tools.problems import USAGE, Problem
 
 _DAY_MS = 86_400_000
@@ -69,17 +69,7 @@ def serve(
     Pages(engine, rules, least).register()
     if users is not None:
         guard(users)
-    ui.run(
-        host=address[0],
-        port=address[1],
-        title="Éclor Edge",
-        favicon="⚡",
-        reload=False,
-        show=False,
-        show_welcome_message=False,
-        uvicorn_logging_level="warning",
-        storage_secret=secrets.token_hex(32),
-    )
+    frame.serve(*address, title="Éclor Edge", storage_secret=secrets.token_hex(32))
 
 
 class Pages:
@@ -104,7 +94,7 @@ class Pages:
             ui.page(path, response_timeout=_PATIENCE_S)(page)
 
     def _frame(self, request: Request, here: str, title: str) -> FleetWords:
-        say = FleetWords(language_of(request))
+        say = FleetWords(frame.language_of(request))
         ui.add_css(CSS + _MORE_CSS)
         ui.page_title(f"{title or say(here)} · Éclor Edge")
         ui.query("html").props(f"lang={say.language}")
@@ -118,12 +108,7 @@ class Pages:
                     ):
                         classes = "here" if key == here else ""
                         ui.link(say(key), f"{path}?lang={say.language}").classes(classes)
-                with ui.element("nav").classes("languages"):
-                    for language, name in LANGUAGES.items():
-                        query = {**request.query_params, "lang": language}
-                        link = "&".join(f"{k}={quote(v)}" for k, v in query.items())
-                        classes = "here" if language == say.language else ""
-                        ui.link(name, f"?{link}").classes(classes)
+                frame.language_switch(say.language, request.query_params)
             ui.label(title or say(here)).classes("h1")
         return say
 

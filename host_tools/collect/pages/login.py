@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from host_tools.collect.pages.access import Tries, Users
-from host_tools.collect.pages.words import FleetWords, language_of
+from host_tools.collect.pages.words import FleetWords
+from host_tools.look.frame import language_of
 from host_tools.look.style import CSS
 
 _FREE = ("/login", "/open", "/_nicegui", "/favicon")

@@ -6,9 +6,7 @@ say("fleet")            # "Parc"
 
 from datetime import UTC, datetime
 
-from starlette.requests import Request
-
-from host_tools.look.words import LANGUAGES, Words, best_language
+from host_tools.look.words import Words
 
 TEXTS: dict[str, dict[str, str]] = {
     "fleet": {"en": "Fleet", "fr": "Parc"},
@@ -111,10 +109,3 @@ class FleetWords(Words):
     def when(self, at_ms: int) -> str:
         """Return a time, ISO 8601 to the minute, UTC."""
         return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def language_of(request: Request) -> str:
-    """Return the language that a visitor asked for, else the one of his browser."""
-    asked = request.query_params.get("lang", "")
-    accepted = request.headers.get("accept-language", "")
-    return asked if asked in LANGUAGES else best_language(accepted)
