@@ -7,27 +7,23 @@ README's: the words without figures, names of numbers and times. So a command th
 else, or a page with another button, fails until `make pictures` has been run and looked at.
 """
 
-import contextlib
 import html
 import os
 import re
-import socket
 import struct
 import subprocess
 import sys
 import tempfile
-import time
 import zlib
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from host_tools.processes.broker import free_port
+from tests.browser import opened, served
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "host_tools" / "page"
 MADE = ROOT / "build" / "pictures"
-CHROMIUM = Path("/usr/bin/chromium")
 SHOWN = ("session.svg", "session-fr.svg", "desk-page.png", "desk-phone-fr.png")
 _RENEW = "ECLOR_PICTURES"
 _TESTS = ("tests/emulated/test_accept.py", "tests/emulated/test_desk_page.py")
@@ -75,51 +71,19 @@ def _form_in(png: bytes) -> str:
     return found[1].decode() if found else ""
 
 
-def await_port(child: subprocess.Popen[bytes], port: int, wait_s: float) -> None:
-    """Wait until a process that was just started takes connections on a port."""
-    until_s = time.monotonic() + wait_s
-    while time.monotonic() < until_s and child.poll() is None:
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(0.05)
-    raise TimeoutError(f"nothing listens on port {port}")
-
-
-def icons_without_a_picture(page: Any) -> list[str]:
-    """Return the icons of an open page that its font does not know: it writes their names out."""
-    found: list[str] = page.eval_on_selector_all(
-        ".q-icon",
-        "all => all.filter(i => i.scrollWidth > i.clientWidth + 1).map(i => i.innerText)",
-    )
-    return found
-
-
 def _live_page() -> None:
     """Take the picture of `eclor demo` once its meters have been read for a while."""
-    from playwright.sync_api import sync_playwright
-
     port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        words = [sys.executable, "-m", "host_tools", "demo", "--port", str(port)]
-        words += ["--seconds", str(_LIVE_S + 60)]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        child = subprocess.Popen(words, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
-        try:
-            await_port(child, port, 60)
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path=str(CHROMIUM), args=["--no-sandbox"]
-                )
-                page = browser.new_page(viewport={"width": 1280, "height": 900})
-                page.goto(f"http://127.0.0.1:{port}/?lang=en")
-                page.wait_for_timeout(_LIVE_S * 1000)
-                page.screenshot(path=FOLDER / "live-page.png", full_page=True)
-                browser.close()
-        finally:
-            child.terminate()
-            child.wait(30)
+    words = ["-m", "host_tools", "demo", "--port", str(port), "--seconds", str(_LIVE_S + 60)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(words, port, folder=Path(folder)) as address,
+        opened() as browser,
+    ):
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(f"{address}?lang=en")
+        page.wait_for_timeout(_LIVE_S * 1000)
+        page.screenshot(path=FOLDER / "live-page.png", full_page=True)
 
 
 def main() -> int:

@@ -10,16 +10,13 @@ pictures are in build/pages/.
 """
 
 import argparse
-import contextlib
 import json
 import os
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -40,13 +37,13 @@ from host_tools.collect.rules import Keep, read_rules
 from host_tools.collect.store import Store
 from host_tools.collect.summaries import summarise
 from host_tools.processes.broker import free_port
+from tests import browser
 from tests.closing import close
 from tests.fakes import fleet_of_gateways, year_of_readings
 from tests.fakes.gateway_messages import block, wire
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "host_tools" / "collect" / "deploy" / "rules.yaml"
-CHROMIUM = Path("/usr/bin/chromium")
 _DAY_MS = 86_400_000
 _TURNS = 5  # each question, of another gateway each time
 _READY_S = 120
@@ -168,55 +165,35 @@ def _questions(engine: sa.Engine, now_ms: int) -> Iterator[Row]:
     yield "question: open data, once in five minutes", f"{spent:,.0f} ms"
 
 
-@contextlib.contextmanager
-def _served(url: str) -> Iterator[str]:
+def _served(url: str) -> AbstractContextManager[str]:
     port = free_port()
     words = ["pages", "--database", url, "--listen", f"127.0.0.1:{port}", "--rules", str(RULES)]
-    child = subprocess.Popen(
-        [sys.executable, "-m", "host_tools", *words], cwd=ROOT, stdout=subprocess.DEVNULL
-    )
-    try:
-        deadline = time.monotonic() + _READY_S
-        while True:
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            assert child.poll() is None and time.monotonic() < deadline, "the pages do not come up"
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        child.terminate()
-        child.wait(30)
+    return browser.served(["-m", "host_tools", *words], port)
 
 
-_METER = "/meter?lang=en&gateway={}&meter=main&point={}&span={}"
+_METER = "meter?lang=en&gateway={}&meter=main&point={}&span={}"
 _PAGES = (
-    ("fleet", lambda name: "/?lang=en", ".plain >> text=gw-"),
-    ("one gateway", lambda name: f"/site?lang=en&gateway={name}", ".plain >> text=power"),
+    ("fleet", lambda name: "?lang=en", ".plain >> text=gw-"),
+    ("one gateway", lambda name: f"site?lang=en&gateway={name}", ".plain >> text=power"),
     ("a day of power", lambda name: _METER.format(name, "power", "day"), "canvas"),
     ("a month of power", lambda name: _METER.format(name, "power", "month"), "canvas"),
     ("a year of power", lambda name: _METER.format(name, "power", "year"), "canvas"),
     ("a year of consumption", lambda name: _METER.format(name, "energy_import", "year"), "canvas"),
-    ("events", lambda name: "/events?lang=en", ".plain >> text=gw-"),
-    ("open data", lambda name: "/open?lang=en", ".plain"),
+    ("events", lambda name: "events?lang=en", ".plain >> text=gw-"),
+    ("open data", lambda name: "open?lang=en", ".plain"),
 )
 _PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? -1"
 _SERVER = "(e => e.responseStart - e.requestStart)(performance.getEntriesByType('navigation')[0])"
 
 
 def _in_a_browser(url: str, pictures: Path) -> Iterator[Row]:
-    from playwright.sync_api import sync_playwright
-
     with open_database(url).connect() as connection:
         names = list(connection.scalars(sa.select(t.gateway.c.name).order_by(t.gateway.c.name)))
     few = [names[len(names) * (turn + 1) // 4] for turn in range(3)]
     pictures.mkdir(parents=True, exist_ok=True)
-    with _served(url) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(
-            address + "/events?lang=en"
-        )  # the scripts are in the browser's cache from here on
+    with _served(url) as address, browser.opened() as opened:
+        page = opened.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(address + "events?lang=en")  # the scripts are in the browser's cache from here
         page.wait_for_selector(".plain", timeout=_READY_S * 1000)
         for words, path, wait in _PAGES:
             painted, ready, server = [], [], []
@@ -233,7 +210,6 @@ def _in_a_browser(url: str, pictures: Path) -> Iterator[Row]:
                 f"page: {words}",
                 "server {:,.0f}, first paint {:,.0f}, ready {:,.0f} ms".format(*middle),
             )
-        browser.close()
 
 
 def main() -> int:
@@ -271,7 +247,7 @@ def main() -> int:
         add(_questions(engine, now_ms))
         add(_upkeep(engine, now_ms))
         engine.dispose()
-        if CHROMIUM.exists():
+        if browser.CHROMIUM.exists():
             add(_in_a_browser(url, ROOT / "build" / "pages"))
         else:
             console.print("chromium is not installed: no page was looked at")

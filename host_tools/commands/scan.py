@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -44,7 +46,6 @@ def command(
     Progress is on stderr. Ctrl-C ends the search and keeps what was found (exit code 130).
     Exit code 4 when nothing answered.
     """
-    from drivers.errors import LinkDown
     from host_tools.desk.scan import SETTINGS, Scan, units_of
     from host_tools.desk.through import open_through
     from host_tools.desk.wires import Wire, line_text, open_serial, open_socket
@@ -82,20 +83,14 @@ def command(
         identify=identify,
         on_progress=show.progress,
     )
-    code = OK
-    try:
+
+    def found() -> Iterator[Any]:
         if not tcp:
             scan.listen(listen_s)
-        for hit in scan.run():
-            show.clear()
-            print(json.dumps(hit.as_dict()) if as_json else _line(hit, tcp), flush=True)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except LinkDown as error:
-        raise Problem(str(error), "look at the cable, and scan again", code=DEVICE) from None
-    finally:
-        show.clear()
-        wire.close()
+        yield from scan.run()
+
+    with contextlib.closing(wire):
+        code = _print_hits(found(), show, None if as_json else lambda hit: _line(hit, tcp))
     for line, unit in scan.garbled:
         if not any(hit.unit == unit for hit in scan.hits):
             told = say(
@@ -116,11 +111,27 @@ def command(
     raise typer.Exit(code or (OK if scan.hits else DEVICE))
 
 
+def _print_hits(hits: Iterable[Any], show: _Shown, told: Callable[[Any], str] | None) -> int:
+    """Print hits as they come, as objects where nothing tells them; INTERRUPTED by Ctrl-C."""
+    from drivers.errors import LinkDown
+
+    try:
+        for hit in hits:
+            show.clear()
+            print(told(hit) if told else json.dumps(hit.as_dict()), flush=True)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except LinkDown as error:
+        raise Problem(str(error), "look at the cable, and scan again", code=DEVICE) from None
+    finally:
+        show.clear()
+    return OK
+
+
 def _scan_mbus(
     port: str, tcp: str, units: str, bauds: str, wait_ms: int, search: bool, as_json: bool
 ) -> int:
     """Search a wired M-Bus; return the exit code."""
-    from drivers.errors import LinkDown
     from host_tools.desk.mbus_scan import ADDRESSES, BAUDS, MBusScan, line_at
     from host_tools.desk.scan import units_of
     from host_tools.desk.wires import line_text, open_serial, open_socket
@@ -141,18 +152,8 @@ def _scan_mbus(
         search=search,
         on_progress=lambda text: show.tell(translated(text)),
     )
-    code = OK
-    try:
-        for hit in scan.run():
-            show.clear()
-            print(json.dumps(hit.as_dict()) if as_json else _mbus_line(hit), flush=True)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except LinkDown as error:
-        raise Problem(str(error), "look at the cable, and scan again", code=DEVICE) from None
-    finally:
-        show.clear()
-        wire.close()
+    with contextlib.closing(wire):
+        code = _print_hits(scan.run(), show, None if as_json else _mbus_line)
     for line, what in scan.garbled:
         told = say(
             "{what} at {line}: several meters answer at once, or it is damaged",

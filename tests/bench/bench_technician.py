@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from host_tools.processes.broker import free_port
-from tests import pictures, technicians_hour
+from tests import browser, technicians_hour
 from tests.bench.figure import Figure
-from tests.pictures import ROOT
+from tests.browser import ROOT
 
 _WAIT_S = 120.0
 # A curve, not a point: two readings of one meter are drawn.
@@ -58,7 +58,7 @@ def _first_curve() -> list[Figure]:
             "README.md to its first command, drawings left out",
         )
     ]
-    if not pictures.CHROMIUM.exists():
+    if not browser.CHROMIUM.exists():
         return figures
     seconds, said = _demo()
     figures.append(
@@ -80,23 +80,18 @@ def _words(text: str) -> int:
 
 
 def _demo() -> tuple[float, str]:
-    from playwright.sync_api import sync_playwright
-
     port = free_port()
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     words = [sys.executable, "-m", "host_tools", "demo", "--port", str(port)]
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(pictures.CHROMIUM), args=["--no-sandbox"]
-        )
-        page = browser.new_page()
+    with tempfile.TemporaryDirectory() as folder, browser.opened() as opened:
+        page = opened.new_page()
         with (Path(folder) / "said").open("w+b") as said:
             begun_s = time.monotonic()
             child = subprocess.Popen(
                 words, cwd=folder, env=environment, stdout=said, stderr=subprocess.STDOUT
             )
             try:
-                pictures.await_port(child, port, _WAIT_S)
+                browser.await_port(child, port, _WAIT_S)
                 page.goto(f"http://127.0.0.1:{port}/")
                 page.wait_for_function(_CURVE, timeout=_WAIT_S * 1000)
                 seconds = time.monotonic() - begun_s
@@ -107,5 +102,4 @@ def _demo() -> tuple[float, str]:
                 child.kill()
             said.seek(0)
             told = said.read().decode()
-        browser.close()
     return seconds, told

@@ -1,10 +1,7 @@
 """The technician's page in a real browser: a bare board becomes a gateway by clicks, fr and en."""
 
 import contextlib
-import os
 import re
-import subprocess
-import sys
 import threading
 from decimal import Decimal
 from typing import Any
@@ -26,10 +23,9 @@ from host_tools.sim.modbus_meter import ModbusMeter
 from host_tools.sim.workbench import SerialBench
 from host_tools.trust import ca, claim
 from host_tools.trust.key_file import read_keys
-from tests import pictures, technicians_hour
-from tests.emulated.bare import ROOT, await_words
+from tests import browser, pictures, technicians_hour
+from tests.emulated.bare import await_words
 from tests.host.test_flash import Drive, uf2_image
-from tests.skips import skip
 
 PHRASE = "une longue phrase de passe"
 _LAPTOP: Any = {"width": 1280, "height": 900}
@@ -53,26 +49,13 @@ def test_one_job_at_a_time_and_a_problem_is_kept(tmp_path):
     assert isinstance(work.problem, Problem) and work.problem.code == DEVICE
 
 
-@contextlib.contextmanager
 def _served(folder, ports):
     """`eclor ui` in a process of its own, as a technician starts it; yields its address."""
     port = free_port()
-    environment = {key: value for key, value in os.environ.items() if "PYTEST" not in key}
-    environment |= {"PYTHONPATH": str(ROOT), "ECLOR_HOME": str(folder / "home")}
-    words = ["ui", "--listen", str(port), "--site", "site.yaml"]
+    words = ["-m", "host_tools", "ui", "--listen", str(port), "--site", "site.yaml"]
     words += [word for each in ports for word in ("--port", each)]
-    child = subprocess.Popen(
-        [sys.executable, "-m", "host_tools", *words],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        pictures.await_port(child, port, 60)
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        child.terminate()
-        child.wait(20)
+    home = {"ECLOR_HOME": str(folder / "home")}
+    return browser.served(words, port, folder=folder, environment=home)
 
 
 class Clicks:
@@ -146,19 +129,13 @@ def desk(tmp_path):
 
 def test_a_gateway_by_clicks(desk, tmp_path):
     """Flash, deploy, provision, scan, listen, accept: English, then looked at in French."""
-    if not pictures.CHROMIUM.exists():
-        skip("chromium is not installed: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
+    browser.require()
     board, drive, broker = desk
     with (
         _served(tmp_path, ["bare/port", "RPI-RP2"]) as address,
-        sync_playwright() as playwright,
+        browser.opened() as opened,
     ):
-        browser = playwright.chromium.launch(
-            executable_path=str(pictures.CHROMIUM), args=["--no-sandbox"]
-        )
-        page = browser.new_page(viewport=_LAPTOP)
+        page = opened.new_page(viewport=_LAPTOP)
         complaints: list[str] = []
         foreign: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -212,7 +189,7 @@ def test_a_gateway_by_clicks(desk, tmp_path):
             for name, size in (("laptop", _LAPTOP), ("phone", _PHONE)):
                 if (lang, name) == ("en", "laptop"):
                     continue
-                other = browser.new_page(viewport=size)
+                other = opened.new_page(viewport=size)
                 other.goto(f"{address}?lang={lang}")
                 other.wait_for_selector(".verdict-text")
                 assert other.inner_text(".verdict-text") == verdict
@@ -220,7 +197,6 @@ def test_a_gateway_by_clicks(desk, tmp_path):
                 assert width <= size["width"], "nothing is cut off"
                 _look(other, Clicks(other), f"desk-{name}-{lang}.png")
                 other.close()
-        browser.close()
     assert not complaints and not [url for url in foreign if not url.startswith("ws://127.0.0.1")]
     assert list(tmp_path.glob("gw-ecole-*.pdf"))
     for path in (p for p in tmp_path.rglob("*") if p.is_file()):
@@ -236,4 +212,4 @@ def _look(page, clicks, name):
         pictures.MADE.mkdir(parents=True, exist_ok=True)
         (pictures.MADE / name).write_bytes(drawn)
     assert not re.search(r"\{\w+\}", page.inner_text("main")), "a field without its value"
-    assert pictures.icons_without_a_picture(page) == []
+    assert browser.icons_without_a_picture(page) == []

@@ -1,7 +1,8 @@
-"""What the collector's tests share: an empty database of each kind."""
+"""What these tests share: an empty database of each kind, and a browser."""
 
 import pytest
 
+from tests import browser
 from tests.skips import skip
 
 
@@ -22,3 +23,11 @@ def database_url(request, tmp_path):
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/readings.db"
     return request.getfixturevalue("postgresql").new_database()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser for the tests of a file, which are skipped without one."""
+    browser.require()
+    with browser.opened() as opened:
+        yield opened

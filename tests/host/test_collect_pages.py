@@ -5,7 +5,6 @@ import contextlib
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -24,11 +23,10 @@ from host_tools.collect.rules import Rules
 from host_tools.look.words import LANGUAGES
 from host_tools.problems import Problem
 from host_tools.processes.broker import free_port
+from tests import browser
 from tests.fakes import fleet_of_gateways
-from tests.skips import skip
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = Path("/usr/bin/chromium")
 DEADLINE_S = 30
 PASSWORD = "correct horse battery"
 
@@ -37,34 +35,9 @@ PASSWORD = "correct horse battery"
 def pages(folder, *arguments):
     """Run the pages in a process of their own; yield their port."""
     port = free_port()
-    child = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "tests.fakes.fleet_of_gateways",
-            str(port),
-            str(folder),
-            *arguments,
-        ],
-        cwd=ROOT,
-        # NiceGUI behaves otherwise when it believes that it is itself tested.
-        env={key: value for key, value in os.environ.items() if "PYTEST" not in key},
-        stdout=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + DEADLINE_S
-    try:
-        while child.poll() is None and time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.wait(0.05)
-        assert child.poll() is None
+    words = ["-m", "tests.fakes.fleet_of_gateways", str(port), str(folder), *arguments]
+    with browser.served(words, port):
         yield port
-    finally:
-        child.terminate()
-        child.wait(DEADLINE_S)
 
 
 @pytest.fixture(scope="module")
@@ -73,24 +46,12 @@ def address(tmp_path_factory):
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM.exists():
-        skip("chromium is not installed: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
 @pytest.fixture
-def open_page(browser, address):
+def open_page(chromium, address):
     opened = []
 
     def open_at(path, width=1280, wait=".plain >> text=gw-", **options):
-        page = browser.new_page(viewport={"width": width, "height": 900}, **options)
+        page = chromium.new_page(viewport={"width": width, "height": 900}, **options)
         page.requested, page.complaints = [], []
         page.on("request", lambda request: page.requested.append(request.url))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))

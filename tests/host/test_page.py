@@ -1,13 +1,6 @@
 """The live page in a real browser: both languages, both widths, the buttons, nothing foreign."""
 
-import contextlib
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 
@@ -15,12 +8,9 @@ from host_tools.look.words import CAUSES, LANGUAGES, best_language
 from host_tools.page import picture, words
 from host_tools.page.view import Figures
 from host_tools.processes.broker import free_port
+from tests import browser
 from tests.fakes.view_of_a_site import StillView
-from tests.pictures import icons_without_a_picture
-from tests.skips import skip
 
-ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = Path("/usr/bin/chromium")
 DEADLINE_S = 30
 WORKING = dict.fromkeys(("line", "gateway", "broker", "collector"), "up")
 
@@ -28,47 +18,16 @@ WORKING = dict.fromkeys(("line", "gateway", "broker", "collector"), "up")
 @pytest.fixture(scope="module")
 def address():
     port = free_port()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tests.fakes.view_of_a_site", str(port)],
-        cwd=ROOT,
-        # NiceGUI behaves otherwise when it believes that it is itself tested.
-        env={key: value for key, value in os.environ.items() if "PYTEST" not in key},
-        stdout=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + DEADLINE_S
-    try:
-        while child.poll() is None and time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.wait(0.05)
-        assert child.poll() is None
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        child.terminate()
-        child.wait(DEADLINE_S)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM.exists():
-        skip("chromium is not installed: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield started
-        started.close()
+    with browser.served(["-m", "tests.fakes.view_of_a_site", str(port)], port) as address:
+        yield address
 
 
 @pytest.fixture
-def open_page(browser, address):
+def open_page(chromium, address):
     opened = []
 
     def open_at(path="", width=1280, **options):
-        page = browser.new_page(viewport={"width": width, "height": 900}, **options)
+        page = chromium.new_page(viewport={"width": width, "height": 900}, **options)
         page.requested, page.complaints = [], []
         page.on("request", lambda request: page.requested.append(request.url))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
@@ -92,7 +51,7 @@ def test_the_page_shows_the_verdict_and_every_meter(open_page):
     assert "restart (power cut) 1" in text
     assert "152, 18 times it" in text
     assert page.locator("canvas").count() == len(StillView.meters)
-    assert icons_without_a_picture(page) == []
+    assert browser.icons_without_a_picture(page) == []
 
 
 def test_a_log_line_is_text_and_never_markup(open_page):
