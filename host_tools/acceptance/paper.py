@@ -24,7 +24,7 @@ from host_tools.acceptance.findings import Report
 from host_tools.language import say, translated
 from host_tools.problems import FAILED, INPUT, Problem
 from host_tools.sheets import FONT, plain, qr, sheet
-from host_tools.trust.secret_words import check_new, write_secret
+from host_tools.trust import locked_key
 
 _RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
 _COLOURS = {
@@ -41,22 +41,11 @@ _PLOTS_PER_METER = 3
 def key_at(path: Path, passphrase: str) -> Ed25519PrivateKey:
     """Return the technician's key of a file; one is made there when it is absent."""
     if not path.exists():
-        check_new(passphrase)
         path.parent.mkdir(parents=True, exist_ok=True)
         key = Ed25519PrivateKey.generate()
-        locked = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.BestAvailableEncryption(passphrase.encode()),
-        )
-        write_secret(path, locked)
+        locked_key.write_key(path, key, passphrase)
         return key
-    try:
-        found = serialization.load_pem_private_key(path.read_bytes(), passphrase.encode())
-    except (ValueError, TypeError):
-        raise Problem(
-            f"{path} does not open with this passphrase", "type it again", code=INPUT
-        ) from None
+    found = locked_key.read_key(path, passphrase, "give another --key")
     if not isinstance(found, Ed25519PrivateKey):
         raise Problem(f"{path} is no key of a technician", "give another --key", code=INPUT)
     return found

@@ -11,12 +11,13 @@ half is its modulus, 384 bytes, beside it as NAME.pub.
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from host_tools.packing.bundle import HEAD_BYTES, KEY_BYTES, OFFER_BYTES
 from host_tools.problems import FAILED, INPUT, Problem
-from host_tools.trust.secret_words import check_new, write_secret
+from host_tools.trust import locked_key
+from host_tools.trust.secret_words import check_new
 
 BITS = 3072
 EXPONENT = 65537
@@ -30,14 +31,9 @@ def make_key(path: Path, passphrase: str) -> Path:
 
     A Problem when the file is there already, or the passphrase is short.
     """
-    check_new(passphrase)
+    check_new(passphrase)  # before the key, which takes its time
     key = rsa.generate_private_key(EXPONENT, BITS)
-    data = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(passphrase.encode()),
-    )
-    write_secret(path, data)
+    locked_key.write_key(path, key, passphrase)
     public = path.with_suffix(".pub")
     public.write_bytes(modulus(key))
     return public
@@ -45,14 +41,7 @@ def make_key(path: Path, passphrase: str) -> Path:
 
 def read_key(path: Path, passphrase: str) -> rsa.RSAPrivateKey:
     """Return the key of a file; a Problem when it is absent, of another kind, or locked."""
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), passphrase.encode())
-    except FileNotFoundError:
-        raise Problem(f"{path} is not there", "make one: eclor keys", code=INPUT) from None
-    except (ValueError, TypeError):
-        raise Problem(
-            f"{path} does not open with this passphrase", "type it again", code=INPUT
-        ) from None
+    key = locked_key.read_key(path, passphrase, "make one: eclor keys")
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size != BITS:
         raise Problem(f"{path} is no RSA key of {BITS} bits", "make one: eclor keys", code=INPUT)
     return key

@@ -27,8 +27,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from host_tools import home
 from host_tools.problems import INPUT, Problem
-from host_tools.trust import claim
-from host_tools.trust.secret_words import check_new, write_secret
+from host_tools.trust import claim, locked_key
+from host_tools.trust.secret_words import check_new
 
 CA_YEARS = 30  # a gateway is alone for ten, and its authority must outlive it
 YEARS = 12
@@ -209,12 +209,7 @@ def create(folder: Path, name: str, passphrase: str) -> Authority:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    locked = key.private_bytes(
-        _PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(passphrase.encode()),
-    )
-    write_secret(folder / "ca.key", locked)
+    locked_key.write_key(folder / "ca.key", key, passphrase)
     claim.make_seal(folder, passphrase)
     (folder / "ca.pem").write_bytes(certificate.public_bytes(_PEM))
     (folder / "ca.der").write_bytes(certificate.public_bytes(_DER))
@@ -224,18 +219,7 @@ def create(folder: Path, name: str, passphrase: str) -> Authority:
 def load(folder: Path, passphrase: str) -> Authority:
     """Open an authority. A Problem when there is none, or the passphrase is another."""
     certificate = public(folder)
-    try:
-        key = serialization.load_pem_private_key(
-            (folder / "ca.key").read_bytes(), passphrase.encode()
-        )
-    except OSError as error:
-        raise Problem(f"{folder / 'ca.key'}: {error.strerror}", _NONE, code=INPUT) from None
-    except (ValueError, TypeError):
-        raise Problem(
-            f"{folder / 'ca.key'} does not open with this passphrase",
-            "type it again; nobody can open it without",
-            code=INPUT,
-        ) from None
+    key = locked_key.read_key(folder / "ca.key", passphrase, _NONE)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise Problem(f"{folder / 'ca.key'} is no key on P-256", _NONE, code=INPUT)
     return Authority(folder, certificate, key)

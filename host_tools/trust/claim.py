@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from agent.mac import KEY_BYTES
 from host_tools.problems import FAILED, INPUT, Problem
+from host_tools.trust import locked_key
 from host_tools.trust.key_file import read_keys, write_keys
-from host_tools.trust.secret_words import write_secret
 
 _INFO = b"eclor claim 1"
 _NONCE = bytes(12)  # each box has a key of its own
@@ -55,12 +55,7 @@ class Identity:
 def make_seal(folder: Path, passphrase: str) -> None:
     """Make seal.key, locked, and seal.pub in an authority's folder."""
     key = X25519PrivateKey.generate()
-    locked = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(passphrase.encode()),
-    )
-    write_secret(folder / "seal.key", locked)
+    locked_key.write_key(folder / "seal.key", key, passphrase)
     (folder / "seal.pub").write_text(key.public_key().public_bytes(*_RAW).hex() + "\n")
 
 
@@ -93,17 +88,7 @@ def collect(folder: Path, passphrase: str, files: Iterable[Path], keys: Path) ->
 
     All of them or none. A Problem when one is damaged, or sealed for another office.
     """
-    try:
-        locked = (folder / "seal.key").read_bytes()
-        seal = serialization.load_pem_private_key(locked, passphrase.encode())
-    except OSError as error:
-        raise Problem(f"{folder / 'seal.key'}: {error.strerror}", _NONE, code=INPUT) from None
-    except (ValueError, TypeError):
-        raise Problem(
-            f"{folder / 'seal.key'} does not open with this passphrase",
-            "type it again",
-            code=INPUT,
-        ) from None
+    seal = locked_key.read_key(folder / "seal.key", passphrase, _NONE)
     assert isinstance(seal, X25519PrivateKey)
     found = dict(_open(path, seal) for path in files)
     known = read_keys(keys) if keys.exists() else {}
