@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 import tty
 from hashlib import sha256
@@ -16,6 +14,7 @@ from host_tools.cable.prompt import Prompt
 from host_tools.packing import bundle, image
 from host_tools.problems import DEVICE, INPUT, OK, USAGE, Problem
 from host_tools.sim.bare_board import BareBoard
+from tests.typed import eclor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Stands in for the firmware: what deploy moves is a bundle like any other, but small.
@@ -241,33 +240,22 @@ def test_somebody_elses_boot_py_is_kept_under_another_name(boards):
     assert image.read(board.image, "/boot_before.py") == b"import something_of_mine\n"
 
 
-def _eclor(*words):
-    return subprocess.run(
-        [sys.executable, "-m", "host_tools", *words],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_from_the_command_line(tmp_path):
     folder = tmp_path / "bare"
     file = tmp_path / "firmware.ecl"
     file.write_bytes(SMALL)
-    port = _eclor("mock", "--board", str(folder)).stdout.strip()
+    port = eclor("mock", "--board", str(folder)).stdout.strip()
     try:
-        assert _eclor("mock", "--board", str(folder)).returncode == INPUT, "it runs on"
-        done = _eclor("deploy", str(file), "--port", port, "--json")
+        assert eclor("mock", "--board", str(folder)).returncode == INPUT, "it runs on"
+        done = eclor("deploy", str(file), "--port", port, "--json")
         told = json.loads(done.stdout)
         assert done.returncode == OK and told["slot"] == "a" and not done.stderr
-        done = _eclor("--lang", "fr", "deploy", str(file), "--port", port)
+        done = eclor("--lang", "fr", "deploy", str(file), "--port", port)
         assert done.returncode == OK and "1.0" in done.stdout and "déjà" in done.stdout
-        assert _eclor("deploy").returncode == USAGE
-        assert _eclor("deploy", str(file), "--port", port, "--port", port).returncode == USAGE
-        assert _eclor("deploy", str(folder / "link.json"), "--port", port).returncode == INPUT
+        assert eclor("deploy").returncode == USAGE
+        assert eclor("deploy", str(file), "--port", port, "--port", port).returncode == USAGE
+        assert eclor("deploy", str(folder / "link.json"), "--port", port).returncode == INPUT
     finally:
-        assert _eclor("mock", "--board", str(folder), "--stop").returncode == OK
-    assert _eclor("deploy", str(file), "--port", port).returncode == DEVICE
+        assert eclor("mock", "--board", str(folder), "--stop").returncode == OK
+    assert eclor("deploy", str(file), "--port", port).returncode == DEVICE
     assert sha256(image.read(folder / "flash.img", "/a")).digest() == sha256(SMALL).digest()

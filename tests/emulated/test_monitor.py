@@ -3,8 +3,6 @@
 import json
 import os
 import pty
-import subprocess
-import sys
 import threading
 import tty
 from pathlib import Path
@@ -16,28 +14,16 @@ from host_tools.demo.demonstration import Demo
 from host_tools.problems import DEVICE, MISSING, NETWORK
 from host_tools.remote.monitor import Line, Picture
 from host_tools.sim.plan import load_site
+from tests.typed import eclor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOUSEHOLD = ROOT / "host_tools" / "sim" / "sites" / "household.yaml"
 
 
-def _eclor(*words):
-    return subprocess.run(
-        [sys.executable, "-m", "host_tools", *words],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"]},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def test_meters_and_values_through_the_broker(tmp_path):
     with Demo(load_site(HOUSEHOLD), tmp_path / "demo") as demo:
         address = f"127.0.0.1:{demo.world.broker.mqtt_port}"
-        done = _eclor("monitor", "--broker", address, "--seconds", "16", "--json")
+        done = eclor("monitor", "--broker", address, "--seconds", "16", "--json")
     assert done.returncode == 0, done.stderr
     rows = {row["meter"]: row for row in map(json.loads, done.stdout.splitlines())}
     assert {"common-areas", "heat-pump", "linky", "glass-container"} <= set(rows)
@@ -47,7 +33,7 @@ def test_meters_and_values_through_the_broker(tmp_path):
 
 
 def test_no_broker_and_a_silent_one_are_said():
-    done = _eclor("monitor", "--broker", "127.0.0.1:9", "--seconds", "1")
+    done = eclor("monitor", "--broker", "127.0.0.1:9", "--seconds", "1")
     assert done.returncode == NETWORK and "no broker at 127.0.0.1:9" in done.stderr
 
 
@@ -102,7 +88,7 @@ def test_the_log_on_a_cable_without_a_word_to_the_board(cable):
 
     thread = threading.Thread(target=board)
     thread.start()
-    done = _eclor("monitor", "--port", path, "--seconds", "1", "--json")
+    done = eclor("monitor", "--port", path, "--seconds", "1", "--json")
     over.set()
     thread.join()
     assert done.returncode == 0, done.stderr
@@ -114,11 +100,11 @@ def test_the_log_on_a_cable_without_a_word_to_the_board(cable):
 
 
 def test_a_silent_cable_and_none_are_said(cable):
-    assert _eclor("monitor", "--port", cable[1], "--seconds", "0.3").returncode == DEVICE
-    done = _eclor("monitor", "--port", "/dev/nothing-here")
+    assert eclor("monitor", "--port", cable[1], "--seconds", "0.3").returncode == DEVICE
+    done = eclor("monitor", "--port", "/dev/nothing-here")
     assert done.returncode == DEVICE and "cannot be opened" in done.stderr
 
 
 def test_a_conversation_needs_a_terminal(cable):
-    done = _eclor("console", "--port", cable[1])
+    done = eclor("console", "--port", cable[1])
     assert done.returncode == MISSING and "needs a terminal" in done.stderr

@@ -25,6 +25,7 @@ from host_tools.processes.supervisor import Supervisor
 from host_tools.sim.bare_board import BareBoard
 from host_tools.trust import ca, claim
 from tests.emulated.bare import ROOT, deployed
+from tests.typed import eclor
 
 PHRASE = "une longue phrase de passe"
 WIFI, PASSWORD = "CANARY-of-the-wifi", "CANARY-of-the-broker"
@@ -284,25 +285,17 @@ def test_a_board_without_firmware_is_said(tmp_path, authority):
 
 
 def test_from_the_command_line(board, tmp_path, authority):
-    def eclor(*words, phrase=PHRASE, text=""):
-        env = {"PATH": os.environ["PATH"], "ECLOR_HOME": str(tmp_path / "home")}
-        return subprocess.run(
-            [sys.executable, "-m", "host_tools", *words],
-            cwd=ROOT,
-            env=env | {"ECLOR_PASSPHRASE": phrase},
-            input=text,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def typed(*words, phrase=PHRASE, text=""):
+        home = str(tmp_path / "home")
+        return eclor(*words, text=text, ECLOR_HOME=home, ECLOR_PASSPHRASE=phrase)
 
     site = _site(tmp_path)
     words = ["provision", "--site", str(site), "--port", board.port, "--claims", str(tmp_path)]
-    assert eclor(*words).returncode == USAGE, "nobody types the broker's password"
-    done = eclor(*words, "--secrets", "-", text="{}")
+    assert typed(*words).returncode == USAGE, "nobody types the broker's password"
+    done = typed(*words, "--secrets", "-", text="{}")
     assert done.returncode == INPUT and "eclor ca create" in done.stderr
     words += ["--ca", str(authority.folder), "--secrets", "-"]
-    assert eclor(*words, text="{}", phrase="another one").returncode == INPUT
-    done = eclor("--lang", "fr", *words, text=json.dumps(SECRETS))
+    assert typed(*words, text="{}", phrase="another one").returncode == INPUT
+    done = typed("--lang", "fr", *words, text=json.dumps(SECRETS))
     assert done.returncode == OK, done.stderr
     assert "est maintenant gw-ecole" in done.stdout and "eclor ca open" in done.stdout

@@ -1,9 +1,6 @@
 """What a technician does to a gateway later: settings, maintenance, reset, logs, archives."""
 
 import json
-import os
-import subprocess
-import sys
 import zipfile
 
 import pytest
@@ -16,7 +13,8 @@ from host_tools.collect import rescue
 from host_tools.packing import image
 from host_tools.planning.site_file import read_site
 from host_tools.problems import DEVICE, FAILED, INPUT, OK, USAGE, Problem
-from tests.emulated.bare import ROOT, await_words, deployed
+from tests.emulated.bare import await_words, deployed
+from tests.typed import eclor
 
 PHRASE = "une longue phrase de passe"
 WIFI = "CANARY-of-the-wifi"
@@ -79,17 +77,8 @@ def test_settings_are_shown_pushed_and_refused(board, tmp_path):
     assert error.value.code == INPUT and "is gw-ecole, not gw-mairie" in error.value.what
 
 
-def _eclor(*words, text=None):
-    return subprocess.run(
-        [sys.executable, "-m", "host_tools", *words],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "ECLOR_PASSPHRASE": PHRASE},
-        input=text,
-        stdin=subprocess.DEVNULL if text is None else None,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def _eclor(*words, text=""):
+    return eclor(*words, text=text, ECLOR_PASSPHRASE=PHRASE)
 
 
 def test_maintenance_reset_and_logs(board, tmp_path):

@@ -1,9 +1,6 @@
 """A meter is read, and found, through the gateway's own line: its UART and its cable."""
 
 import json
-import os
-import subprocess
-import sys
 from decimal import Decimal
 
 import pytest
@@ -14,7 +11,8 @@ from host_tools.problems import DEVICE, INPUT, OK, USAGE, Problem
 from host_tools.sim.lines import LineSettings
 from host_tools.sim.modbus_meter import ModbusMeter
 from host_tools.sim.workbench import SerialBench
-from tests.emulated.bare import ROOT, await_words, deployed
+from tests.emulated.bare import await_words, deployed
+from tests.typed import eclor
 
 LINE = (9600, 8, "N", 1)
 
@@ -31,20 +29,9 @@ def port(tmp_path_factory):
             yield board
 
 
-def _eclor(*words):
-    return subprocess.run(
-        [sys.executable, "-m", "host_tools", *words],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_a_meter_is_read_through_the_gateway(port):
     via = ("--via", "gateway", "--port", port.port, "--board", "host")
-    done = _eclor("read", "--map", "sdm120", "--unit", "7", *via, "--baud", "9600", "--json")
+    done = eclor("read", "--map", "sdm120", "--unit", "7", *via, "--baud", "9600", "--json")
     assert done.returncode == OK, done.stderr
     values = {row["name"]: row["value"] for row in map(json.loads, done.stdout.splitlines())}
     assert values["voltage"] == "230.4"
@@ -52,7 +39,7 @@ def test_a_meter_is_read_through_the_gateway(port):
 
 
 def test_meters_are_found_through_the_gateway(port):
-    done = _eclor(
+    done = eclor(
         *("scan", "--via", "gateway", "--port", port.port, "--board", "host", "--json"),
         *("--units", "5-8", "--bauds", "9600", "--parities", "N", "--listen-s", "0.2"),
     )

@@ -4,8 +4,6 @@ import json
 import os
 import ssl
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agent import p256
 from host_tools.problems import FAILED, INPUT, OK, USAGE, Problem
 from host_tools.trust import ca, claim
+from tests.typed import eclor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PHRASE = "une longue phrase de passe"
@@ -169,18 +168,7 @@ def test_a_claim_opens_at_its_office_only(authority, tmp_path):
 
 
 def _eclor(home, *words, phrase=PHRASE):
-    env = {"PATH": os.environ["PATH"], "ECLOR_HOME": str(home)}
-    if phrase:
-        env["ECLOR_PASSPHRASE"] = phrase
-    return subprocess.run(
-        [sys.executable, "-m", "host_tools", *words],
-        cwd=ROOT,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return eclor(*words, ECLOR_HOME=str(home), ECLOR_PASSPHRASE=phrase)
 
 
 def test_from_the_command_line(tmp_path):

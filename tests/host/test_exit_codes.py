@@ -11,6 +11,7 @@ import pytest
 
 from host_tools import problems
 from tests.messages import ROOT
+from tests.typed import eclor
 
 CODES = {
     name: value
@@ -28,18 +29,6 @@ CAUSES = {
 }
 
 
-def _start(*words):
-    return subprocess.Popen(
-        [sys.executable, "-m", "host_tools", *words],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"]},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def test_each_code_has_a_cause_here():
     assert set(CAUSES) | {"INTERRUPTED"} == set(CODES)
 
@@ -48,19 +37,19 @@ def test_each_code_has_a_cause_here():
 def test_a_code_is_produced(name, tmp_path):
     bad = tmp_path / "site.yaml"
     bad.write_text("site: 5\n")
-    process = _start(*(str(bad) if word == "BAD" else word for word in CAUSES[name]))
-    out, errors = process.communicate(timeout=60)
-    assert process.returncode == CODES[name], out + errors
-    assert "Traceback" not in errors
+    done = eclor(*(str(bad) if word == "BAD" else word for word in CAUSES[name]))
+    assert done.returncode == CODES[name], done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
     if CODES[name] > problems.USAGE:
-        assert errors.startswith("eclor: ") and "\n  -> " in errors, "what, and what to do next"
+        assert done.stderr.startswith("eclor: "), "what"
+        assert "\n  -> " in done.stderr, "and what to do next"
 
 
 @pytest.mark.parametrize("name", ["INPUT", "DEVICE", "NETWORK"])
 def test_a_problem_is_an_object_with_json(name):
-    out, errors = _start(*CAUSES[name], "--json").communicate(timeout=60)
-    told = json.loads(out)
-    assert told["code"] == CODES[name] and told["error"] and told["remedy"] and not errors
+    done = eclor(*CAUSES[name], "--json")
+    told = json.loads(done.stdout)
+    assert told["code"] == CODES[name] and told["error"] and told["remedy"] and not done.stderr
 
 
 def test_an_interruption_has_its_code(tmp_path):
@@ -84,7 +73,7 @@ def test_an_interruption_has_its_code(tmp_path):
 
 
 def test_help_and_readme_explain_every_code():
-    out, _ = _start("--help").communicate(timeout=60)
+    out = eclor("--help").stdout
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for text in (" ".join(out.split()), " ".join(readme.split())):
         listed = re.search(r"[Ee]xit codes.*", text)
@@ -117,8 +106,7 @@ def test_help_and_readme_explain_every_code():
 )
 def test_a_file_that_cannot_be_used_is_named_and_none_is_made(tmp_path, words, says):
     (tmp_path / "s.csv").write_text("t,a\n1,2\n")
-    process = _start(*(word.replace("HERE", str(tmp_path)) for word in words))
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == problems.INPUT, errors
-    assert says.replace("HERE", str(tmp_path)) in errors and "\n  -> " in errors
+    done = eclor(*(word.replace("HERE", str(tmp_path)) for word in words))
+    assert done.returncode == problems.INPUT, done.stderr
+    assert says.replace("HERE", str(tmp_path)) in done.stderr and "\n  -> " in done.stderr
     assert os.listdir(tmp_path) == ["s.csv"]

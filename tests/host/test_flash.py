@@ -20,6 +20,7 @@ from host_tools.flashing.flash import Job, flash
 from host_tools.flashing.images import Images, inspect
 from host_tools.planning.site_rules import board
 from host_tools.problems import DEVICE, INPUT, OK, USAGE, Problem
+from tests.typed import eclor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MOCK = Path(sys.executable).with_name("esp32-mock-bootloader")
@@ -394,14 +395,7 @@ def test_a_board_that_cannot_be_interrupted_or_shows_no_drive_is_said():
 
 
 def _eclor(home, *words):
-    return subprocess.run(
-        [sys.executable, "-m", "host_tools", *words],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "ECLOR_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return eclor(*words, ECLOR_HOME=str(home))
 
 
 def test_images_and_flash_from_the_command_line(tmp_path, drives):

@@ -1,16 +1,14 @@
 """French and English: no message of the translated verbs lacks words or has wrong fields."""
 
 import ast
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 
 from host_tools import language
 from host_tools.commands import VERBS
 from tests import messages
+from tests.typed import eclor
 
 ROOT = messages.ROOT
 FIELD = re.compile(r"\{\w*(?:!r)?\}")
@@ -21,17 +19,6 @@ def french():
     language.use("fr")
     yield
     language.use("en")
-
-
-def _eclor(*words, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "host_tools", *words],
-        cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_no_message_lacks_its_french():
@@ -109,19 +96,19 @@ def test_the_locale_decides(monkeypatch, environment, code):
 
 
 def test_the_command_speaks_french_help_problems_and_usage(tmp_path):
-    done = _eclor("--lang", "fr", "check", "--help")
+    done = eclor("--lang", "fr", "check", "--help")
     assert "Contrôler un fichier de site" in done.stdout and "Afficher ceci" in done.stdout
-    done = _eclor("boards", "esp33", LANG="fr_FR.UTF-8")
+    done = eclor("boards", "esp33", LANG="fr_FR.UTF-8")
     assert done.returncode == 3 and "il n'y a pas de carte esp33" in done.stderr
-    done = _eclor("--lang=fr", "check", "--nope")
+    done = eclor("--lang=fr", "check", "--nope")
     assert done.returncode == 2 and "Il n'y a pas d'option --nope" in done.stderr
-    done = _eclor("--lang", "xx", "boards")
+    done = eclor("--lang", "xx", "boards")
     assert done.returncode == 2 and "no language xx" in done.stderr
-    sample = _eclor("--lang", "fr", "schema", "--sample").stdout
+    sample = eclor("--lang", "fr", "schema", "--sample").stdout
     assert "# Secondes entre deux relevés. [1 à 86400]" in sample
     site = tmp_path / "site.yaml"
     site.write_text(sample)
-    done = _eclor("--lang", "fr", "check", str(site))
+    done = eclor("--lang", "fr", "check", str(site))
     assert done.returncode == 0 and "transport : mqtt" in done.stdout
 
 
@@ -129,7 +116,7 @@ def test_help_shows_each_verb_once_under_the_head_of_its_work():
     verbs = [verb for under in VERBS.values() for verb in under]
     files = (ROOT / "host_tools" / "commands").glob("[!_]*.py")
     assert sorted(verbs) == sorted(path.stem for path in files)
-    shown = _eclor("--lang", "fr", "--help", COLUMNS="120").stdout
+    shown = eclor("--lang", "fr", "--help", COLUMNS="120").stdout
     assert re.findall(r"^│ ([a-z]+)  ", shown, re.MULTILINE) == verbs
     heads = re.findall(r"^╭─ (.+?) ─", shown, re.MULTILINE)
     assert len(heads) == len(VERBS) + 1, "the options have one too"

@@ -1,8 +1,6 @@
 """`eclor parse` as a technician runs it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ from drivers import DRIVERS
 from drivers.gcm import GCM
 from host_tools.desk.capture import Parser, read_capture
 from host_tools.problems import Problem
+from tests.typed import eclor
 from tests.vectors.frames import BODIES, CLOSE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,21 +33,10 @@ def _tic(*groups: str) -> bytes:
     return b"\x02" + b"".join(parts) + b"\x03"
 
 
-def _eclor(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "host_tools", "parse", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def test_each_value_is_a_line_of_json(tmp_path: Path) -> None:
     path = tmp_path / "line.bin"
     path.write_bytes(b"noise\r" + _tic(*_GROUPS) + _tic("EAST\t011887650")[:-4] + b"\x03")
-    done = _eclor("tic", str(path), "--json")
+    done = eclor("parse", "tic", str(path), "--json")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0
     assert [line["code"] for line in lines] == ["ADSC", "EAST", "SMAXSN"]
@@ -68,9 +56,9 @@ def test_each_value_is_a_line_of_json(tmp_path: Path) -> None:
 def test_nothing_readable_is_said_with_its_exit_code(tmp_path: Path) -> None:
     path = tmp_path / "line.bin"
     path.write_bytes(b"\x00\x01\x02nothing")
-    assert _eclor("tic", str(path)).returncode == 1
-    assert _eclor("tic", str(tmp_path / "absent")).returncode == 3
-    assert _eclor("telex", str(path)).returncode == 2
+    assert eclor("parse", "tic", str(path)).returncode == 1
+    assert eclor("parse", "tic", str(tmp_path / "absent")).returncode == 3
+    assert eclor("parse", "telex", str(path)).returncode == 2
 
 
 def test_meter_numbers_are_shown_on_demand_only() -> None:
@@ -87,12 +75,12 @@ def test_an_encrypted_push_needs_its_key(tmp_path: Path) -> None:
     head = b"\xe6\xe7\x00\xdb\x08" + title + bytes((len(sealed),))
     path = tmp_path / "push.hex"
     path.write_text(CLOSE["dlms"](head + sealed).hex(" "))
-    done = _eclor("dlms", str(path), "--json", "--key", key.hex())
+    done = eclor("parse", "dlms", str(path), "--json", "--key", key.hex())
     assert [json.loads(line)["value"] for line in done.stdout.splitlines()] == ["28.0"]
-    done = _eclor("dlms", str(path), "--json")
+    done = eclor("parse", "dlms", str(path), "--json")
     assert done.returncode == 1
     assert "needs its key" in done.stderr
-    assert _eclor("dlms", str(path), "--key", "12").returncode == 2
+    assert eclor("parse", "dlms", str(path), "--key", "12").returncode == 2
 
 
 def test_a_load_profile_of_months_is_read_whole() -> None:
@@ -115,7 +103,7 @@ def test_octets_are_text_only_where_they_are_ascii() -> None:
 def test_the_columns_of_the_table_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "line.bin"
     path.write_bytes(b"\xff\x00\x05\x04\xff\x07\xa1\xa7")
-    lines = _eclor("level", str(path)).stdout.splitlines()
+    lines = eclor("parse", "level", str(path)).stdout.splitlines()
     rows = [[cell.strip() for cell in line.strip("│┃").split("│")] for line in lines]
     assert ["distance", "distance", "", "m", "unavailable", ""] in rows
 

@@ -19,6 +19,7 @@ from host_tools.sim.lines import LineSettings
 from host_tools.sim.modbus_faults import Faults
 from host_tools.sim.modbus_meter import ModbusMeter
 from host_tools.sim.workbench import SerialBench, SocketBench
+from tests.typed import eclor
 
 ROOT = Path(__file__).resolve().parents[2]
 _SDM120 = LineSettings(2400, 8, "N", 1)
@@ -27,17 +28,6 @@ _VALUES = {"voltage": Decimal("230.4"), "energy_import": Decimal("9113025"), "po
 
 def _value(name, now_s):
     return _VALUES.get(name, 1)
-
-
-def _eclor(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "host_tools", "read", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def _shown(values):
@@ -56,7 +46,9 @@ def test_every_point_of_a_meter_on_a_serial_line():
 
 def test_the_command_prints_five_fields_of_json_in_their_order():
     with SerialBench([ModbusMeter(load_map("sdm120"), 1, _value)], _SDM120) as bench:
-        done = _eclor("--map", "sdm120", "--port", bench.path, "--point", "voltage", "--json")
+        done = eclor(
+            "read", "--map", "sdm120", "--port", bench.path, "--point", "voltage", "--json"
+        )
     assert (done.returncode, done.stderr) == (0, "")
     assert list(json.loads(done.stdout).items()) == [
         ("code", "fc4:0x0000"),
@@ -198,7 +190,7 @@ def test_a_host_that_refuses_or_hangs_up_is_a_problem_of_the_network():
 
 
 def test_no_number_of_a_household_is_shown_unless_asked_for():
-    done = _eclor("--map", "linky_standard", "--port", "/dev/absent", "--identities")
+    done = eclor("read", "--map", "linky_standard", "--port", "/dev/absent", "--identities")
     assert done.returncode == DEVICE and "/dev/absent" in done.stderr
 
 

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from drivers import DRIVERS, load
 from host_tools.planning import site_words
 from host_tools.planning.site_file import read_site
 from host_tools.problems import INPUT, Problem
+from tests.typed import eclor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLE = ROOT / "site.example.yaml"
@@ -75,17 +74,6 @@ def _read(tmp_path, text):
     path = tmp_path / "site.yaml"
     path.write_text(text)
     return read_site(path)
-
-
-def _eclor(*words, cwd=ROOT):
-    return subprocess.run(
-        [sys.executable, "-m", "host_tools", *words],
-        cwd=cwd,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_every_problem_is_found_where_it_is(tmp_path):
@@ -295,27 +283,27 @@ def test_the_schema_accepts_our_sites_and_refuses_the_bad_one():
 def test_check_prints_what_compilers_print_and_json(tmp_path):
     path = tmp_path / "site.yaml"
     path.write_text(_BAD)
-    done = _eclor("check", str(path))
+    done = eclor("check", str(path))
     assert done.returncode == 1
     assert f"{path}:7:42: error: gateways[0].ports[0].baud: 9601 is not one of" in done.stdout
     assert "    -> did you mean 9600?" in done.stdout
-    done = _eclor("check", str(path), "--json")
+    done = eclor("check", str(path), "--json")
     told = json.loads(done.stdout)
     assert done.returncode == 1 and len(told["findings"]) == len(_FOUND) and not told["good"]
-    done = _eclor("check", str(EXAMPLE))
+    done = eclor("check", str(EXAMPLE))
     assert done.returncode == 0 and "What leaves gw-town-hall:" in done.stdout
-    assert _eclor("check", str(tmp_path / "absent.yaml")).returncode == INPUT
+    assert eclor("check", str(tmp_path / "absent.yaml")).returncode == INPUT
 
 
 def test_boards_are_listed_one_by_one_and_as_json():
-    done = _eclor("boards", "--json")
+    done = eclor("boards", "--json")
     names = [json.loads(line)["name"] for line in done.stdout.splitlines()]
     assert {"esp32_poe", "rpi_pico_w", "host"} <= set(names)
-    assert "UEXT" in _eclor("boards", "esp32_poe").stdout
-    assert "rpi_pico_w" in _eclor("boards").stdout
-    assert _eclor("boards", "esp33").returncode == INPUT
+    assert "UEXT" in eclor("boards", "esp32_poe").stdout
+    assert "rpi_pico_w" in eclor("boards").stdout
+    assert eclor("boards", "esp33").returncode == INPUT
 
 
 def test_the_schema_is_printed():
-    assert json.loads(_eclor("schema").stdout)["title"] == "Éclor Edge site"
-    assert _eclor("schema", "--sample").stdout == EXAMPLE.read_text()
+    assert json.loads(eclor("schema").stdout)["title"] == "Éclor Edge site"
+    assert eclor("schema", "--sample").stdout == EXAMPLE.read_text()

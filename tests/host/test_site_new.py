@@ -3,8 +3,6 @@
 import json
 import os
 import pty
-import subprocess
-import sys
 import threading
 import time
 from typing import Any, cast
@@ -17,6 +15,7 @@ from host_tools.planning.site_new import Interview, difference
 from host_tools.planning.site_words import sample
 from host_tools.problems import DEVICE, INPUT, USAGE
 from tests.messages import ROOT
+from tests.typed import eclor
 
 _ANSWERS = {
     "Name of the place": ["Town hall", "town-hall"],
@@ -95,28 +94,16 @@ def test_what_changes_is_said_by_name_and_secrets_are_not(tmp_path):
     ]
 
 
-def _eclor(*words, text=None):
-    return subprocess.run(
-        [sys.executable, "-m", "host_tools", *words],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"]},
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_the_commands(tmp_path):
     path = tmp_path / "site.yaml"
-    done = _eclor("site", "new", str(path), text="place\n\nesp32_poe\n\n\n")
+    done = eclor("site", "new", str(path), text="place\n\nesp32_poe\n\n\n")
     assert done.returncode == 0, done.stderr
     assert read_site(path).is_good
-    assert _eclor("site", "new", str(path)).returncode == INPUT
-    done = _eclor("site", "new", str(path), "--force", text="place\n")
+    assert eclor("site", "new", str(path)).returncode == INPUT
+    done = eclor("site", "new", str(path), "--force", text="place\n")
     assert done.returncode == INPUT and "answers have ended" in done.stderr
-    assert _eclor("site", "diff", str(path), str(path)).returncode == 0
-    done = _eclor("site", "diff", str(path), str(ROOT / "site.example.yaml"))
+    assert eclor("site", "diff", str(path), str(path)).returncode == 0
+    done = eclor("site", "diff", str(path), str(ROOT / "site.example.yaml"))
     assert done.returncode == 1 and "+ gateway gw-town-hall" in done.stdout
 
 
@@ -167,19 +154,19 @@ def test_a_line_is_captured_from_the_command_line(tmp_path):
     try:
         file = tmp_path / "line.bin"
         words = ["--port", os.ttyname(terminal), "--seconds", "0.6", "--json"]
-        done = _eclor("capture", str(file), *words)
+        done = eclor("capture", str(file), *words)
         assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)
         assert told["count"] == file.stat().st_size > 0 and told["hint"] == ""
-        assert _eclor("capture", str(file), *words).returncode == INPUT, "it is there already"
-        assert _eclor("capture", str(tmp_path / "y"), "--line", "fast").returncode == USAGE
+        assert eclor("capture", str(file), *words).returncode == INPUT, "it is there already"
+        assert eclor("capture", str(tmp_path / "y"), "--line", "fast").returncode == USAGE
     finally:
         ended.set()
         thread.join()
     words = ["--port", os.ttyname(terminal), "--seconds", "0.1"]
-    done = _eclor("capture", str(tmp_path / "z"), *words)
+    done = eclor("capture", str(tmp_path / "z"), *words)
     assert done.returncode in (0, DEVICE)
     absent = ["--port", "/dev/nothing-here"]
-    assert _eclor("capture", str(tmp_path / "q"), *absent).returncode == DEVICE
+    assert eclor("capture", str(tmp_path / "q"), *absent).returncode == DEVICE
     os.close(controller)
     os.close(terminal)
