@@ -32,7 +32,7 @@ _MORE_CSS = """
 .steps { display:grid; grid-template-columns:repeat(2,1fr); gap:14px; }
 .step { display:flex; flex-direction:column; gap:8px; min-width:0; }
 .step .q-field { width:100%; }
-.step > .press:last-child { margin-top:auto; }
+.step > .press:last-child, .step > .buttons:last-child { margin-top:auto; }
 .step .q-field__label::first-letter, .waiver .q-checkbox__label::first-letter {
   text-transform:uppercase; }
 .wide { grid-column:1/-1; }
@@ -123,7 +123,7 @@ class DeskPage:
                     .props("unelevated no-caps dense")
                     .classes("stop")
                 )
-            self._bar = ui.linear_progress(0.0, show_value=False).props("rounded")
+            self._bar = ui.linear_progress(0.0, show_value=False).props("rounded instant-feedback")
             self._wrong = ui.label("").classes("fault-text")
             self._remedy = ui.label("").classes("hint")
             self._downloads = ui.element("div").classes("row")
