@@ -38,7 +38,7 @@ class Claim(NamedTuple):
 CLAIMS = (
     Claim(
         "nothing lost, doubled or altered in years of power cuts, outages and damaged lines",
-        "make years",
+        "make years N=1000",
         "{years} gateway-years, {troubles} troubles, {starts} starts: lost {lost},"
         " doubled {doubled}, altered {altered}",
         (
