@@ -4,7 +4,7 @@ import importlib
 import json
 import pkgutil
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -12,17 +12,7 @@ from rich.markup import escape
 
 from host_tools import commands, language, problems
 
-app = typer.Typer(
-    name="eclor",
-    help="Flash, provision, read, test and collect from Éclor gateways.",
-    epilog="Exit codes: 0 done, 1 the answer is no, 2 usage, 3 bad input, 4 device, 5 network, "
-    "6 something missing on this computer, 130 interrupted.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
 
-
-@app.callback()
 def _root(
     lang: Annotated[
         str, typer.Option("--lang", help="Language: en or fr; by default this computer's.")
@@ -51,6 +41,15 @@ def _choose_language(words: list[str]) -> None:
 
 def eclor() -> Any:
     """Return the command with its verbs, in the order and under the heads of commands.VERBS."""
+    app = typer.Typer(
+        name="eclor",
+        help="Flash, provision, read, test and collect from Éclor gateways.",
+        epilog="Exit codes: 0 done, 1 the answer is no, 2 usage, 3 bad input, 4 device, "
+        "5 network, 6 something missing on this computer, 130 interrupted.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
     heads = {verb: head for head, verbs in commands.VERBS.items() for verb in verbs}
     for module in pkgutil.iter_modules(commands.__path__):
         verb = importlib.import_module(f"host_tools.commands.{module.name}")
@@ -106,14 +105,18 @@ def _translated_option(option: Any) -> Any:
     return option
 
 
+def _end(problem: problems.Problem) -> NoReturn:
+    _tell(problem)
+    raise SystemExit(problem.code) from None
+
+
 def _tell(problem: problems.Problem) -> None:
     if "--json" in sys.argv:
         print(json.dumps(problem.as_dict(), ensure_ascii=False))
         return
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     where = f"{problem.where}: " if problem.where else ""
-    what = "\n".join(map(language.translated, problem.what.split("\n")))
-    console.print(f"[bold red]eclor:[/] {escape(where + what)}")
+    console.print(f"[bold red]eclor:[/] {escape(where + language.translated(problem.what))}")
     if problem.remedy:
         console.print(f"  -> {language.translated(problem.remedy)}", markup=False)
 
@@ -128,15 +131,13 @@ def main() -> None:
             _translate_frame()
         command(prog_name="eclor")
     except problems.Problem as problem:
-        _tell(problem)
-        raise SystemExit(problem.code) from None
+        _end(problem)
     except OSError as error:
         if error.filename is None:
             raise
         remedy = "look at the path: its folder, what it permits, the room that is left"
         what = f"{error.filename}: {error.strerror}"
-        _tell(problems.Problem(what, remedy, code=problems.INPUT))
-        raise SystemExit(problems.INPUT) from None
+        _end(problems.Problem(what, remedy, code=problems.INPUT))
     except KeyboardInterrupt:
         print(f"eclor: {language.say('interrupted')}", file=sys.stderr)
         raise SystemExit(problems.INTERRUPTED) from None

@@ -64,6 +64,8 @@ def translated(text: str) -> str:
         return text
     if text in catalogue:
         return catalogue[text] or text
+    if "\n" in text:  # several mistakes, a line each
+        return "\n".join(map(translated, text.split("\n")))
     for pattern, template in _templates(language):
         match = pattern.fullmatch(text)
         if match:

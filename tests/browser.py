@@ -19,7 +19,6 @@ from tests.skips import skip
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = Path("/usr/bin/chromium")
-_READY_S = 60
 
 
 def require() -> None:
@@ -46,6 +45,7 @@ def served(
     *,
     folder: Path = ROOT,
     environment: Mapping[str, str] | None = None,
+    ready_s: float = 30,
 ) -> Iterator[str]:
     """Run `python WORDS`, which serves pages on a port of 127.0.0.1; yield their address."""
     # NiceGUI behaves otherwise when it believes that it is itself tested.
@@ -55,7 +55,7 @@ def served(
         [sys.executable, *words], cwd=folder, env=variables, stdout=subprocess.DEVNULL
     )
     try:
-        await_port(child, port, _READY_S)
+        await_port(child, port, ready_s)
         yield f"http://127.0.0.1:{port}/"
     finally:
         child.terminate()

@@ -77,7 +77,7 @@ def _live_page() -> None:
     words = ["-m", "host_tools", "demo", "--port", str(port), "--seconds", str(_LIVE_S + 60)]
     with (
         tempfile.TemporaryDirectory() as folder,
-        served(words, port, folder=Path(folder)) as address,
+        served(words, port, folder=Path(folder), ready_s=60) as address,
         opened() as browser,
     ):
         page = browser.new_page(viewport={"width": 1280, "height": 900})

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-_MOST_S = 300
+_MOST_S = 60
 
 
 def eclor(

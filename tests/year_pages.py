@@ -168,7 +168,7 @@ def _questions(engine: sa.Engine, now_ms: int) -> Iterator[Row]:
 def _served(url: str) -> AbstractContextManager[str]:
     port = free_port()
     words = ["pages", "--database", url, "--listen", f"127.0.0.1:{port}", "--rules", str(RULES)]
-    return browser.served(["-m", "host_tools", *words], port)
+    return browser.served(["-m", "host_tools", *words], port, ready_s=_READY_S)
 
 
 _METER = "meter?lang=en&gateway={}&meter=main&point={}&span={}"

@@ -25,6 +25,7 @@ from host_tools.language import say, translated
 from host_tools.problems import FAILED, INPUT, Problem
 from host_tools.sheets import FONT, plain, qr, sheet
 from host_tools.trust import locked_key
+from host_tools.trust.secret_words import check_new
 
 _RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
 _COLOURS = {
@@ -41,6 +42,7 @@ _PLOTS_PER_METER = 3
 def key_at(path: Path, passphrase: str) -> Ed25519PrivateKey:
     """Return the technician's key of a file; one is made there when it is absent."""
     if not path.exists():
+        check_new(passphrase)  # before a folder is made
         path.parent.mkdir(parents=True, exist_ok=True)
         key = Ed25519PrivateKey.generate()
         locked_key.write_key(path, key, passphrase)

@@ -133,9 +133,14 @@ def matches(pattern: str, gateway: str, meter: str) -> bool:
 def read_rules(path: Path) -> Rules:
     """Read and check a rules file; one Problem with every mistake in it."""
     try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Problem(f"{path}: {error}", "give the path of a rules file", code=INPUT) from None
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise Problem(
+            "the file is not UTF-8", "save it as UTF-8", code=INPUT, where=str(path)
+        ) from None
+    except OSError as error:
+        remedy = "give the path of a rules file"
+        raise Problem(f"{path}: {error.strerror}", remedy, code=INPUT) from None
     return parse_rules(text, str(path))
 
 

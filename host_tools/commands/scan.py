@@ -106,8 +106,8 @@ def command(
         place = f"--tcp {tcp}" if tcp else f"--port {port} --baud {known.line[0]}"
         place += "" if tcp else f" --parity {known.line[2]}"
         place += f" --via {via}" if via else ""
-        command = f"eclor read --map {known.fits[0].map} {place} --unit {known.unit}"
-        print(f"  -> {command}", file=sys.stderr)
+        fit = known.fits[0].map
+        print(f"  -> eclor read --map {fit} {place} --unit {known.unit}", file=sys.stderr)
     raise typer.Exit(code or (OK if scan.hits else DEVICE))
 
 

@@ -55,7 +55,7 @@ def _served(folder, ports):
     words = ["-m", "host_tools", "ui", "--listen", str(port), "--site", "site.yaml"]
     words += [word for each in ports for word in ("--port", each)]
     home = {"ECLOR_HOME": str(folder / "home")}
-    return browser.served(words, port, folder=folder, environment=home)
+    return browser.served(words, port, folder=folder, environment=home, ready_s=60)
 
 
 class Clicks:

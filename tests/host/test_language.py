@@ -63,6 +63,9 @@ def test_a_finished_sentence_is_found_by_its_template():
     assert language.translated("write journal: {size_kb: 304}") == (
         "écrivez journal: {size_kb: 304}"
     )
+    assert language.translated("is required\nis not a whole number") == (
+        "est obligatoire\nn'est pas un nombre entier"
+    )
     assert language.say("{low} to {high}", low=1, high=5) == "1 à 5"
 
 

@@ -1,12 +1,11 @@
 """Release keys and bundles: made, locked, signed, shown, refused."""
 
 import pytest
-from typer.testing import CliRunner
 
 from agent import signature
-from host_tools.__main__ import app, eclor
 from host_tools.packing import bundle, release
 from host_tools.problems import Problem
+from tests.typed import eclor
 
 PASSPHRASE = "a long enough passphrase"
 
@@ -50,21 +49,14 @@ def test_what_is_signed_here_is_believed_by_the_device_and_nothing_else_is(keys)
         release.read_public(keys / "first.pem")
 
 
-def test_the_command_makes_what_it_shows(keys, tmp_path, monkeypatch):
-    monkeypatch.setenv("ECLOR_PASSPHRASE", PASSPHRASE)
-    if not app.registered_commands:
-        eclor()
+def test_the_command_makes_what_it_shows(keys, tmp_path):
     out = tmp_path / "pico.bundle"
-    made = CliRunner().invoke(
-        app,
-        f"bundle {out} --board rpi_pico_w --version 0.2.0 --counter 7 --key {keys}/first.pem"
-        f" --next-key {keys}/second.pub --json",
-    )
-    assert made.exit_code == 0, made.output
-    shown = CliRunner().invoke(
-        app, ["bundle", str(out), "--show", "--public", str(keys / "first.pub"), "--json"]
-    )
-    assert shown.output == made.output
+    words = f"bundle {out} --board rpi_pico_w --version 0.2.0 --counter 7 --key {keys}/first.pem"
+    words += f" --next-key {keys}/second.pub --json"
+    made = eclor(*words.split(), ECLOR_PASSPHRASE=PASSPHRASE)
+    assert made.returncode == 0, made.stderr
+    shown = eclor("bundle", str(out), "--show", "--public", str(keys / "first.pub"), "--json")
+    assert shown.stdout == made.stdout
     read = bundle.read(out.read_bytes())
     assert (read.version, read.counter, read.boards) == ("0.2.0", 7, ("rpi_pico_w",))
     assert read.next_key == release.read_public(keys / "second.pub")
