@@ -39,9 +39,11 @@ _STEP_S = 5.0
 _LONG_S = 60.0  # for a hash of a slot on a slow flash
 
 # Runs on the board: files by relative names, pieces as base64, deflated where the image can.
+# A boot whose import was interrupted is half of one, and would stay so: it is imported anew.
 _HELPERS = (
     """
-import gc,os
+import gc,os,sys
+if 'boot' in sys.modules and not hasattr(sys.modules['boot'],'start'):del sys.modules['boot']
 from binascii import a2b_base64 as _a,b2a_base64 as _b
 from hashlib import sha256 as _h
 try:

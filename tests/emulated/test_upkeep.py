@@ -55,6 +55,13 @@ def board(tmp_path, scratch):
         yield made
 
 
+def test_a_start_that_was_interrupted_in_its_first_import_is_no_obstacle(board):
+    with Prompt(board.port) as prompt:
+        prompt.run("import sys\nclass Half:pass\nsys.modules['boot']=Half")
+    with Prompt(board.port) as prompt:
+        assert prompt.value("hasattr(__import__('boot'), 'mount')")
+
+
 def test_settings_are_shown_pushed_and_refused(board, tmp_path):
     shown = library.settings(board.port)
     assert shown["gateway"] == "gw-ecole" and shown["config"]["meters"][0]["name"] == "kitchen"
